@@ -1,0 +1,346 @@
+"""The nouns: values that cross the floors. Frozen, but for `Exchange`, which gathers the facts of one request.
+
+Nothing here decides or waits. Times ending in `_at` are seconds of a monotonic clock, all others are durations
+in seconds.
+"""
+
+import enum
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import NoReturn
+
+# Names are lower-case (`names.py`); a header that came more than once is one value joined by ", ".
+Headers = Mapping[str, str]
+Network = IPv4Network | IPv6Network
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Secret:
+    """A password, token or key. Printing, formatting or pickling it never shows it; `reveal()` does.
+
+    Compares in constant time. `fingerprint()` tells two secrets apart without showing either.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text itself. The contract tests count the places that call this."""
+        return self._value
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits: enough to see that a secret changed."""
+        return hashlib.sha256(b"fingerprint\0" + self._value.encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "Secret(…)"
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._value))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host (lower-case, as written) and port (always a number) of a server or a page."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        if DEFAULT_PORTS.get(self.scheme) == self.port:
+            return f"{self.scheme}://{self.host}"
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The URL a client wants, in the one form that is judged *and* sent.
+
+    `path` starts with `/` and is in normal form (`core.target`); `query` is what follows the first `?`, byte for
+    byte, or None where there is no `?`.
+    """
+
+    origin: Origin
+    path: str
+    query: str | None = None
+
+    @property
+    def path_and_query(self) -> str:
+        """What stands in the request line."""
+        return self.path if self.query is None else f"{self.path}?{self.query}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.origin}{self.path_and_query}"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An ArcGIS site: everything before `/rest/`, `/services` or `/sharing`. One token is good for all of it."""
+
+    origin: Origin
+    context: str  # "/arcgis"; "" at the top of the host; letter case as configured
+
+    def __str__(self) -> str:
+        return f"{self.origin}{self.context}"
+
+    def target(self, path: str, query: str | None = None) -> Target:
+        """The target at `path` (starting with `/`) under this site."""
+        return Target(self.origin, self.context + path, query)
+
+
+class Place(enum.Enum):
+    """Where a token travels."""
+
+    HEADER = "header"  # X-Esri-Authorization: Bearer …
+    BEARER = "bearer"  # Authorization: Bearer …
+    QUERY = "query"  # ?token=…, or a form field on a form POST
+
+
+class Access(enum.IntEnum):
+    """What a rule lets its clients do; each class includes those before it."""
+
+    READ = 0
+    EXECUTE = 1
+    EDIT = 2
+    ALL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `requests` per `period` seconds and client."""
+
+    requests: int
+    period: float
+
+
+class Reach(enum.Enum):
+    """Which resolved addresses a route may dial (`core.addresses`)."""
+
+    LISTED = "listed"  # public and private; loopback, link-local and metadata never
+    LOOPBACK = "loopback"  # the URL itself names loopback: loopback addresses alone
+    PUBLIC = "public"  # wildcard hosts and unlisted targets
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How an upstream is reached. Equal routes to one origin share their connections."""
+
+    connect_timeout: float = 5.0
+    header_timeout: float = 60.0
+    idle_timeout: float = 60.0
+    max_connections: int = 100
+    reach: Reach = Reach.LISTED
+    allow_addresses: tuple[Network, ...] = ()
+    ca_bundle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArcGISCredential:
+    """User and password of an ArcGIS Server or portal.
+
+    `token_service` and `portal` are None where they are to be discovered; `expiration` is the life asked for, in
+    minutes; `token_param` the name of the query parameter that carries the token.
+    """
+
+    name: str
+    username: str
+    password: Secret
+    token_service: Target | None = None
+    portal: Server | None = None
+    expiration: int = 60
+    token_param: str = "token"
+
+    def fingerprint(self) -> str:
+        """Changes when anything that a token depends on changes; tokens survive a reload while it does not."""
+        parts = (
+            self.name,
+            self.username,
+            self.password.fingerprint(),
+            self.token_service.url if self.token_service else "",
+            str(self.portal or ""),
+            str(self.expiration),
+            self.token_param,
+        )
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+Credential = ArcGISCredential
+
+
+@dataclass(frozen=True, slots=True)
+class RefererEntry:
+    """One `allowedReferers` entry. None means any. `labels` are the host's, last one first compared.
+
+    `wildcard`: "" exact host, "*" one label more, "**" one or more labels more.
+    """
+
+    scheme: str | None
+    host: str
+    port: int | None
+    wildcard: str
+    path: str | None  # "/viewer/" prefix on whole segments if it ends in "/", else that path alone
+    anyone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitPolicy:
+    """Who may ask: `core.admit` judges by it."""
+
+    referers: tuple[RefererEntry, ...]
+    allow_missing: bool
+    origins: tuple[RefererEntry, ...]  # CORS; already filled from `referers` where the file names none
+    own_origins: frozenset[Origin]  # our public origins: judged by the Referer
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One `serverUrls` entry as the path uses it."""
+
+    name: str  # the URL as written; the label in logs and metrics
+    scheme: str | None  # None: both
+    host: str  # lower-case; the part behind "*." where `wildcard`
+    wildcard: bool
+    port: int | None  # None: the scheme's default port
+    path: str  # normal form, no trailing slash, "" for the whole host
+    match_all: bool
+    case_sensitive: bool
+    route: Route
+    credential: str | None = None
+    place: Place | None = None  # None: auto
+    referer: str = ""  # sent upstream at acquisition and at every use; "" sends none
+    access: Access = Access.READ
+    allow_operations: frozenset[str] = frozenset()
+    deny_operations: frozenset[str] = frozenset()
+    allow_jsonp: bool = False
+    allow_data_layers: bool = False
+    allow_html: bool = False
+    admit: AdmitPolicy | None = None  # None: the general one
+    rate: Rate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """What a token is good for: a server, under the one referer that it was bound to."""
+
+    credential: str
+    server: Server
+    referer: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Token:
+    """A token in hand. Two tokens are the same only if they are the same object: `TokenStore.reject` compares."""
+
+    value: Secret
+    audience: Audience
+    obtained_at: float
+    expires_at: float
+
+
+@dataclass(slots=True)
+class Body:
+    """A request body: whole in memory (can be sent again), or a stream that is sent once.
+
+    `length` is in bytes; None means chunked. An absent body is `Body(b"", None, 0)` and is sent as no body.
+    """
+
+    whole: bytes | None = b""
+    stream: AsyncIterator[bytes] | None = None
+    length: int | None = 0
+
+    @property
+    def replayable(self) -> bool:
+        return self.stream is None
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A request as it came in, checked for form alone. `raw_target` is everything after the first `?`, or None."""
+
+    method: str
+    path: str
+    raw_target: str | None
+    headers: Headers
+    client: str  # the client's address, behind trusted proxies the one they name
+    own_origin: Origin | None  # how this client reached us
+    has_body: bool
+    read_body: Callable[[], AsyncIterator[bytes]]
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One attempt: what is sent upstream."""
+
+    method: str
+    target: Target
+    headers: dict[str, str]
+    body: Body
+    route: Route
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer, ours or an upstream's. `body` is whole or arrives in pieces; `close` is safe to call twice and
+    gives the connection back, or aborts it where the body was not read to its end."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes | AsyncIterator[bytes] = b""
+    close: Callable[[], None] = field(default=lambda: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A small answer read whole, as token services give them. `headers` as in `Headers`."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+@dataclass(slots=True)
+class Exchange:
+    """The record of one request, gathered as it goes; it becomes the canonical line and feeds the metrics."""
+
+    request_id: str
+    method: str
+    started_at: float
+    client: str = ""
+    outcome: str = "internal"
+    status: int = 0
+    rule: str = ""
+    credential: str = ""
+    target: str = ""  # scheme, host and path: never the query
+    query_keys: tuple[str, ...] = ()
+    operation: str = ""
+    attempts: int = 0
+    renewals: int = 0
+    upstream_seconds: float = 0.0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    generation: int = 0
+    note: str = ""  # a sentence for the operator, e.g. the token service's own words

@@ -1,0 +1,80 @@
+"""What the path needs of the world, as protocols: the contracts that fakes and later transports fulfil."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from proxy.model import Answer, Audience, Exchange, Headers, Outgoing, Reply, Route, Target, Token
+
+# Seconds from a fixed, unknown start; never steps back (time.monotonic).
+Clock = Callable[[], float]
+# Seconds since 1970 (time.time): only to read the absolute times that token services give.
+WallClock = Callable[[], float]
+
+
+class Upstream(Protocol):
+    """Sends one attempt and streams its answer."""
+
+    async def send(self, outgoing: Outgoing) -> Reply:
+        """Never follows redirects, keeps cookies or decodes bodies.
+
+        Raises UpstreamFailed, UpstreamTimeout, NotAllowed (slug `address`) or Overloaded. Iterating the reply's
+        body may raise UpstreamFailed or UpstreamTimeout; its `close` must be called on every path.
+        """
+        ...
+
+
+class Fetcher(Protocol):
+    """A small request whose answer is read whole: discovery, token services, probes."""
+
+    async def fetch(
+        self,
+        method: str,
+        target: Target,
+        *,
+        route: Route,
+        timeout: float,
+        headers: Headers | None = None,
+        body: bytes | None = None,
+        limit: int = 65536,
+    ) -> Answer:
+        """Raises UpstreamFailed (refused, reset, not HTTP, longer than `limit` bytes), UpstreamTimeout after
+        `timeout` seconds in all, or NotAllowed (slug `address`). Redirects come back as they are, gzip and deflate
+        bodies decoded."""
+        ...
+
+
+class TokenSource(Protocol):
+    """Where tokens in hand are had: the store, as the path and the federated exchange see it."""
+
+    async def get(self, audience: Audience) -> Token:
+        """A token that is still good; waits for the one acquisition in flight if there is none.
+
+        Raises CredentialRefused, CredentialMisconfigured, TokenUnavailable or UpstreamTimeout.
+        """
+        ...
+
+    def reject(self, token: Token) -> None:
+        """An upstream rejected this very token: it is not given out again. A newer one stays."""
+        ...
+
+
+class TokenProvider(Protocol):
+    """Turns one credential into tokens. Stores nothing and retries nothing: the store does both."""
+
+    def fingerprint(self) -> str:
+        """Equal fingerprints mean that tokens may be carried over a reload."""
+        ...
+
+    async def fetch(self, audience: Audience, tokens: TokenSource) -> Token:
+        """One acquisition. `tokens` gives the portal's token where it must be exchanged for a server's.
+
+        Raises CredentialRefused (the credential is wrong: never tried again at once), CredentialMisconfigured,
+        TokenUnavailable (down, or an answer that is none) or UpstreamTimeout.
+        """
+        ...
+
+
+class Recorder(Protocol):
+    """Told of each request once, whatever its end."""
+
+    def __call__(self, exchange: Exchange) -> None: ...
