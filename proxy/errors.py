@@ -16,9 +16,7 @@ class ProxyError(Exception):
     status: ClassVar[int] = 500
     slug: str = "internal"
 
-    def __init__(
-        self, message: str, *details: str, slug: str | None = None, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *details: str, slug: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.details = details

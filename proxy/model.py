@@ -243,6 +243,50 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """Where a listener stands."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`server.limits`: sizes in bytes, times in seconds."""
+
+    request_line: int = 32 * 1024
+    headers: int = 32 * 1024
+    header_count: int = 64
+    body: int = 10 * 1024 * 1024
+    header_timeout: float = 10.0
+    idle_timeout: float = 60.0
+    connections: int = 10_000
+    drain: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A checked `proxy.yaml`, compiled: what the parts are assembled from."""
+
+    listen: Listen
+    paths: tuple[str, ...]
+    public_url: Origin | None
+    trusted_proxies: tuple[Network, ...]
+    tls: tuple[str, str] | None  # paths of certificate and key
+    limits: Limits
+    admin_listen: Listen | None
+    must_match: bool
+    admit: AdmitPolicy
+    credentials: tuple[Credential, ...]
+    rules: tuple[Rule, ...]
+    unlisted_route: Route
+    log_level: str  # debug, info, warning, error
+    log_format: str  # auto, json, text
+    source: str  # the file's name
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Audience:
     """What a token is good for: a server, under the one referer that it was bound to."""
 

@@ -1,0 +1,176 @@
+"""Which headers cross, in each direction: two allow-lists, and what every answer of the proxy carries.
+
+An allow-list because the deny-list is never complete: HSTS, Clear-Site-Data, Service-Worker-Allowed, Refresh, Link
+and their like would rule the page's whole origin. Nothing here knows a body.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from proxy import names
+from proxy.errors import BadRequest, UpstreamFailed
+from proxy.model import Headers
+
+# What a client may tell the upstream. No Cookie, Authorization, Origin, Referer, X-Forwarded-*, Expect, TE.
+_UPWARD: Final = frozenset(
+    {
+        names.ACCEPT,
+        names.ACCEPT_LANGUAGE,
+        names.CACHE_CONTROL,
+        names.CONTENT_DISPOSITION,
+        names.CONTENT_ENCODING,
+        names.CONTENT_LANGUAGE,
+        names.CONTENT_TYPE,
+        names.IF_MATCH,
+        names.IF_MODIFIED_SINCE,
+        names.IF_NONE_MATCH,
+        names.IF_RANGE,
+        names.IF_UNMODIFIED_SINCE,
+        names.PRAGMA,
+        names.RANGE,
+        names.SOAP_ACTION,
+        names.USER_AGENT,
+        names.X_REQUESTED_WITH,
+    }
+)
+# What an upstream may tell the client. No Set-Cookie, Server, CORS, CSP, HSTS, Refresh, Alt-Svc, WWW-Authenticate.
+_DOWNWARD: Final = frozenset(
+    {
+        names.ACCEPT_RANGES,
+        names.AGE,
+        names.CACHE_CONTROL,
+        names.CONTENT_DISPOSITION,
+        names.CONTENT_ENCODING,
+        names.CONTENT_LANGUAGE,
+        names.CONTENT_LENGTH,
+        names.CONTENT_RANGE,
+        names.CONTENT_TYPE,
+        names.DATE,
+        names.ETAG,
+        names.EXPIRES,
+        names.LAST_MODIFIED,
+        names.PRAGMA,
+        names.RETRY_AFTER,
+        names.VARY,
+    }
+)
+# A second one of these is a contradiction; all others are lists, joined by ", " (RFC 9110 §5.3).
+_SINGLE: Final = frozenset(
+    {
+        names.AUTHORIZATION,
+        names.CONTENT_DISPOSITION,
+        names.CONTENT_LENGTH,
+        names.CONTENT_RANGE,
+        names.CONTENT_TYPE,
+        names.DATE,
+        names.ETAG,
+        names.HOST,
+        names.IF_MODIFIED_SINCE,
+        names.IF_RANGE,
+        names.IF_UNMODIFIED_SINCE,
+        names.LAST_MODIFIED,
+        names.LOCATION,
+        names.ORIGIN,
+        names.RANGE,
+        names.REFERER,
+        names.RETRY_AFTER,
+        names.TRANSFER_ENCODING,
+        names.USER_AGENT,
+        names.X_REQUEST_ID,
+    }
+)
+# The codings that `core.classify` can look into.
+_CODINGS: Final = ("gzip", "deflate")
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_MAX_RANGES: Final = 16
+# Documents that a browser would run with the rights of the page's origin (threat T27).
+_ACTIVE_TYPES: Final = ("html", "xml", "svg")
+
+COMMON: Final = {names.X_CONTENT_TYPE_OPTIONS: "nosniff", names.REFERRER_POLICY: "no-referrer"}
+
+
+def client_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """A client's headers with lower-case names, from the bytes of the wire. Raises BadRequest."""
+    return _collect(raw, BadRequest("A request header is malformed or came twice.", slug="bad_header"))
+
+
+def upstream_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """An upstream's headers with lower-case names, checked before a byte of the answer is sent on.
+
+    Raises UpstreamFailed: a control character here would split our own answer.
+    """
+    return _collect(raw, UpstreamFailed("The server's answer has malformed headers.", slug="bad_answer"))
+
+
+def to_upstream(given: Headers, *, referer: str, request_id: str) -> dict[str, str]:
+    """The headers of a request on its way up. Hop-by-hop and `Connection`-named headers stay here."""
+    named = _named_by_connection(given)
+    up = {name: value for name, value in given.items() if name in _UPWARD and name not in named}
+    offered = given.get(names.ACCEPT_ENCODING, "").lower()
+    accepted = [coding for coding in _CODINGS if re.search(rf"\b{coding}\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", offered)]
+    # Only what we can look into; and said in so many words, since silence means "anything" (RFC 9110 §12.5.3).
+    up[names.ACCEPT_ENCODING] = ", ".join(accepted) or "identity"
+    if up.get(names.RANGE, "").count(",") >= _MAX_RANGES:
+        del up[names.RANGE]
+    up.setdefault(names.ACCEPT, "*/*")
+    if referer:
+        up[names.REFERER] = referer
+    up[names.X_REQUEST_ID] = request_id
+    return up
+
+
+def to_client(given: Headers, *, private: bool) -> dict[str, str]:
+    """The headers of an answer on its way down. `private`: it was made with a credential, so shared caches
+    between us and the browser must not keep it."""
+    named = _named_by_connection(given)
+    down = {name: value for name, value in given.items() if name in _DOWNWARD and name not in named}
+    down.update(COMMON)
+    if any(kind in down.get(names.CONTENT_TYPE, "").lower() for kind in _ACTIVE_TYPES):
+        down[names.CONTENT_SECURITY_POLICY] = "sandbox"
+    if private:
+        down[names.CACHE_CONTROL] = _as_private(down.get(names.CACHE_CONTROL, ""))
+    return down
+
+
+def request_id(given: Headers) -> str | None:
+    """The client's X-Request-Id if it is a plain word of at most 128 characters, else None."""
+    value = given.get(names.X_REQUEST_ID, "")
+    return value if _REQUEST_ID.fullmatch(value) else None
+
+
+def _collect(raw: Iterable[tuple[bytes, bytes]], malformed: BadRequest | UpstreamFailed) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in raw:
+        name = raw_name.decode("latin-1").lower()
+        value = raw_value.decode("latin-1").strip(" \t")
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise malformed
+        if name in headers:
+            if name in _SINGLE and headers[name] != value:
+                raise malformed
+            if name not in _SINGLE:
+                headers[name] = f"{headers[name]}, {value}"
+        else:
+            headers[name] = value
+    return headers
+
+
+def _named_by_connection(given: Headers) -> frozenset[str]:
+    connection = given.get(names.CONNECTION)
+    if connection is None or connection.lower() in ("keep-alive", "close"):
+        return frozenset()
+    return frozenset(option.strip().lower() for option in connection.split(","))
+
+
+def _as_private(cache_control: str) -> str:
+    kept = [
+        directive
+        for part in cache_control.split(",")
+        if (directive := part.strip())
+        and directive.lower() not in ("public", "private")
+        and "s-maxage" not in directive.lower()
+    ]
+    return ", ".join(["private", *kept])

@@ -1,0 +1,129 @@
+"""Which rule a target falls under. The most specific one wins, whatever the order in the file.
+
+Paths are compared on whole segments, without letter case unless the rule says so (Esri's way); hosts exactly, as
+written; `*.` in a rule's host stands for one label.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.core.target import parse_url
+from proxy.errors import BadRequest, NotAllowed
+from proxy.model import DEFAULT_PORTS, Rule, Target
+
+_RULE_URL: Final = re.compile(r"(?:(?P<scheme>https?):)?//(?P<wildcard>\*\.)?(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class RulePlace:
+    """Where a rule stands: the parsed `url`. Fields as in `model.Rule`."""
+
+    scheme: str | None
+    wildcard: bool
+    host: str
+    port: int | None
+    path: str
+
+
+def parse_place(url: str) -> RulePlace:
+    """A rule's `url`: `https://…`, `http://…`, `//host/…` (both schemes), `*.` for one label of the host.
+
+    Raises ValueError with a sentence that says what to write instead.
+    """
+    match = _RULE_URL.fullmatch(url)
+    if match is None:
+        raise ValueError("start the URL with https://, http:// or // (both schemes)")
+    if "?" in url:
+        raise ValueError("leave out the query: a rule matches by path, with any query")
+    scheme = match["scheme"].lower() if match["scheme"] else None
+    try:
+        target = parse_url(f"{scheme or 'https'}://{match['rest']}")
+    except BadRequest as error:
+        raise ValueError(error.message) from None
+    if match["wildcard"] and "." not in target.origin.host:
+        raise ValueError("a wildcard needs a domain behind it, such as *.example.com")
+    has_port = ":" in match["rest"].partition("/")[0]
+    path = target.path.rstrip("/")
+    return RulePlace(
+        scheme, bool(match["wildcard"]), target.origin.host, target.origin.port if has_port else None, path
+    )
+
+
+class RuleTable:
+    """The rules of one configuration, looked up by longest path first.
+
+    One dictionary for each (scheme, host, port, wildcard?) maps a path to the rules that stand there: lookups cost
+    the depth of the path, not the number of rules.
+    """
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._exact: dict[tuple[str, str, int], dict[str, list[Rule]]] = {}
+        self._wildcard: dict[tuple[str, str, int], dict[str, list[Rule]]] = {}
+        for rule in rules:
+            hosts = self._wildcard if rule.wildcard else self._exact
+            for scheme in (rule.scheme,) if rule.scheme else ("https", "http"):
+                place = hosts.setdefault((scheme, rule.host, rule.port or DEFAULT_PORTS[scheme]), {})
+                place.setdefault(rule.path.lower(), []).append(rule)
+        for hosts in (self._exact, self._wildcard):
+            for paths in hosts.values():
+                for standing in paths.values():
+                    # matchAll: false before true, a strict path before one without case, one scheme before both
+                    standing.sort(key=lambda r: (r.match_all, not r.case_sensitive, r.scheme is None))
+
+    def find(self, target: Target) -> Rule:
+        """The rule for `target`. Raises NotAllowed (slug `no_rule`); the answer says nothing about which hosts are
+        listed, so it is no oracle."""
+        rule = self.lookup(target)
+        if rule is None:
+            raise NotAllowed(
+                "This URL is not in the proxy's configuration.",
+                "Add it, or the folder above it, to serverUrls in proxy.yaml.",
+            )
+        return rule
+
+    def lookup(self, target: Target) -> Rule | None:
+        """The most specific rule for `target`, or None."""
+        origin = target.origin
+        tables = []
+        exact = self._exact.get((origin.scheme, origin.host, origin.port))
+        if exact is not None:
+            tables.append(exact)
+        if self._wildcard:
+            label, _, domain = origin.host.partition(".")
+            wild = self._wildcard.get((origin.scheme, domain, origin.port)) if label else None
+            if wild is not None:
+                tables.append(wild)
+        if not tables:
+            return None
+        return _longest(tables, target.path)
+
+    def rules_on(self, target: Target) -> list[Rule]:
+        """Every rule on the target's host, for `explain` and for `rest/info` above deeper rules."""
+        origin = target.origin
+        found = list(self._exact.get((origin.scheme, origin.host, origin.port), {}).values())
+        found += self._wildcard.get((origin.scheme, origin.host.partition(".")[2], origin.port), {}).values()
+        return [rule for standing in found for rule in standing]
+
+
+def _longest(tables: list[dict[str, list[Rule]]], path: str) -> Rule | None:
+    prefix = path.lower()
+    end = len(prefix)
+    while True:
+        best: Rule | None = None
+        for paths in tables:
+            for rule in paths.get(prefix[:end], ()):
+                # the exact host stands first and wins, unless only the wildcard's rule is for this URL alone
+                if _covers(rule, path, end) and (best is None or (best.match_all and not rule.match_all)):
+                    best = rule
+        if best is not None or end <= 0:
+            return best
+        end = prefix.rfind("/", 0, end)
+
+
+def _covers(rule: Rule, path: str, end: int) -> bool:
+    if rule.case_sensitive and path[:end] != rule.path:
+        return False
+    # `matchAll: false` is this URL alone; one trailing slash is the same URL
+    return rule.match_all or end == len(path) or path[end:] == "/"

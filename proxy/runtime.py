@@ -1,0 +1,54 @@
+"""What the configuration became: one frozen value, swapped whole on reload. A request keeps the one it began with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from proxy.core.match import RuleTable
+from proxy.model import Configuration, Credential, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One generation of the configuration, ready for the path."""
+
+    generation: int
+    configuration: Configuration
+    table: RuleTable
+    credentials: Mapping[str, Credential]
+    unlisted: Rule | None  # what targets without a rule fall under; None where mustMatch is true
+
+
+UNLISTED = "(unlisted)"
+
+
+def build(configuration: Configuration, generation: int) -> Runtime:
+    """The runtime of a checked configuration."""
+    unlisted = None
+    if not configuration.must_match:
+        unlisted = Rule(
+            name=UNLISTED,
+            scheme=None,
+            host="",
+            wildcard=True,
+            port=None,
+            path="",
+            match_all=True,
+            case_sensitive=False,
+            route=configuration.unlisted_route,
+            allow_jsonp=True,
+            allow_html=True,
+        )
+    return Runtime(
+        generation=generation,
+        configuration=configuration,
+        table=RuleTable(configuration.rules),
+        credentials={credential.name: credential for credential in configuration.credentials},
+        unlisted=unlisted,
+    )
+
+
+@dataclass(slots=True)
+class Current:
+    """Where the runtime is swapped."""
+
+    runtime: Runtime
