@@ -40,6 +40,13 @@ class NotAllowed(ProxyError):
     slug = "no_rule"
 
 
+class NotFound(ProxyError):
+    """The path is none of ours."""
+
+    status = 404
+    slug = "not_found"
+
+
 class MethodNotAllowed(ProxyError):
     """The verb is one that no rule, or not this rule, lets through."""
 

@@ -387,4 +387,5 @@ class Exchange:
     bytes_in: int = 0
     bytes_out: int = 0
     generation: int = 0
+    policy: AdmitPolicy | None = None  # the rule's own, where it has one: whose pages may read the answer
     note: str = ""  # a sentence for the operator, e.g. the token service's own words

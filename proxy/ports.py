@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from proxy.model import Answer, Audience, Exchange, Headers, Outgoing, Reply, Route, Target, Token
+from proxy.model import Answer, Audience, Exchange, Headers, Outgoing, Place, Reply, Route, Server, Target, Token
 
 # Seconds from a fixed, unknown start; never steps back (time.monotonic).
 Clock = Callable[[], float]
@@ -55,6 +55,36 @@ class TokenSource(Protocol):
 
     def reject(self, token: Token) -> None:
         """An upstream rejected this very token: it is not given out again. A newer one stays."""
+        ...
+
+
+class Tokens(TokenSource, Protocol):
+    """The store as the path sees it."""
+
+    def place(self, audience: Audience, configured: Place | None) -> Place:
+        """Where the token travels: as configured or, for None (auto), as learned."""
+        ...
+
+    def learn_query(self, audience: Audience) -> None:
+        """This server does not hear header tokens: the query from now on."""
+        ...
+
+
+class ServerInfo(Protocol):
+    """What `rest/info` of a server said; None where it said nothing."""
+
+    @property
+    def current_version(self) -> float | None: ...
+
+    @property
+    def full_version(self) -> str | None: ...
+
+
+class ServerInfoSource(Protocol):
+    """Discovery as the path sees it."""
+
+    async def info(self, server: Server, route: Route) -> ServerInfo:
+        """Raises UpstreamFailed or UpstreamTimeout where the server cannot be asked."""
         ...
 
 

@@ -1,0 +1,42 @@
+"""Answers `rest/info` of a server with a credential: without the sign-in hints that a client would follow to the
+server's own token service.
+"""
+
+import json
+
+from proxy import names
+from proxy.core import hygiene
+from proxy.core.match import RuleTable
+from proxy.core.servers import server_for_rule, server_of
+from proxy.model import Reply, Rule, Target
+from proxy.ports import ServerInfoSource
+
+
+def info_rule(table: RuleTable, target: Target) -> Rule | None:
+    """The rule whose server `target` is the `rest/info` of, though the rule begins deeper; None for any other URL."""
+    if not target.path.lower().endswith("/rest/info"):
+        return None
+    server = server_of(target)
+    if server is None:
+        return None
+    for rule in table.rules_on(target):
+        if rule.credential is not None:
+            of_rule = server_for_rule(rule, target)
+            if of_rule.context.lower() == server.context.lower():
+                return rule
+    return None
+
+
+async def answer_info(infos: ServerInfoSource, rule: Rule, target: Target) -> Reply:
+    """The versions that the server tells, and that no token is needed here. Raises as `ServerInfoSource.info`."""
+    server = server_of(target) or server_for_rule(rule, target)
+    info = await infos.info(server, rule.route)
+    versions = {"currentVersion": info.current_version, "fullVersion": info.full_version}
+    answer = {key: value for key, value in versions.items() if value is not None}
+    body = json.dumps(answer | {"authInfo": {"isTokenBasedSecurity": False}}).encode()
+    headers = {
+        names.CONTENT_TYPE: "application/json;charset=utf-8",
+        names.CONTENT_LENGTH: str(len(body)),
+        names.CACHE_CONTROL: "private, max-age=60",
+    }
+    return Reply(200, headers | hygiene.COMMON, body)

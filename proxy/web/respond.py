@@ -1,0 +1,49 @@
+"""Our errors as the JSON that ArcGIS clients understand: one shape, the HTTP status equal to the code in it.
+
+On anything with the codes 401, 498, 499 or a bare 403 the ArcGIS JavaScript SDK 4.x/5.x opens its sign-in dialog,
+whatever the HTTP status; so a 403 of ours carries the subcode and message code that keep it quiet, and the others
+are never sent.
+"""
+
+import json
+import math
+from typing import Final
+
+from proxy import __version__, names
+from proxy.core.hygiene import COMMON
+from proxy.errors import ProxyError
+from proxy.model import Reply
+
+_JSON: Final = "application/json;charset=utf-8"
+
+
+def error_reply(error: ProxyError, request_id: str) -> Reply:
+    """The error envelope; CORS headers are put on by whoever sends it, as on any answer."""
+    envelope: dict[str, object] = {
+        "code": error.status,
+        "message": error.message,
+        "details": [*error.details, f"Request id: {request_id}"],
+        "messageCode": f"PROXY_{error.slug.upper()}",
+    }
+    if error.status == names.CODE_FORBIDDEN:
+        envelope |= {"subcode": names.QUIET_SUBCODE, "messageCode": names.QUIET_MESSAGE_CODE}
+    reply = json_reply(error.status, {"error": envelope})
+    if error.retry_after is not None:
+        reply.headers[names.RETRY_AFTER] = str(max(1, math.ceil(error.retry_after)))
+    return reply
+
+
+def ping_reply(configuration: str) -> Reply:
+    """What `?ping` answered in the older proxies: monitoring scripts look for these three keys."""
+    return json_reply(200, {"Proxy Version": __version__, "Configuration File": configuration, "Log File": "OK"})
+
+
+def json_reply(status: int, document: object) -> Reply:
+    """A small JSON answer of our own, which nobody keeps."""
+    body = json.dumps(document, ensure_ascii=True).encode()
+    headers = {
+        names.CONTENT_TYPE: _JSON,
+        names.CONTENT_LENGTH: str(len(body)),
+        names.CACHE_CONTROL: "no-store",
+    }
+    return Reply(status, headers | COMMON, body)
