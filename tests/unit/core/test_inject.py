@@ -1,0 +1,117 @@
+"""proxy.core.inject and proxy.core.multipart: the client's credentials out, ours in."""
+
+import pytest
+
+from proxy.core.inject import authorize, credential_names, form_without_credentials, without_credentials
+from proxy.core.multipart import MultipartFilter, boundary_of
+from proxy.core.target import parse_url
+from proxy.errors import BadRequest, CredentialMisconfigured
+from proxy.model import Audience, Body, Outgoing, Place, Route, Secret, Server, Token
+
+NAMES = credential_names("access_token")
+TARGET = parse_url("https://h/arcgis/rest/services/A?f=json")
+TOKEN = Token(Secret("se+cret.."), Audience("c", Server(TARGET.origin, "/arcgis"), ""), 0.0, 60.0)
+
+
+def outgoing(body: bytes = b"", kind: str = "", url: str = TARGET.url) -> Outgoing:
+    headers = {"content-type": kind} if kind else {}
+    return Outgoing("POST" if body else "GET", parse_url(url), headers, Body(body, None, len(body)), Route())
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        ("f=json&token=x", "f=json"),
+        ("token=x&f=json", "f=json"),
+        ("TOKEN=x&f=json&Token=y", "f=json"),
+        ("%74oken=x&f=json", "f=json"),
+        ("access_token=x", None),
+        ("token", None),
+        ("token%20=x&a=1", "a=1"),
+        ("f=json&tokens=x&mytoken=y", "f=json&tokens=x&mytoken=y"),
+        ("a=token=x&&b", "a=token=x&&b"),
+    ],
+)
+def test_the_clients_token_is_taken_out_of_the_query(query: str, left: str | None) -> None:
+    assert without_credentials(parse_url(f"https://h/a?{query}"), NAMES).query == left
+
+
+@pytest.mark.parametrize(
+    ("form", "left"),
+    [
+        (b"token=x&where=1%3D1", b"where=1%3D1"),
+        (b"where=1%3D1&%54OKEN=x", b"where=1%3D1"),
+        (b"a.b=1&a.b=2&&", b"a.b=1&a.b=2&&"),
+        (b"token=x", b""),
+        (b"\xff=1&token=x", b"\xff=1"),
+    ],
+)
+def test_the_clients_token_is_taken_out_of_a_form(form: bytes, left: bytes) -> None:
+    assert form_without_credentials(form, NAMES) == left
+
+
+PARTS = (
+    b'--XX\r\nContent-Disposition: form-data; name="f"\r\n\r\njson\r\n'
+    b'--XX\r\nContent-Disposition: form-data; name="Token"\r\n\r\nsecret\r\n'
+    b'--XX\r\nContent-Disposition: form-data; name="a"; filename="token"\r\n\r\n\r\n--X\r\ndata\r\n'
+    b"--XX--\r\nepilogue"
+)
+KEPT = PARTS.replace(b'--XX\r\nContent-Disposition: form-data; name="Token"\r\n\r\nsecret\r\n', b"")
+
+
+@pytest.mark.parametrize("size", range(1, len(PARTS) + 1))
+def test_the_clients_token_is_taken_out_of_a_multipart_form_however_it_is_cut(size: int) -> None:
+    filtered = MultipartFilter(b"XX", NAMES)
+    pieces = [filtered.feed(PARTS[start : start + size]) for start in range(0, len(PARTS), size)]
+    assert b"".join(pieces) + filtered.finish() == KEPT
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("body", [b"", b"preamble only", KEPT, b"--XX\r\nno end of head", b"--XX"])
+def test_a_multipart_form_without_a_token_passes_byte_for_byte(body: bytes, size: int) -> None:
+    filtered = MultipartFilter(b"XX", NAMES)
+    pieces = [filtered.feed(body[start : start + size]) for start in range(0, len(body), size)]
+    assert b"".join(pieces) + filtered.finish() == body
+
+
+def test_a_part_whose_head_does_not_end_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        MultipartFilter(b"XX", NAMES).feed(b"--XX\r\n" + b"x" * 20_000)
+
+
+def test_a_boundary_may_be_quoted() -> None:
+    assert boundary_of('multipart/form-data; boundary="a b"; charset=x') == b"a b"
+    assert boundary_of("multipart/form-data; Boundary=ab") == b"ab"
+    assert boundary_of("multipart/form-data") is None
+
+
+def test_a_token_in_a_header() -> None:
+    assert authorize(outgoing(), TOKEN, Place.HEADER, "token").headers == {"x-esri-authorization": "Bearer se+cret.."}
+    assert authorize(outgoing(), TOKEN, Place.BEARER, "token").headers == {"authorization": "Bearer se+cret.."}
+
+
+def test_a_token_in_the_query_is_encoded() -> None:
+    assert authorize(outgoing(), TOKEN, Place.QUERY, "token").target.query == "f=json&token=se%2Bcret.."
+    bare = authorize(outgoing(url="https://h/a"), TOKEN, Place.QUERY, "key")
+    assert bare.target.query == "key=se%2Bcret.."
+
+
+def test_a_token_on_a_form_post_is_a_field_of_the_form() -> None:
+    sent = authorize(
+        outgoing(b"where=1", "application/x-www-form-urlencoded; charset=UTF-8"), TOKEN, Place.QUERY, "token"
+    )
+    assert sent.body == Body(b"where=1&token=se%2Bcret..", None, 25)
+    assert sent.target.query == "f=json"
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "text/xml", "application/json"])
+def test_a_token_beside_any_other_body_is_in_the_query(kind: str) -> None:
+    sent = authorize(outgoing(b"body", kind), TOKEN, Place.QUERY, "token")
+    assert sent.body.whole == b"body"
+    assert sent.target.query == "f=json&token=se%2Bcret.."
+
+
+@pytest.mark.parametrize("place", Place)
+def test_a_token_goes_to_no_server_but_its_own(place: Place) -> None:
+    with pytest.raises(CredentialMisconfigured):
+        authorize(outgoing(url="https://other/a"), TOKEN, place, "token")
