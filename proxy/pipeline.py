@@ -95,13 +95,16 @@ class Pipeline:
         """At most one renewal and, where the place of the token is not known yet, one change of place."""
         rule = plan.rule
         audience = Audience(credential.name, server_for_rule(rule, plan.target), rule.referer)
-        renewed = False
+        renewed: Token | None = None
         while True:
             token = await self.tokens.get(audience)
+            if token is renewed:
+                raise _rejected()  # the store holds off: there is no other token to try
             place = self.tokens.place(audience, rule.place)
             reply = await self._send(inject.authorize(outgoing, token, place, credential.token_param), exchange)
             finding = await _examine(reply, wanted, plan.target.path)
             if finding.verdict is Verdict.PASS:
+                self.tokens.accepted(token)
                 return reply
             reply.close()
             if finding.verdict is Verdict.DENIED:
@@ -110,8 +113,8 @@ class Pipeline:
                 # The token was good and went unheard: the same one again, in the query, now and from now on.
                 self.tokens.learn_query(audience)
             else:
-                self._reject(token, finding, exchange, can_heal=outgoing.body.replayable and not renewed, reads=heals)
-                renewed = True
+                self._reject(token, finding, exchange, can_heal=renewed is None, reads=heals)
+                renewed = token
             if not outgoing.body.replayable:
                 raise UpstreamFailed("The server wanted a fresh token; send the request again.", slug="not_replayable")
 
@@ -122,11 +125,7 @@ class Pipeline:
             raise UpstreamFailed("The server answered an edit with a sign-in page.", slug="login_page")
         self.tokens.reject(token)
         if not can_heal:
-            raise CredentialRefused(
-                "The server accepts no token that the proxy's credential gets.",
-                "Check the user's rights on this service, and the referer setting of the rule.",
-                slug="token_rejected",
-            )
+            raise _rejected()
         exchange.renewals += 1
 
     async def _send(self, outgoing: Outgoing, exchange: Exchange) -> Reply:
@@ -218,6 +217,14 @@ async def _resumed(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterat
 
 def _is_unheard(finding: Finding, rule: Rule, place: Place) -> bool:
     return finding.verdict is Verdict.TOKEN_REQUIRED and rule.place is None and place is Place.HEADER
+
+
+def _rejected() -> CredentialRefused:
+    return CredentialRefused(
+        "The server accepts no token that the proxy's credential gets.",
+        "Check the user's rights on this service, and the referer setting of the rule.",
+        slug="token_rejected",
+    )
 
 
 def _denied(finding: Finding) -> NotAllowed:

@@ -65,6 +65,10 @@ class Tokens(TokenSource, Protocol):
         """Where the token travels: as configured or, for None (auto), as learned."""
         ...
 
+    def accepted(self, token: Token) -> None:
+        """A request passed with this token."""
+        ...
+
     def learn_query(self, audience: Audience) -> None:
         """This server does not hear header tokens: the query from now on."""
         ...

@@ -1,0 +1,5 @@
+"""`python -m proxy` is `resource-proxy`."""
+
+from proxy.cli import main
+
+main()

@@ -1,0 +1,158 @@
+"""Settings to runtime, pipeline and listeners: the one place that knows all the parts."""
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from aiohttp import web
+
+from proxy.credentials.arcgis import ArcGISProvider
+from proxy.credentials.discover import Discovery
+from proxy.credentials.probe import Probe
+from proxy.credentials.store import TokenStore
+from proxy.model import Audience, Configuration, Exchange, Place, Route, Token
+from proxy.pipeline import Pipeline
+from proxy.runtime import Current, build
+from proxy.state.allowance import Allowance
+from proxy.telemetry.log import AccessLog, state_change
+from proxy.telemetry.metrics import Metrics
+from proxy.upstream.client import UpstreamClient
+from proxy.web.admin import admin_app
+from proxy.web.app import Listener
+from proxy.web.front import Front
+from proxy.web.handler import Door
+
+
+class Service:
+    """One process's proxy: started, reconfigured and stopped as a whole."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.metrics = Metrics()
+        self.current = Current(build(configuration, generation=1))
+        self.upstream = UpstreamClient()
+        self.discovery = Discovery(self.upstream, time.monotonic)
+        self.tokens = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
+        self.allowance = Allowance()
+        self.draining = False
+        self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
+        self._access_log = AccessLog()
+        self._prober = Probe(self.upstream)
+        self._started_at = time.monotonic()
+        pipeline = Pipeline(self.current, self.upstream, self.tokens, self.discovery, self.allowance, time.monotonic)
+        door = Door(self.current, pipeline, self._record, time.monotonic, lambda: self.draining)
+        front = Front(door, configuration.limits, self.metrics.malformed)
+        self.public = Listener(front, configuration.listen, configuration.tls)
+        self.admin: Listener | None = None
+        self._admin_runner: web.AppRunner | None = None
+        self._adopt(configuration)
+
+    async def start(self) -> None:
+        """Raises ConfigurationError where an address cannot be used."""
+        await self.public.start()
+        admin_listen = self.current.runtime.configuration.admin_listen
+        if admin_listen is not None:
+            self._admin_runner = web.AppRunner(
+                admin_app(ready=self._not_ready, metrics=self.metrics, status=self.status), access_log=None
+            )
+            await self._admin_runner.setup()
+            assert self._admin_runner.server is not None  # noqa: S101 - `setup` made it
+            self.admin = Listener(self._admin_runner.server, admin_listen)
+            await self.admin.start()
+        state_change("started", generation=1, port=self.public.port)
+
+    async def apply(self, configuration: Configuration) -> None:
+        """A new generation; requests in flight end with the one that they began with."""
+        runtime = build(configuration, self.current.runtime.generation + 1)
+        self._adopt(configuration)
+        self.current.runtime = runtime
+        await self.upstream.retain({rule.route for rule in configuration.rules} | {configuration.unlisted_route})
+        state_change("reloaded", generation=runtime.generation)
+
+    async def stop(self) -> None:
+        """Readiness goes first, then the listeners, then what is in flight, then the tokens."""
+        self.draining = True
+        state_change("draining")
+        await self.public.stop(self.current.runtime.configuration.limits.drain)
+        if self.admin is not None:
+            self.admin.stop_accepting()
+        if self._admin_runner is not None:
+            await self._admin_runner.cleanup()
+        await self.tokens.close()
+        await self.upstream.close()
+        state_change("stopped")
+
+    def status(self) -> dict[str, object]:
+        """What the status page shows; no secrets."""
+        runtime = self.current.runtime
+        return {
+            "generation": runtime.generation,
+            "uptimeSeconds": round(time.monotonic() - self._started_at),
+            "rules": [rule.name for rule in runtime.configuration.rules],
+            "credentials": self.tokens.snapshot(),
+            "totals": self.metrics.totals(),
+            "rejectedConfiguration": self.rejected(),
+            "warnings": list(runtime.configuration.warnings),
+        }
+
+    def _adopt(self, configuration: Configuration) -> None:
+        self.tokens.replace_providers(
+            {
+                credential.name: ArcGISProvider(
+                    credential,
+                    credential_route(configuration, credential.name),
+                    self.upstream,
+                    self.discovery,
+                    time.monotonic,
+                    time.time,
+                )
+                for credential in configuration.credentials
+            }
+        )
+        self.metrics.configured(configuration)
+
+    def _record(self, exchange: Exchange) -> None:
+        self.metrics.record(exchange)
+        self._access_log(exchange)
+
+    def _token_event(self, event: str, audience: Audience) -> None:
+        self.metrics.token_event(event, audience)
+        if event in ("refused", "unavailable"):
+            state_change(f"credential_{event}", credential=audience.credential, server=str(audience.server))
+
+    async def _probe(self, token: Token) -> Place:
+        """The first token of a server is tried on a rule's own URL, before a client waits for the outcome."""
+        audience = token.audience
+        for rule in self.current.runtime.configuration.rules:
+            if rule.credential == audience.credential and rule.place is None and not rule.wildcard:
+                place = await self._prober.try_rule(rule, token)
+                if place is not None:
+                    return place
+        return Place.HEADER
+
+    def _not_ready(self) -> str | None:
+        return "draining" if self.draining else None
+
+
+def credential_route(configuration: Configuration, credential: str) -> Route:
+    """How a credential's token service is reached: as the first rule that uses it."""
+    for rule in configuration.rules:
+        if rule.credential == credential:
+            return rule.route
+    return Route()
+
+
+async def run(service: Service, until: Awaitable[object]) -> None:
+    """Starts, waits, stops."""
+    await service.start()
+    try:
+        await until
+    finally:
+        await service.stop()
+
+
+def on_free_ports(configuration: Configuration) -> Configuration:
+    """The same configuration on ports of the system's choice: for the demo and for tests."""
+    listen = replace(configuration.listen, port=0)
+    admin = replace(configuration.admin_listen, port=0) if configuration.admin_listen else None
+    return replace(configuration, listen=listen, admin_listen=admin)

@@ -1,0 +1,218 @@
+"""The commands. Each calls one function; the logic is elsewhere."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from proxy import __version__
+from proxy.assemble import Service
+from proxy.errors import ConfigurationError
+from proxy.explain import explain as explain_target
+from proxy.model import Configuration
+from proxy.runtime import build
+from proxy.settings.jsonschema import schema_document
+from proxy.settings.load import load
+from proxy.settings.reload import Reloader
+from proxy.telemetry.log import configure as configure_log
+
+_CONFIG = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("config/proxy.yaml"),
+    envvar="RESOURCE_PROXY_CONFIG",
+    show_default=True,
+    help="The configuration file.",
+)
+_FINDINGS, _UNUSABLE = 1, 2
+_OUT = Console(soft_wrap=True, highlight=False)
+_ERR = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="resource-proxy")
+def main() -> None:
+    """Signs a web map's requests to secured ArcGIS services, so that nobody sees a sign-in prompt.
+
+    Begin with `resource-proxy demo`. Then edit config/proxy.yaml, look at it with `check`, and `serve`.
+    """
+
+
+@main.command()
+@_CONFIG
+def serve(config: Path) -> None:
+    """Serve what the configuration allows, until SIGTERM."""
+    configuration = _loaded(config)
+    sys.exit(_run(_serve(config, configuration)))
+
+
+@main.command()
+@_CONFIG
+def check(config: Path) -> None:
+    """Look the configuration over: every complaint at once, with its line and what to write instead."""
+    configuration = _loaded(config)
+    for warning in configuration.warnings:
+        _OUT.print(f"[yellow]warning[/] {_plain(warning)}")
+    rules, credentials = len(configuration.rules), len(configuration.credentials)
+    _OUT.print(f"[green]good[/] {config}: {rules} rules, {credentials} credentials")
+
+
+@main.command()
+@_CONFIG
+@click.argument("url")
+@click.option("--method", default="GET", show_default=True, help="The verb of the request.")
+@click.option("--referer", default="", help="The page that asks, as its browser sends it.")
+def explain(config: Path, url: str, method: str, referer: str) -> None:
+    """Say which rule URL falls under, why, and what would be sent; secrets hidden.
+
+    URL may be the target, or the whole address that a browser shows, the proxy's own part included.
+    """
+    verdict = explain_target(build(_loaded(config), generation=1), url, method=method.upper(), referer=referer)
+    for name, value in verdict.lines:
+        _OUT.print(f"[bold]{name:<11}[/] {_plain(value)}")
+    sys.exit(0 if verdict.is_allowed else _FINDINGS)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on.")
+@click.option("--port", default=8080, show_default=True, help="The port of the page; 0 takes a free one.")
+def demo(host: str, port: int) -> None:
+    """A secured ArcGIS Server, the proxy and a web map, all simulated on this machine; needs no network."""
+    _needs_pillow()
+    from proxy.demo import run_demo  # the simulator is imported only by those who ask for it
+
+    configure_log("warning", "auto")
+    sys.exit(_run(run_demo(host, port, announce=lambda line: _OUT.print(line))))
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on.")
+@click.option("--port", default=6080, show_default=True, help="The port; 0 takes a free one.")
+@click.option("--profile", default="ags-10.8", show_default=True, help="Which ArcGIS release it behaves as.")
+def simulate(host: str, port: int, profile: str) -> None:
+    """The simulated ArcGIS Server alone, with token security, to try a configuration on."""
+    _needs_pillow()
+    from proxy.demo import run_simulator
+
+    sys.exit(_run(run_simulator(host, port, profile, announce=lambda line: _OUT.print(line))))
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of proxy.yaml, for editors."""
+    click.echo(json.dumps(schema_document(), indent=2))
+
+
+async def _serve(path: Path, configuration: Configuration) -> int:
+    log = configure_log(configuration.log_level, configuration.log_format)
+    service = Service(configuration)
+    reloader = Reloader(path, lambda: load(path, os.environ), service.apply)
+    service.rejected = lambda: reloader.rejected
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    _on_signals(loop, stop)
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, reloader.trigger)
+    try:
+        await service.start()
+        for line in _greeting(configuration, service):
+            _ERR.print(line)
+        await reloader.start()
+        await stop.wait()
+    finally:
+        await reloader.stop()
+        await service.stop()
+        log.close()
+    return 0
+
+
+def _greeting(configuration: Configuration, service: Service) -> list[str]:
+    """Five lines: what is served, to whom, with which credentials, and where to look."""
+    scheme = "https" if configuration.tls else "http"
+    who = (
+        "anyone"
+        if any(entry.anyone for entry in configuration.admit.referers)
+        else (", ".join(sorted({entry.host for entry in configuration.admit.referers})) or "requests without a Referer")
+    )
+    names = ", ".join(credential.name for credential in configuration.credentials) or "none"
+    admin = f"http://{service.admin.listen.host}:{service.admin.port}/status" if service.admin else "off"
+    return [
+        (
+            f"[bold]resource-proxy {__version__}[/] on {scheme}://{configuration.listen.host}:{service.public.port}"
+            f"{configuration.paths[0]}?https://…"
+        ),
+        f"  rules        {len(configuration.rules)}",
+        f"  for pages of {_plain(who)}",
+        f"  credentials  {_plain(names)}",
+        f"  status page  {admin}",
+    ]
+
+
+def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """The first SIGTERM or SIGINT drains; a second one stops at once, with a status that tells."""
+
+    def first_or_second() -> None:
+        if stop.is_set():
+            os._exit(128 + signal.SIGTERM)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, first_or_second)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: first_or_second())
+
+
+def _run(main_coroutine: Coroutine[Any, Any, int]) -> int:
+    """On uvloop where it exists."""
+    try:
+        import uvloop
+    except ImportError:
+        return _finished(asyncio.Runner(), main_coroutine)
+    return _finished(asyncio.Runner(loop_factory=uvloop.new_event_loop), main_coroutine)
+
+
+def _finished(runner: asyncio.Runner, main_coroutine: Coroutine[Any, Any, int]) -> int:
+    with runner:
+        try:
+            return runner.run(main_coroutine)
+        except ConfigurationError as error:
+            _complain(error)
+            return _FINDINGS
+        except KeyboardInterrupt:
+            return 130
+
+
+def _loaded(path: Path) -> Configuration:
+    try:
+        return load(path, os.environ)
+    except ConfigurationError as error:
+        _complain(error)
+        sys.exit(_UNUSABLE if not path.is_file() else _FINDINGS)
+
+
+def _complain(error: ConfigurationError) -> None:
+    for complaint in error.complaints:
+        _ERR.print(f"[red]error[/] {_plain(complaint)}")
+
+
+def _plain(text: str) -> str:
+    """Brackets in what people wrote are not ours to colour."""
+    return text.replace("[", "\\[")
+
+
+def _needs_pillow() -> None:
+    logging.captureWarnings(capture=True)
+    try:
+        import PIL  # noqa: F401 - only whether it is there
+    except ImportError:
+        _ERR.print("The simulator draws its maps with Pillow: pip install 'arcgis-resource-proxy\\[demo]'")
+        sys.exit(_UNUSABLE)

@@ -1,0 +1,137 @@
+"""Use, renew, wait or hold off: what to do about one token, and what an outcome changes. Pure: the time is given.
+
+Sources of the figures: JS SDK 2 min and REST JS 5 min margins fail on 1-minute tokens, so the margin is a share of
+the life; ArcGIS Server's built-in store locks an account after five refused passwords, so a refused one rests.
+"""
+
+import enum
+from dataclasses import dataclass, replace
+from typing import Final
+
+from proxy.model import Token
+
+_REFUSED_FIRST, _REFUSED_MOST = 60.0, 3600.0
+_UNAVAILABLE_FIRST, _UNAVAILABLE_MOST = 1.0, 30.0
+_EARLY_END: Final = 5.0  # a token that ends while it travels is one that has ended
+_YOUNG: Final = 10.0  # seconds; a token rejected younger than this was never good
+# So many young tokens rejected in a row, and renewing stops for a while: two where no request has ever passed with
+# one; five where the server takes our tokens elsewhere, since somebody may be revoking them by hand.
+_UNPROVEN_LIMIT, _PROVEN_LIMIT = 2, 5
+_MIN_LIFE, _TEXT_LIFE = 1.0, 600.0
+_MAX_SANE_EPOCH_MS: Final = 253_402_300_800_000  # year 10000
+_SECONDS_NOT_MS: Final = 100_000_000_000  # an epoch below this is in seconds
+
+
+class Failure(enum.Enum):
+    """Why an acquisition failed, as far as it matters for when to try again."""
+
+    REFUSED = "refused"  # the credential itself
+    UNAVAILABLE = "unavailable"
+
+
+class Do(enum.Enum):
+    """What to do for somebody who asks for a token."""
+
+    USE = "use"
+    USE_AND_RENEW = "use_and_renew"
+    FETCH = "fetch"
+    HOLD_OFF = "hold_off"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Everything known about one audience's token."""
+
+    token: Token | None = None
+    renew_at: float = 0.0
+    held_until: float = 0.0
+    failures: int = 0
+    failure: Failure | None = None
+    young_rejections: int = 0
+    proven: bool = False  # a request has passed with this token
+
+
+def decide(slot: Slot, now: float) -> Do:
+    """A living token is used even while renewals fail; nothing is fetched before a hold-off ends."""
+    held = now < slot.held_until
+    token = slot.token
+    if token is not None and now < usable_until(token):
+        return Do.USE if now < slot.renew_at or held else Do.USE_AND_RENEW
+    return Do.HOLD_OFF if held else Do.FETCH
+
+
+def usable_until(token: Token) -> float:
+    """Five seconds before the end, or a tenth of a short life."""
+    return token.expires_at - min(_EARLY_END, (token.expires_at - token.obtained_at) / 10)
+
+
+def renewal_at(token: Token, jitter: float) -> float:
+    """When to renew: max(10 s, min(5 min, 20 % of life)) before the end, but never in the first half of the life.
+
+    `jitter` in 0..1 moves it by ±10 % of that margin, so that replicas do not log in together.
+    """
+    life = token.expires_at - token.obtained_at
+    margin = max(10.0, min(300.0, 0.2 * life)) * (0.9 + 0.2 * jitter)
+    return token.expires_at - min(margin, life / 2)
+
+
+def fetched(slot: Slot, token: Token, jitter: float) -> Slot:
+    """A new token. Rejections are remembered until one has lived: a server that rejects every token would else
+    have us log in for each request."""
+    return replace(slot, token=token, renew_at=renewal_at(token, jitter), failures=0, failure=None, proven=False)
+
+
+def failed(slot: Slot, failure: Failure, now: float) -> Slot:
+    """A failed acquisition: the next waits twice as long as the one before."""
+    failures = slot.failures + 1 if slot.failure is failure else 1
+    first, most = (
+        (_REFUSED_FIRST, _REFUSED_MOST) if failure is Failure.REFUSED else (_UNAVAILABLE_FIRST, _UNAVAILABLE_MOST)
+    )
+    wait = min(most, first * 2 ** min(failures - 1, 20))
+    return replace(slot, failures=failures, failure=failure, held_until=now + wait)
+
+
+def accepted(slot: Slot, token: Token) -> Slot:
+    """A request passed with `token`."""
+    return replace(slot, proven=True) if slot.token is token and not slot.proven else slot
+
+
+def rejected(slot: Slot, token: Token, now: float) -> Slot:
+    """An upstream rejected `token`. Only this very token goes: a late word about an old one must not drop the new.
+
+    Where young tokens are rejected again and again the token stays, for whatever still takes it, and nothing is
+    renewed for a growing time: a server that rejects every token must not have us log in for each request.
+    """
+    if slot.token is not token or now < slot.held_until:
+        return slot
+    dropped = replace(slot, token=None, proven=False)
+    if now - token.obtained_at > _YOUNG:
+        return replace(dropped, young_rejections=0 if slot.proven else slot.young_rejections)
+    rejections = slot.young_rejections + 1
+    over = rejections - (_PROVEN_LIMIT if slot.proven else _UNPROVEN_LIMIT)
+    if over < 0:
+        return replace(dropped, young_rejections=rejections)
+    wait = min(_REFUSED_MOST, _REFUSED_FIRST * 2 ** min(over, 20))
+    return replace(slot, young_rejections=rejections, held_until=now + wait, failure=Failure.REFUSED)
+
+
+def life(expires: object, *, wall_now: float, requested: float, short_validity: float | None = None) -> float:
+    """Seconds that a new token lives. `expires` as the token service gave it: epoch milliseconds by the book, seen
+    as seconds, as a string, or missing. `wall_now` is the service's own clock where it told it; `requested` and
+    `short_validity` are seconds."""
+    stated = _number(expires)
+    if stated is None or not 0 < stated < _MAX_SANE_EPOCH_MS:
+        return max(_MIN_LIFE, min(requested, short_validity or (requested if stated is None else _TEXT_LIFE)))
+    epoch = stated if stated < _SECONDS_NOT_MS else stated / 1000
+    # A past or far end is a clock that disagrees; what was asked for bounds both.
+    return max(_MIN_LIFE, min(epoch - wall_now, requested + 60))
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and value.isascii():
+        return float(value[:32])
+    return None

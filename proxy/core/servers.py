@@ -1,0 +1,37 @@
+"""Which ArcGIS site a target belongs to: the thing that one token is good for."""
+
+from typing import Final
+
+from proxy.model import Rule, Server, Target
+
+# The first of these segments ends the site's context: /arcgis in /arcgis/rest/services/…
+_MARKERS: Final = frozenset(("rest", "services", "sharing", "tokens", "admin", "manager", "security"))
+
+
+def server_of(target: Target) -> Server | None:
+    """The site that `target` is on, its context in the letter case given (ArcGIS Online's organisation ids are
+    case-sensitive); None where the path has no sign of ArcGIS."""
+    context = _context(target.path)
+    return None if context is None else Server(target.origin, context)
+
+
+def server_for_rule(rule: Rule, target: Target) -> Server:
+    """The site by the rule's own URL, so that all its requests share one token whatever their letter case.
+
+    A rule that stands above the site (a whole host) leaves it to the target; a site with paths of its own making is
+    the rule's URL.
+    """
+    context = _context(rule.path)
+    if context is None:
+        context = _context(target.path)
+    return Server(target.origin, rule.path if context is None else context)
+
+
+def _context(path: str) -> str | None:
+    """What stands before the first marker. `rest` counts only before info, services and their like: a folder may
+    have any name, but stands behind the marker."""
+    segments = path.split("/")
+    for index, segment in enumerate(segments):
+        if index and segment.lower() in _MARKERS:
+            return "/".join(segments[:index])
+    return None

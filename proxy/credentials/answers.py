@@ -1,0 +1,105 @@
+"""What a token service's answer means: a token, a refusal, a mistake of ours, or no answer at all.
+
+Most failures come as HTTP 200, some with code 201; `details` is a string or a list; in text mode an error page looks
+like a success. Bodies are never repeated, but for the service's own sentence, cleaned.
+"""
+
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from proxy import names
+from proxy.credentials.discover import json_object
+from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenRejected, TokenUnavailable
+from proxy.model import Answer, Secret
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_.~+/=|-]{16,4096}")
+_JSON_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,8192}")
+_REFUSALS: Final = frozenset((400, 401, 403))
+
+
+@dataclass(frozen=True, slots=True)
+class GoodAnswer:
+    """A token as issued. `expires` as the service wrote it; `server_time` is its own clock, seconds since 1970."""
+
+    token: Secret
+    expires: object
+    server_time: float | None
+
+
+def read_answer(answer: Answer, *, text: bool) -> GoodAnswer:
+    """The token in `answer`; `text` for the legacy service, whose whole body may be the token.
+
+    Raises CredentialRefused, CredentialMisconfigured, TokenUnavailable, or TokenRejected (498 from an exchange).
+    """
+    if 300 <= answer.status < 400:
+        raise CredentialMisconfigured(
+            "The token service redirects, and a password is not sent after it.", "Set tokenServiceUri to its real URL."
+        )
+    if answer.status == 403 and text:
+        raise _refused("")
+    document = json_object(answer)
+    if document is None:
+        return _read_text(answer, text=text)
+    token = document.get("token")
+    if isinstance(token, str) and _JSON_TOKEN.fullmatch(token):
+        return GoodAnswer(Secret(token), document.get("expires"), _date(answer))
+    error = document.get("error")
+    if isinstance(error, dict):
+        raise _failure(error)
+    raise TokenUnavailable(
+        "The token service answered without a token.", _sentence(document.get("messages")), retry_after=5
+    )
+
+
+def _read_text(answer: Answer, *, text: bool) -> GoodAnswer:
+    body = answer.body.decode("latin-1").strip()
+    if text and answer.status == 200 and _TOKEN.fullmatch(body):
+        return GoodAnswer(Secret(body), None, _date(answer))
+    if "Client ID is required" in body:
+        raise CredentialMisconfigured(
+            "The token service wants a shorter life.", "Set expiration on the credential to 60."
+        )
+    raise TokenUnavailable(
+        f"The token service answered with something else than a token (HTTP status {answer.status}).",
+        "Is its address right? tokenServiceUri sets it.",
+        retry_after=5,
+    )
+
+
+def _failure(error: dict[str, object]) -> Exception:
+    code = error.get("code")
+    sentence = " ".join(filter(None, (_sentence(error.get("message")), _sentence(error.get("details")))))
+    if code in (names.CODE_TOKEN_INVALID, names.CODE_TOKEN_REQUIRED):
+        return TokenRejected(sentence)
+    if code in _REFUSALS:
+        return _refused(sentence)
+    if code in (201, 405):
+        return CredentialMisconfigured(f"The token service does not take the request: {sentence}")
+    return TokenUnavailable(f"The token service failed: {sentence}", retry_after=5)
+
+
+def _refused(sentence: str) -> CredentialRefused:
+    said = f" It says: {sentence}" if sentence else ""
+    return CredentialRefused(
+        f"The token service refuses the proxy's user name or password.{said}",
+        "Correct the credential in proxy.yaml; until then it is not tried again at once, since accounts lock.",
+    )
+
+
+def _sentence(value: object) -> str:
+    """A service's own words, as far as they can be shown: printable, short."""
+    if isinstance(value, list):
+        value = " ".join(str(part) for part in value[:3])
+    if not isinstance(value, str):
+        return ""
+    printable = "".join(c for c in value if c.isprintable() and c not in "<>")
+    return re.sub("ssl", "TLS", printable, flags=re.IGNORECASE)[:200].strip()
+
+
+def _date(answer: Answer) -> float | None:
+    try:
+        return parsedate_to_datetime(answer.headers[names.DATE]).timestamp()
+    except (KeyError, ValueError, OverflowError):
+        return None

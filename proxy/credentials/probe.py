@@ -1,0 +1,52 @@
+"""Tries the first token of a server on a rule's own URL, to learn whether header tokens are heard there."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from proxy import names
+from proxy.core.target import parse_url
+from proxy.credentials.discover import json_object
+from proxy.errors import ProxyError
+from proxy.model import DEFAULT_PORTS, Place, Rule, Token
+from proxy.ports import Fetcher
+
+_TIMEOUT: Final = 5.0  # seconds
+_LIMIT: Final = 1024 * 1024  # bytes; service descriptions can be long
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Asks with `X-Esri-Authorization`, as `inject: auto` does."""
+
+    fetcher: Fetcher
+
+    async def try_rule(self, rule: Rule, token: Token) -> Place | None:
+        """QUERY where the server says that no token arrived (499), HEADER where it answers; None where nothing was
+        learned, or the rule is on another server."""
+        origin = token.audience.server.origin
+        if rule.host != origin.host or (rule.port or DEFAULT_PORTS[origin.scheme]) != origin.port:
+            return None
+        headers = {
+            names.X_ESRI_AUTHORIZATION: f"Bearer {token.value.reveal()}",
+            names.ACCEPT: "application/json",
+            names.REFERER: rule.referer,
+        }
+        try:
+            answer = await self.fetcher.fetch(
+                "GET",
+                parse_url(f"{origin}{rule.path or '/'}?f=json"),
+                route=rule.route,
+                timeout=_TIMEOUT,
+                headers={name: value for name, value in headers.items() if value},
+                limit=_LIMIT,
+            )
+        except ProxyError:
+            return None
+        if answer.status == names.CODE_TOKEN_REQUIRED:
+            return Place.QUERY
+        document = json_object(answer)
+        if document is None:
+            return None
+        error = document.get("error")
+        code = error.get("code") if isinstance(error, dict) else None
+        return Place.QUERY if code == names.CODE_TOKEN_REQUIRED else None if code else Place.HEADER

@@ -1,0 +1,186 @@
+"""Tokens in hand: one acquisition at a time for each audience, renewed ahead, carried over a reload.
+
+What to do is decided in `core.lifetime`; here stands what waits. The only place that starts acquisitions.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from cachetools import LRUCache
+
+from proxy.core import lifetime
+from proxy.core.lifetime import Do, Failure, Slot
+from proxy.errors import (
+    CredentialMisconfigured,
+    CredentialRefused,
+    ProxyError,
+    TokenUnavailable,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
+from proxy.model import Audience, Place, Token
+from proxy.ports import Clock, TokenProvider
+
+_PATIENCE: Final = 15.0  # seconds that a client waits for a login
+_MOST_AUDIENCES: Final = 10_000  # a wildcard rule makes one of each host
+
+
+@dataclass(slots=True)
+class _Held:
+    slot: Slot = field(default_factory=Slot)
+    fetch: asyncio.Task[Token] | None = None
+    place: Place | None = None  # None: not learned yet
+    error: ProxyError | None = None
+
+
+class TokenStore:
+    """Implements `ports.Tokens`.
+
+    `observe(event, audience)` is told of: obtained, renewed, refused, unavailable, rejected. `probe(token)` says, once
+    for each audience, where its tokens travel; it must bound its own time and raise nothing.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        rand: Callable[[], float],
+        observe: Callable[[str, Audience], None] = lambda event, audience: None,
+        probe: Callable[[Token], Awaitable[Place]] | None = None,
+    ) -> None:
+        self._clock, self._rand, self._observe, self._probe = clock, rand, observe, probe
+        self._held: LRUCache[Audience, _Held] = LRUCache(_MOST_AUDIENCES)
+        self._providers: Mapping[str, TokenProvider] = {}
+        self._fetches: set[asyncio.Task[Token]] = set()
+
+    async def get(self, audience: Audience) -> Token:
+        """See `ports.TokenSource.get`."""
+        held = self._of(audience)
+        do = lifetime.decide(held.slot, self._clock())
+        token = held.slot.token
+        if do is Do.HOLD_OFF:
+            raise self._held_off(held)
+        if do is Do.FETCH or token is None:
+            return await self._wait(held, audience)
+        if do is Do.USE_AND_RENEW and held.fetch is None:
+            self._start(held, audience)
+        return token
+
+    def accepted(self, token: Token) -> None:
+        """See `ports.Tokens.accepted`."""
+        held = self._held.get(token.audience)
+        if held is not None and not held.slot.proven:
+            held.slot = lifetime.accepted(held.slot, token)
+
+    def reject(self, token: Token) -> None:
+        """See `ports.TokenSource.reject`."""
+        held = self._held.get(token.audience)
+        if held is not None and held.slot.token is token:
+            held.slot = lifetime.rejected(held.slot, token, self._clock())
+            self._observe("rejected", token.audience)
+
+    def place(self, audience: Audience, configured: Place | None) -> Place:
+        """See `ports.Tokens.place`."""
+        return configured or self._of(audience).place or Place.HEADER
+
+    def learn_query(self, audience: Audience) -> None:
+        """See `ports.Tokens.learn_query`."""
+        self._of(audience).place = Place.QUERY
+
+    def replace_providers(self, providers: Mapping[str, TokenProvider]) -> None:
+        """After a reload: what belongs to a credential that changed or went is dropped, the rest stays."""
+        old, self._providers = self._providers, dict(providers)
+        same = {
+            name
+            for name, provider in providers.items()
+            if name in old and old[name].fingerprint() == provider.fingerprint()
+        }
+        for audience in [audience for audience in self._held if audience.credential not in same]:
+            del self._held[audience]  # an acquisition in flight goes on for those who wait for it
+
+    def snapshot(self) -> list[dict[str, object]]:
+        """What the status page shows of each audience: its state, seconds to the end, the last failure in words."""
+        now = self._clock()
+        rows: list[dict[str, object]] = []
+        for audience, held in self._held.items():
+            token = held.slot.token
+            living = token is not None and now < token.expires_at
+            rows.append(
+                {
+                    "credential": audience.credential,
+                    "server": str(audience.server),
+                    "state": "held off" if now < held.slot.held_until else "good" if living else "none",
+                    "secondsLeft": round(token.expires_at - now) if token is not None and living else None,
+                    "place": held.place.value if held.place else None,
+                    "problem": held.error.message if held.error else None,
+                }
+            )
+        return rows
+
+    async def close(self) -> None:
+        """Ends every acquisition in flight."""
+        for fetch in self._fetches:
+            fetch.cancel()
+        await asyncio.gather(*self._fetches, return_exceptions=True)
+
+    def _of(self, audience: Audience) -> _Held:
+        held = self._held.get(audience)
+        if held is None:
+            held = self._held[audience] = _Held()
+        return held
+
+    async def _wait(self, held: _Held, audience: Audience) -> Token:
+        fetch = held.fetch or self._start(held, audience)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                # shield: this asker may leave, the others go on waiting for the same login
+                return await asyncio.shield(fetch)
+        except TimeoutError:
+            raise UpstreamTimeout("The token service did not answer in time.") from None
+
+    def _start(self, held: _Held, audience: Audience) -> asyncio.Task[Token]:
+        fetch = asyncio.create_task(self._fetch(held, audience), name=f"token for {audience.credential}")
+        held.fetch = fetch
+        self._fetches.add(fetch)
+        fetch.add_done_callback(self._ended)
+        return fetch
+
+    def _ended(self, fetch: asyncio.Task[Token]) -> None:
+        self._fetches.discard(fetch)
+        if not fetch.cancelled():
+            fetch.exception()  # looked at: a renewal that nobody waits for may fail quietly, the slot knows
+
+    async def _fetch(self, held: _Held, audience: Audience) -> Token:
+        try:
+            provider = self._providers.get(audience.credential)
+            if provider is None:
+                raise CredentialMisconfigured("The credential is no longer in the configuration.")
+            token = await provider.fetch(audience, self)
+            if held.place is None and self._probe is not None:
+                held.place = await self._probe(token)
+            self._observe("renewed" if held.slot.token is not None else "obtained", audience)
+            held.slot = lifetime.fetched(held.slot, token, self._rand())
+            held.error = None
+            return token
+        except (CredentialRefused, CredentialMisconfigured) as error:
+            self._failed(held, audience, Failure.REFUSED, error)
+            raise
+        except (TokenUnavailable, UpstreamFailed, UpstreamTimeout) as error:
+            self._failed(held, audience, Failure.UNAVAILABLE, error)
+            raise
+        finally:
+            # A failed fetch must not stay the answer for ever (the ArcGIS REST JS bug).
+            held.fetch = None
+
+    def _failed(self, held: _Held, audience: Audience, failure: Failure, error: ProxyError) -> None:
+        held.slot = lifetime.failed(held.slot, failure, self._clock())
+        held.error = error
+        self._observe(failure.value, audience)
+
+    def _held_off(self, held: _Held) -> ProxyError:
+        left = held.slot.held_until - self._clock()
+        error = held.error
+        if isinstance(error, CredentialRefused | CredentialMisconfigured):
+            return type(error)(error.message, *error.details, slug=error.slug, retry_after=left)
+        return TokenUnavailable("The token service is not available.", retry_after=left)

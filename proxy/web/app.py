@@ -1,0 +1,64 @@
+"""A listener: the socket, its TLS, and the graceful stop. Knows nothing of what is served on it."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from proxy.errors import ConfigurationError
+from proxy.model import Listen
+
+_BACKLOG: Final = 1024
+_HANDSHAKE: Final = 10.0  # seconds
+
+
+@dataclass(slots=True)
+class Listener:
+    """Serves one `web.Server` on one address."""
+
+    server: web.Server
+    listen: Listen
+    tls: tuple[str, str] | None = None
+    port: int = 0  # the real one, where 0 was asked for
+    _socket: asyncio.Server | None = field(default=None, init=False)
+
+    async def start(self) -> None:
+        """Raises ConfigurationError in one clear line where the address cannot be used."""
+        loop = asyncio.get_running_loop()
+        context = _server_context(*self.tls) if self.tls else None
+        try:
+            self._socket = await loop.create_server(
+                self.server,
+                self.listen.host,
+                self.listen.port,
+                ssl=context,
+                backlog=_BACKLOG,
+                ssl_handshake_timeout=_HANDSHAKE if context else None,
+            )
+        except OSError as error:
+            raise ConfigurationError(
+                [f"cannot listen on {self.listen.host}:{self.listen.port}: {error.strerror or error}"]
+            ) from None
+        self.port = int(self._socket.sockets[0].getsockname()[1])
+
+    def stop_accepting(self) -> None:
+        """New connections are refused; those that are open go on."""
+        if self._socket is not None:
+            self._socket.close()
+
+    async def stop(self, drain: float) -> None:
+        """Idle connections close at once; a request in flight has `drain` seconds to end."""
+        self.stop_accepting()
+        await self.server.shutdown(drain)
+
+
+def _server_context(certificate: str, key: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError([f"server.tls: the certificate or key cannot be used: {error}"]) from None
+    return context
