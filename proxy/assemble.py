@@ -45,7 +45,7 @@ class Service:
         self.public = Listener(front, configuration.listen, configuration.tls)
         self.admin: Listener | None = None
         self._admin_runner: web.AppRunner | None = None
-        self._adopt(configuration)
+        self._adopt(configuration, 1)
 
     async def start(self) -> None:
         """Raises ConfigurationError where an address cannot be used."""
@@ -64,7 +64,7 @@ class Service:
     async def apply(self, configuration: Configuration) -> None:
         """A new generation; requests in flight end with the one that they began with."""
         runtime = build(configuration, self.current.runtime.generation + 1)
-        self._adopt(configuration)
+        self._adopt(configuration, runtime.generation)
         self.current.runtime = runtime
         await self.upstream.retain({rule.route for rule in configuration.rules} | {configuration.unlisted_route})
         state_change("reloaded", generation=runtime.generation)
@@ -95,7 +95,7 @@ class Service:
             "warnings": list(runtime.configuration.warnings),
         }
 
-    def _adopt(self, configuration: Configuration) -> None:
+    def _adopt(self, configuration: Configuration, generation: int) -> None:
         self.tokens.replace_providers(
             {
                 credential.name: ArcGISProvider(
@@ -109,11 +109,12 @@ class Service:
                 for credential in configuration.credentials
             }
         )
-        self.metrics.configured(configuration)
+        self.metrics.configured(configuration, generation)
 
     def _record(self, exchange: Exchange) -> None:
-        self.metrics.record(exchange)
-        self._access_log(exchange)
+        ended_at = time.monotonic()
+        self.metrics.record(exchange, ended_at)
+        self._access_log(exchange, ended_at)
 
     def _token_event(self, event: str, audience: Audience) -> None:
         self.metrics.token_event(event, audience)

@@ -116,6 +116,7 @@ async def _serve(path: Path, configuration: Configuration) -> int:
     service = Service(configuration)
     reloader = Reloader(path, lambda: load(path, os.environ), service.apply)
     service.rejected = lambda: reloader.rejected
+    reloader.on_rejected = service.metrics.config_rejected
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     _on_signals(loop, stop)

@@ -6,7 +6,6 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 from proxy import names
 from proxy.core import admit, hygiene, inject, operations, rewrite
@@ -17,7 +16,6 @@ from proxy.errors import BadRequest, CredentialRefused, MethodNotAllowed, NotAll
 from proxy.model import (
     Access,
     Audience,
-    Body,
     Credential,
     Exchange,
     Incoming,
@@ -67,13 +65,13 @@ class Pipeline:
         if plan.credential is not None and plan.target.path.lower().endswith("/rest/info"):
             return await answer_info(self.infos, plan.rule, plan.target)
         body = await bodies.take(incoming, limit=runtime.configuration.limits.body)
-        form = _form(incoming, body)
-        operation = operations.operation(
-            incoming.method, plan.target, form=form, soap_element=operations.soap_element(body.whole or b"")
-        )
-        exchange.operation = operation.name
-        _check_operation(plan.rule, operation, plan.target, form)
         content_type = incoming.headers.get(names.CONTENT_TYPE, "")
+        whole = body.whole or b""
+        parameters = operations.read_parameters(plan.target.query, whole if bodies.is_form(content_type) else b"")
+        element = operations.soap_element(whole) if whole else None
+        operation = operations.operation(incoming.method, plan.target, parameters=parameters, soap_element=element)
+        exchange.operation = operation.name
+        _check_operation(plan.rule, operation, parameters)
         target = plan.target
         if plan.credential is not None:
             dropped = inject.credential_names(plan.credential.token_param)
@@ -81,7 +79,7 @@ class Pipeline:
             body = bodies.without_credentials(body, content_type, dropped)
         headers = hygiene.to_upstream(incoming.headers, referer=plan.rule.referer, request_id=exchange.request_id)
         outgoing = Outgoing(incoming.method, target, headers, body, plan.rule.route)
-        wanted = operations.wanted_format(target.query, form)
+        wanted = operations.wanted_format(parameters)
         if plan.credential is None:
             reply = await self._send(outgoing, exchange)
         else:
@@ -163,24 +161,21 @@ def methods(rule: Rule | None) -> tuple[str, ...]:
     return EDITING if rule is not None and rule.access >= Access.EDIT else READING
 
 
-def _form(incoming: Incoming, body: Body) -> dict[str, str] | None:
-    if not body.whole or not bodies.is_form(incoming.headers.get(names.CONTENT_TYPE, "")):
-        return None
-    pairs = parse_qsl(body.whole.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="replace")
-    return {name.lower(): value for name, value in reversed(pairs)}
-
-
-def _check_operation(rule: Rule, operation: operations.Operation, target: Target, form: dict[str, str] | None) -> None:
+def _check_operation(rule: Rule, operation: operations.Operation, parameters: operations.Parameters) -> None:
     reason = operations.refuse_reason(rule, operation)
     if reason is not None:
         raise NotAllowed(reason, slug="operation")
-    if not rule.allow_jsonp and operations.wants_jsonp(target.query, form):
+    if not rule.allow_jsonp and operations.wants_jsonp(parameters):
         raise NotAllowed(
             "JSONP (callback=) lets any page read the answer.", "allowJsonp: true allows it.", slug="operation"
         )
-    if not rule.allow_data_layers and operations.has_data_layer(target.query, form):
+    if not rule.allow_data_layers and operations.has_data_layer(parameters):
         raise NotAllowed(
             "A dataLayer source can name any table of the server.", "allowDataLayers: true allows it.", slug="operation"
+        )
+    if rule.credential and not rule.allow_html and operations.wanted_format(parameters) == "html":
+        raise NotAllowed(
+            "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
         )
 
 

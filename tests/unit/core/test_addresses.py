@@ -1,0 +1,76 @@
+"""proxy.core.addresses: which resolved addresses may be dialled."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from proxy.core.addresses import refusal
+from proxy.model import Reach
+
+PUBLIC, LISTED, LOOPBACK = Reach.PUBLIC, Reach.LISTED, Reach.LOOPBACK
+
+
+@pytest.mark.parametrize(
+    ("address", "listed", "public"),
+    [
+        ("93.184.216.34", None, None),
+        ("2606:2800:220:1::1", None, None),
+        ("10.1.2.3", None, "private"),
+        ("172.31.255.255", None, "private"),
+        ("172.32.0.1", None, None),
+        ("192.168.0.1", None, "private"),
+        ("100.64.0.1", None, "private"),
+        ("fd12::1", None, "private"),
+        ("127.0.0.1", "loopback", "loopback"),
+        ("127.8.8.8", "loopback", "loopback"),
+        ("::1", "loopback", "loopback"),
+        ("::ffff:127.0.0.1", "loopback", "loopback"),
+        ("::ffff:10.0.0.1", None, "private"),
+        ("::ffff:93.184.216.34", None, None),
+        ("::127.0.0.1", "reserved", "reserved"),
+        ("64:ff9b::7f00:1", "loopback", "loopback"),
+        ("64:ff9b::5db8:d822", None, None),
+        ("2002:7f00:1::1", "loopback", "loopback"),
+        ("2002:a00:1::1", None, "private"),
+        ("2001:0:1::1", "reserved", "reserved"),
+        ("169.254.169.254", "metadata", "metadata"),
+        ("::ffff:169.254.169.254", "metadata", "metadata"),
+        ("169.254.1.1", "link_local", "link_local"),
+        ("fe80::1%eth0", "link_local", "link_local"),
+        ("fd00:ec2::254", "metadata", "metadata"),
+        ("100.100.100.200", "metadata", "metadata"),
+        ("0.0.0.0", "unspecified", "unspecified"),
+        ("0.1.2.3", "unspecified", "unspecified"),
+        ("::", "unspecified", "unspecified"),
+        ("224.0.0.1", "multicast", "multicast"),
+        ("ff02::1", "multicast", "multicast"),
+        ("255.255.255.255", "reserved", "reserved"),
+        ("198.18.0.1", "reserved", "reserved"),
+        ("192.0.0.8", "reserved", "reserved"),
+        ("203.0.113.9", "reserved", "reserved"),
+        ("2001:db8::1", "reserved", "reserved"),
+        ("3fff::1", "reserved", "reserved"),
+        ("5f00::1", "reserved", "reserved"),
+        ("fec0::1", "reserved", "reserved"),
+        ("192.88.99.1", "reserved", "reserved"),
+        ("not an address", "not_an_address", "not_an_address"),
+    ],
+)
+def test_an_address_is_judged_by_its_class(address: str, listed: str | None, public: str | None) -> None:
+    assert refusal(address, LISTED, ()) == listed
+    assert refusal(address, PUBLIC, ()) == public
+
+
+def test_a_url_that_names_loopback_reaches_loopback_alone() -> None:
+    assert refusal("127.0.0.1", LOOPBACK, ()) is None
+    assert refusal("::1", LOOPBACK, ()) is None
+    assert refusal("10.0.0.1", LOOPBACK, ()) == "not_loopback"
+    assert refusal("93.184.216.34", LOOPBACK, ()) == "not_loopback"
+
+
+def test_a_listed_network_is_allowed_but_never_multicast() -> None:
+    allow = (ip_network("127.0.0.0/8"), ip_network("169.254.0.0/16"), ip_network("224.0.0.0/4"))
+    assert refusal("127.0.0.1", LISTED, allow) is None
+    assert refusal("169.254.169.254", PUBLIC, allow) is None
+    assert refusal("224.0.0.1", LISTED, allow) == "multicast"
+    assert refusal("::ffff:127.0.0.1", LISTED, allow) is None
