@@ -1,0 +1,78 @@
+"""The kinds of values that proxy.yaml has beside text and numbers: durations, sizes, networks, addresses, secrets."""
+
+import re
+from ipaddress import ip_network
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, GetPydanticSchema, PlainSerializer, WithJsonSchema
+from pydantic_core import core_schema
+
+from proxy.model import Listen, Network, Secret
+
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE: Final = re.compile(r"([0-9]+)(B|KiB|MiB|GiB)")
+_BYTES: Final = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_LISTEN: Final = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9_.-]+)):([0-9]{1,5})")
+_REFERENCE: Final = r"\$\{[^}]+\}"
+
+
+def _duration(value: object) -> float:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("is no duration; write a number with s, m or h, such as 30s")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _size(value: object) -> int:
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("is no size; write a number with KiB or MiB, such as 10MiB")
+    return int(match[1]) * _BYTES[match[2]]
+
+
+def _listen(value: object) -> Listen:
+    match = _LISTEN.fullmatch(value) if isinstance(value, str) else None
+    if match is None or int(match[3]) > 65535:
+        raise ValueError("is no address to listen on; write host:port, such as 0.0.0.0:8080")
+    return Listen(match[1] or match[2], int(match[3]))
+
+
+def _network(value: object) -> Network:
+    try:
+        return ip_network(str(value))
+    except ValueError:
+        raise ValueError("is no network; write it as 10.0.0.0/8, with all host bits zero") from None
+
+
+def _secret(value: object) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("is not text; put it in quotes")
+    if not value:
+        raise ValueError("is empty")
+    return Secret(value)
+
+
+def _plain(convert: Any) -> GetPydanticSchema:
+    return GetPydanticSchema(lambda source, handler: core_schema.no_info_plain_validator_function(convert))
+
+
+def _text(pattern: str, example: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": f"^(?:{pattern}|{_REFERENCE})$", "examples": [example]}
+
+
+_DURATION_SCHEMA: Final = _text(_DURATION.pattern, "30s")
+_SIZE_SCHEMA: Final = _text(_SIZE.pattern, "10MiB")
+_LISTEN_SCHEMA: Final = {"type": "string", "examples": ["0.0.0.0:8080"]}
+_NETWORK_SCHEMA: Final = {"type": "string", "examples": ["10.0.0.0/8"]}
+_SECRET_SCHEMA: Final = {"type": "string", "examples": ["${CITY_PASSWORD}", "${file:/run/secrets/city}"]}
+
+Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Size = Annotated[int, BeforeValidator(_size), WithJsonSchema(_SIZE_SCHEMA)]
+ListenAddress = Annotated[Listen, _plain(_listen), WithJsonSchema(_LISTEN_SCHEMA)]
+NetworkAddress = Annotated[Any, _plain(_network), WithJsonSchema(_NETWORK_SCHEMA)]
+SecretText = Annotated[
+    Secret, _plain(_secret), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema(_SECRET_SCHEMA)
+]
