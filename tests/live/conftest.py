@@ -1,0 +1,135 @@
+"""A running simulator, a running proxy, a client: all on real sockets. Every test here fails if a secret shows up
+anywhere that is not the upstream."""
+
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+import yaml
+
+from proxy.assemble import Service, on_free_ports
+from proxy.settings.load import load
+from proxy.simulator.options import Options
+from proxy.simulator.server import Simulator
+from proxy.telemetry.log import configure
+
+PASSWORD = "canary-Pa55+w%rd&=#é"
+PAGE = "https://maps.example.com/viewer"
+
+
+@dataclass(slots=True)
+class Got:
+    """What the client got."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(slots=True)
+class Client:
+    """A browser's part: a Referer, and everything that was received."""
+
+    session: aiohttp.ClientSession
+    proxy: str
+    seen: list[bytes] = field(default_factory=list)
+
+    async def get(self, target: str, method: str = "GET", data: Any = None, **headers: str) -> Got:
+        """A request through the proxy; `target` goes into the request line as it is."""
+        sent = {"Referer": PAGE, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        sent = {name: value for name, value in sent.items() if value}
+        url = aiohttp.client.URL(f"{self.proxy}?{target}", encoded=True)
+        async with self.session.request(method, url, headers=sent, data=data, allow_redirects=False) as response:
+            got = Got(response.status, {k.lower(): v for k, v in response.headers.items()}, await response.read())
+        self.seen += [got.body, repr(response.raw_headers).encode()]
+        return got
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that runs in one test."""
+
+    arcgis: Simulator
+    service: Service
+    client: Client
+    log: io.StringIO
+    path: Path
+
+    def url(self, path: str = "Secure/City/MapServer?f=json") -> str:
+        return f"{self.arcgis.url}/rest/services/{path}"
+
+
+def config(site: str, **rule: Any) -> dict[str, Any]:
+    """A configuration for the simulator at `site`."""
+    return {
+        "server": {"listen": "127.0.0.1:0", "limits": {"drain": "1s"}},
+        "admin": {"listen": "127.0.0.1:0"},
+        "allowedReferers": ["https://maps.example.com"],
+        "credentials": {"city": {"username": "webmap", "password": PASSWORD}},
+        "serverUrls": [{"url": f"{site}/rest/services", "credential": "city", **rule}],
+    }
+
+
+@pytest.fixture
+async def arcgis() -> AsyncIterator[Simulator]:
+    simulator = Simulator(Options(users={"webmap": PASSWORD}))
+    await simulator.start()
+    yield simulator
+    await simulator.stop()
+
+
+Build = Callable[..., Any]
+
+
+@pytest.fixture
+async def build(arcgis: Simulator, tmp_path: Path) -> AsyncIterator[Build]:
+    """Starts a proxy: `await build(inject="query")`, or `await build(document={...})`."""
+    log = io.StringIO()
+    handle = configure("debug", "json", log)
+    worlds: list[World] = []
+
+    async def start(document: dict[str, Any] | None = None, **rule: Any) -> World:
+        path = tmp_path / "proxy.yaml"
+        path.write_text(yaml.safe_dump(document or config(arcgis.url, **rule)), encoding="utf-8")
+        service = Service(on_free_ports(load(path, {})))
+        await service.start()
+        session = aiohttp.ClientSession(auto_decompress=True)
+        client = Client(session, f"http://127.0.0.1:{service.public.port}/proxy")
+        worlds.append(World(arcgis, service, client, log, path))
+        return worlds[-1]
+
+    yield start
+    for world in worlds:
+        admin = f"http://127.0.0.1:{world.service.admin.port}" if world.service.admin else ""
+        for page in ("/metrics", "/status", "/status.json") if admin else ():
+            async with world.client.session.get(admin + page) as response:
+                world.client.seen.append(await response.read())
+        await world.client.session.close()
+        await world.service.stop()
+    handle.close()
+    for world in worlds:
+        _no_secret_shows(world, log.getvalue())
+
+
+@pytest.fixture
+async def world(build: Build) -> World:
+    started: World = await build()
+    return started
+
+
+def _no_secret_shows(world: World, log: str) -> None:
+    everything = b"\n".join([*world.client.seen, log.encode()])
+    secrets = {PASSWORD, "canary-cookie", *world.arcgis.accounts.all_tokens}
+    for secret in secrets:
+        for form in {secret, quote(secret), json.dumps(secret)[1:-1]}:
+            assert form.encode() not in everything, "a secret shows up outside the upstream"
