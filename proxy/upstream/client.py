@@ -9,6 +9,7 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator, Iterable
 from functools import lru_cache
+from io import BytesIO
 from typing import Final
 
 import aiohttp
@@ -22,6 +23,7 @@ from proxy.upstream.guard import AddressGuard
 
 _SKIPPED: Final = (names.USER_AGENT, names.ACCEPT, names.ACCEPT_ENCODING, names.CONTENT_TYPE)
 _READ_BUFFER: Final = 64 * 1024
+_ONE_GO: Final = 512 * 1024
 _MAX_HEAD_LINE: Final = 32 * 1024
 _POOL_IDLE: Final = 15.0  # seconds; below the keep-alive of the servers we know, so we seldom meet a closed one
 
@@ -187,9 +189,10 @@ def _headers(headers: Headers, body: Body) -> dict[str, str]:
     return dict(headers)
 
 
-def _data(body: Body, limit: asyncio.Timeout, pause: float) -> bytes | AsyncIterator[bytes] | None:
+def _data(body: Body, limit: asyncio.Timeout, pause: float) -> bytes | BytesIO | AsyncIterator[bytes] | None:
     if body.stream is None:
-        return body.whole or None
+        # aiohttp writes bytes in one go, and warns where they are many; a file it reads in pieces
+        return BytesIO(body.whole) if body.whole and len(body.whole) > _ONE_GO else body.whole or None
     return _paced(body.stream, limit, pause)
 
 
