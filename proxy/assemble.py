@@ -23,11 +23,14 @@ from proxy.web.app import Listener
 from proxy.web.front import Front
 from proxy.web.handler import Door
 
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
 
 class Service:
     """One process's proxy: started, reconfigured and stopped as a whole."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, wrap: Callable[[Handler], Handler] = lambda door: door) -> None:
+        """`wrap` may put pages of its own in front of the proxy, as the demo does."""
         self.metrics = Metrics()
         self.current = Current(build(configuration, generation=1))
         self.upstream = UpstreamClient()
@@ -41,7 +44,7 @@ class Service:
         self._started_at = time.monotonic()
         pipeline = Pipeline(self.current, self.upstream, self.tokens, self.discovery, self.allowance, time.monotonic)
         door = Door(self.current, pipeline, self._record, time.monotonic, lambda: self.draining)
-        front = Front(door, configuration.limits, self.metrics.malformed)
+        front = Front(wrap(door), configuration.limits, self.metrics.malformed)
         self.public = Listener(front, configuration.listen, configuration.tls)
         self.admin: Listener | None = None
         self._admin_runner: web.AppRunner | None = None

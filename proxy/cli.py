@@ -89,7 +89,7 @@ def demo(host: str, port: int) -> None:
     _needs_pillow()
     from proxy.demo import run_demo  # the simulator is imported only by those who ask for it
 
-    configure_log("warning", "auto")
+    configure_log("error", "auto")
     sys.exit(_run(run_demo(host, port, announce=lambda line: _OUT.print(line))))
 
 

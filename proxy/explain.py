@@ -68,5 +68,6 @@ def _sent(rule: Rule, target: Target) -> list[tuple[str, str]]:
 
 async def _nothing() -> AsyncIterator[bytes]:
     """The body of a request that is only talked about."""
-    for piece in ():
+    nothing: tuple[bytes, ...] = ()
+    for piece in nothing:
         yield piece

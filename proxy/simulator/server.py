@@ -14,7 +14,7 @@ from proxy.simulator import answers, tokens
 from proxy.simulator.accounts import Accounts
 from proxy.simulator.answers import json_answer, page, token_failure
 from proxy.simulator.journal import Entry, Journal
-from proxy.simulator.options import VERSIONS, Options
+from proxy.simulator.options import PASSWORD, VERSIONS, Options
 from proxy.simulator.services import Services, output_png, soap, wsdl
 
 _SERVICES: Final = {
@@ -276,14 +276,14 @@ class Simulator:
                 return web.Response(status=404)
 
 
-async def run(options: Options, host: str, port: int, announce: Callable[[str], None]) -> int:
-    """The simulator alone, until it is interrupted."""
+async def run(options: Options, host: str, port: int, announce: Callable[[str], None], stopped: asyncio.Event) -> int:
+    """The simulator alone, until `stopped`."""
     simulator = Simulator(options)
     await simulator.start(host, port)
     announce(f"ArcGIS Server ({options.profile}) on {simulator.url}/rest/services")
-    announce("user webmap, password demo-only-1; the folder Secure wants a token")
+    announce(f"user webmap, password {PASSWORD}; the folder Secure asks for a token")
     try:
-        await asyncio.Event().wait()
+        await stopped.wait()
     finally:
         await simulator.stop()
     return 0

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 import yaml
+from yarl import URL
 
 from proxy.assemble import Service, on_free_ports
 from proxy.settings.load import load
@@ -48,7 +49,7 @@ class Client:
         """A request through the proxy; `target` goes into the request line as it is."""
         sent = {"Referer": PAGE, **{name.replace("_", "-"): value for name, value in headers.items()}}
         sent = {name: value for name, value in sent.items() if value}
-        url = aiohttp.client.URL(f"{self.proxy}?{target}", encoded=True)
+        url = URL(f"{self.proxy}?{target}", encoded=True)
         async with self.session.request(method, url, headers=sent, data=data, allow_redirects=False) as response:
             got = Got(response.status, {k.lower(): v for k, v in response.headers.items()}, await response.read())
         self.seen += [got.body, repr(response.raw_headers).encode()]

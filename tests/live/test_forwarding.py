@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from proxy.simulator.server import Simulator
 from tests.live.conftest import PAGE, Build, World, config
@@ -204,7 +205,7 @@ async def test_the_first_byte_comes_before_the_last_and_a_client_that_leaves_can
     plain: tuple[World, str], origin: Origin
 ) -> None:
     world, url = plain
-    target = aiohttp.client.URL(f"{world.client.proxy}?{url}/slow", encoded=True)
+    target = URL(f"{world.client.proxy}?{url}/slow", encoded=True)
     async with world.client.session.get(target, headers={"Referer": PAGE}) as response:
         assert await response.content.readany()
         response.close()

@@ -1,0 +1,157 @@
+"""The demo: a simulated secured ArcGIS Server, the real proxy, and a page with a map, without a network."""
+
+import asyncio
+import hashlib
+import os
+import signal
+from collections.abc import Callable
+from importlib import resources
+from typing import Final
+
+from aiohttp import web
+
+from proxy import names
+from proxy.assemble import Handler, Service
+from proxy.model import (
+    AdmitPolicy,
+    ArcGISCredential,
+    Configuration,
+    Limits,
+    Listen,
+    Reach,
+    RefererEntry,
+    Route,
+    Rule,
+    Secret,
+)
+from proxy.simulator.options import PASSWORD, of_profile
+from proxy.simulator.server import Simulator, run
+
+_CREDENTIAL: Final = "webmap"
+
+
+def configuration(site_port: int, host: str, port: int) -> Configuration:
+    """What a `proxy.yaml` for the simulated site on this machine would say."""
+    # any page of this machine's own: the demo is reached as localhost, 127.0.0.1, or through a container's port
+    own = AdmitPolicy((RefererEntry(None, "", None, "", None, anyone=True),), False, (), frozenset())
+    route = Route(reach=Reach.LOOPBACK)
+
+    def rule(path: str) -> Rule:
+        return Rule(
+            name=f"http://127.0.0.1:{site_port}{path}",
+            scheme="http",
+            host="127.0.0.1",
+            wildcard=False,
+            port=site_port,
+            path=path,
+            match_all=True,
+            case_sensitive=False,
+            route=route,
+            credential=_CREDENTIAL,
+            referer=f"https://{names.PRODUCT}/",
+        )
+
+    return Configuration(
+        listen=Listen(host, port),
+        paths=("/proxy",),
+        public_url=None,
+        trusted_proxies=(),
+        tls=None,
+        limits=Limits(drain=1.0),
+        admin_listen=None,
+        must_match=True,
+        admit=own,
+        credentials=(ArcGISCredential(_CREDENTIAL, "webmap", Secret(PASSWORD)),),
+        rules=(rule("/arcgis/rest/services"), rule("/arcgis/rest/directories/arcgisoutput")),
+        unlisted_route=route,
+        log_level="warning",
+        log_format="auto",
+        source="demo",
+    )
+
+
+class Demo:
+    """Simulator and proxy together, with the page in front."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.simulator = Simulator(of_profile("ags-10.8"))
+        self._host, self._port = host, port
+        self._page = resources.files("proxy.web").joinpath("demo.html").read_text(encoding="utf-8")
+        self._service: Service | None = None
+
+    @property
+    def port(self) -> int:
+        return self._service.public.port if self._service else 0
+
+    async def start(self) -> None:
+        await self.simulator.start(self._host)
+        self._service = Service(configuration(self.simulator.port, self._host, self._port), self._in_front)
+        await self._service.start()
+
+    async def stop(self) -> None:
+        if self._service is not None:
+            await self._service.stop()
+        await self.simulator.stop()
+
+    def _in_front(self, door: Handler) -> Handler:
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            match (request.method, request.path):
+                case ("GET", "/"):
+                    page = self._page.replace("{{sitePort}}", str(self.simulator.port))
+                    return web.Response(text=page, content_type="text/html", headers={names.CACHE_CONTROL: "no-store"})
+                case ("GET", "/demo/state"):
+                    return web.json_response(self._state(), headers={names.CACHE_CONTROL: "no-store"})
+                case ("POST", "/demo/revoke"):
+                    return web.json_response({"revoked": self.simulator.revoke_all()})
+                case _:
+                    return await door(request)
+
+        return handle
+
+    def _state(self) -> dict[str, object]:
+        """The counters; tokens as digests, so that the page can look for them in all that it received."""
+        accounts = self.simulator.accounts
+        assert self._service is not None  # noqa: S101 - it answers this request
+        return {
+            "requests": self._service.metrics.totals()["requests"],
+            "logins": accounts.logins,
+            "rejected": self._service.metrics.totals()["tokensRejected"],
+            "tokens": sorted(hashlib.sha256(token.encode()).hexdigest() for token in accounts.all_tokens),
+        }
+
+
+async def run_demo(host: str, port: int, announce: Callable[[str], None]) -> int:
+    """Serves the demo until it is interrupted."""
+    demo = Demo(host, port)
+    stopped = _interrupted()
+    await demo.start()
+    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - it is compared, not bound
+    announce(f"[bold green]demo[/]      http://{shown}:{demo.port}/")
+    announce(f"[dim]simulated[/] {demo.simulator.url}/rest/services  (asks for a token)")
+    announce("[dim]stop with[/] Ctrl-C")
+    try:
+        await stopped.wait()
+    finally:
+        await demo.stop()
+    return 0
+
+
+async def run_simulator(host: str, port: int, profile: str, announce: Callable[[str], None]) -> int:
+    """Serves the simulator alone until it is interrupted."""
+    try:
+        options = of_profile(profile)
+    except KeyError as error:
+        announce(f"[red]error[/] {error.args[0]}")
+        return 2
+    stopped = _interrupted()
+    return await run(options, host, port, announce, stopped)
+
+
+def _interrupted() -> asyncio.Event:
+    """Set by Ctrl-C or SIGTERM."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    if os.name == "posix":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped.set)
+    return stopped
