@@ -152,7 +152,7 @@ def preflight_headers(policy: AdmitPolicy, headers: Headers, methods: str) -> di
     asked = headers.get(names.ACCESS_CONTROL_REQUEST_HEADERS, "")
     if asked and len(asked) <= 1024 and _HEADER_LIST.fullmatch(asked):
         answer[names.ACCESS_CONTROL_ALLOW_HEADERS] = asked
-    answer[names.VARY] = "Origin, Access-Control-Request-Headers"
+    answer[names.VARY] = f"Origin, {names.ACCESS_CONTROL_REQUEST_HEADERS}"
     return answer
 
 

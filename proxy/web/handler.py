@@ -113,7 +113,7 @@ class Door:
         # `_answer` adds the two that every reply has; doubled, a browser would refuse them
         for name in (names.ACCESS_CONTROL_ALLOW_ORIGIN, names.ACCESS_CONTROL_EXPOSE_HEADERS, names.VARY):
             answer.pop(name, None)
-        return Reply(204, answer | {names.VARY: "Access-Control-Request-Headers"} | hygiene.COMMON)
+        return Reply(204, answer | {names.VARY: names.ACCESS_CONTROL_REQUEST_HEADERS} | hygiene.COMMON)
 
     async def _stream(self, request: web.BaseRequest, reply: Reply, exchange: Exchange) -> web.StreamResponse:
         """Sends the reply at the pace of the client. A body that breaks off upstream breaks off here too: a clean

@@ -1,0 +1,83 @@
+"""What is documented is what is there: options, commands, metrics, errors, samples."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from proxy import errors
+from proxy.cli import main
+from proxy.settings.jsonschema import schema_document
+from proxy.settings.load import load
+from proxy.telemetry.metrics import Metrics
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLE = (ROOT / "config/example.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("sample", sorted((ROOT / "config").glob("*.yaml")), ids=lambda sample: sample.name)
+def test_a_sample_passes_check(sample: Path) -> None:
+    assert load(sample, {}).rules
+    assert sample.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=./proxy.schema.json\n")
+
+
+def test_the_committed_schema_is_the_codes() -> None:
+    committed = json.loads((ROOT / "config/proxy.schema.json").read_text(encoding="utf-8"))
+    assert committed == schema_document(), "run: resource-proxy schema > config/proxy.schema.json"
+
+
+def option_names() -> set[str]:
+    document = schema_document()
+    models = [document, *document["$defs"].values()]
+    return {name for model in models for name in model.get("properties", {})}
+
+
+@pytest.mark.parametrize("name", sorted(option_names()))
+def test_an_option_is_in_the_example(name: str) -> None:
+    unavailable = {"issuer", "audience", "jwksUrl", "cookie", "header", "groupsHeader", "memory", "source"}
+    unavailable |= {"maxAge", "staleWhileRevalidate", "staleIfError"}
+    assert re.search(rf"\b{name}\b", EXAMPLE) or name in unavailable
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_a_command_is_in_the_readme_and_has_help(name: str) -> None:
+    assert f"resource-proxy {name}" in README
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0
+
+
+def test_a_metric_is_in_the_readme() -> None:
+    text = Metrics().render().decode()
+    for name in set(re.findall(r"^# HELP (\w+)", text, re.MULTILINE)):
+        assert name in README, name
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ProxyError)]
+)
+def test_an_error_has_a_status_that_opens_no_dialog_and_is_in_the_readme(kind: type[errors.ProxyError]) -> None:
+    assert kind.status not in (401, 498, 499)
+    assert kind.__doc__
+    assert f"`{kind.slug}`" in README
+
+
+def test_the_readmes_yaml_passes_check(tmp_path: Path) -> None:
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)):
+        if "serverUrls:" not in block:
+            continue
+        path, secret = tmp_path / f"{number}.yaml", tmp_path / "secret"
+        secret.write_text("secret\n", encoding="utf-8")
+        block = re.sub(r"\$\{file:[^}]*\}", f"${{file:{secret}}}", block)
+        path.write_text(
+            block if "allowedReferers" in block else f'allowedReferers: ["https://m.example"]\n{block}', "utf-8"
+        )
+        environ = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", block), "secret")
+        assert load(path, environ).rules, block
+
+
+def test_the_changelog_begins_with_what_is_unreleased() -> None:
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
