@@ -1,36 +1,69 @@
-"""Did this answer reject our token? Decided from status, type and the first bytes, however the body is cut.
+"""Did this answer reject our token? Decided from status, type and the first bytes; nothing here reads or waits.
 
-ArcGIS says most failures with HTTP 200 and a body of about sixty bytes, and says them as JSON, JSONP, HTML or SOAP,
-with types that prove nothing, gzipped or not. Only the top-level first key counts: feature attributes called `code`,
-errors of single edits and jobs that quote another server's 499 are data.
+ArcGIS says most failures with HTTP 200 and a body of about sixty bytes, as JSON, JSONP, HTML or SOAP, with types that
+prove nothing, gzipped or not. Only the top-level first key counts: feature attributes called `code`, errors of single
+edits and jobs that quote another server's 499 are data. However a body is cut into pieces, the finding is the same.
 """
 
 import enum
 import json
 import re
-import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from proxy import names
+from proxy.core.inflate import Inflater
 from proxy.model import Headers
 
-_MOST_HELD: Final = 64 * 1024  # bytes that are held back undecided
-_SMALL: Final = 4096  # a binary answer up to here may be an error in disguise
-_HTML_LOOK: Final = 16 * 1024
-_GZIP, _ZLIB = 47, 15
+MOST_HELD: Final = 64 * 1024  # bytes looked at, as they came and inflated; what is undecided then passes
+SMALL: Final = 4096  # a binary answer or a fault in XML up to here may be a rejected token
+_PAGE_LOOK: Final = 16 * 1024  # sign-in pages have 1 to 20 KB; the signs stand in the upper part
+_LONGEST_START: Final = 1024
+_LONGEST_TEXT: Final = 4096
+_LONGEST_SENTENCE: Final = 300
+_LONG_RUN: Final = re.compile(r"[\w+=~-]{32,}")
 _BOM: Final = b"\xef\xbb\xbf"
+_BLANKS: Final = b" \t\r\n"
+_DECODER: Final = json.JSONDecoder(strict=False)  # servers do write raw tabs and line breaks into strings
 
-_CODES: Final = frozenset(
-    (names.CODE_UNAUTHORIZED, names.CODE_FORBIDDEN, names.CODE_TOKEN_INVALID, names.CODE_TOKEN_REQUIRED)
+# A body that begins otherwise, blanks left out, is no error of ours. The later ones are the administrator's API.
+_STARTS: Final = (b'{"error":{', b'{"status":"error"', b'{"status":"failed"', b'{"status":"failure"')
+_NAME: Final = rb"[A-Za-z_$][\w$.\[\]]{0,250}"
+# cb({…}), /**/cb({…}), /**/typeof cb==='function'&&cb({…}) (Express, and with it Koop); blanks left out
+_CALL: Final = re.compile(rb"(?:/\*\*/)?(?:" + _NAME + rb"(?:===?['\"]function['\"])?&&)?" + _NAME + rb"\(")
+_CALL_SO_FAR: Final = re.compile(rb"/?\*{0,2}/?(?:[A-Za-z_$][\w$.\[\]=&'\"]*)?")
+
+_ANY_CASE: Final = re.IGNORECASE
+# Atomic: a run of comments could else be divided in exponentially many ways.
+_ROOT: Final = re.compile(
+    rb"(?>\s+|<\?[^<>]*>|<!--.*?-->|<!DOCTYPE[^<>]*>)*+<(?:[\w.-]+:)?([\w.-]+)[\s/>]", re.IGNORECASE | re.DOTALL
 )
-_JSONP: Final = re.compile(rb"(?:/\*\*/)?\s*[A-Za-z_$][\w$.\[\]]{0,200}\s*\(\s*")
-_ERROR_START: Final = re.compile(rb'\{\s*"(?:error|status)"\s*:')
-_FIRST_KEYS: Final = (b'"error"', b'"status"')
-_HTML_TOKEN: Final = re.compile(rb"\b(invalid token|token required)\b", re.IGNORECASE)
-_HTML_LOGIN: Final = re.compile(rb"rest/login\?redirect=|name=[\"']password[\"']", re.IGNORECASE)
-_SOAP_TOKEN: Final = re.compile(rb"(invalid token|token required|token expired)", re.IGNORECASE)
-_LOGIN_LOCATION: Final = re.compile(r"/(?:rest/login|sharing/(?:rest/)?oauth2/authorize|login)\b", re.IGNORECASE)
+_FAULT_ROOTS: Final = frozenset((b"envelope", b"serviceexceptionreport", b"exceptionreport"))
+# The whole text of an element: parsers of SQL and filters say "invalid token" too, in longer sentences.
+_FAULT_TEXT: Final = re.compile(
+    rb">\s*(?:error:?\s*)?(?:(invalid token|token (?:has )?expired)|token required)[\s.!]*(?:\(?49[89]\)?\s*)?<",
+    _ANY_CASE,
+)
+_PASSWORD: Final = re.compile(rb"<input\b[^<>]{0,400}?\b(?:type|name)\s*=\s*[\"']?password\b", _ANY_CASE)
+_ANY_INVALID: Final = re.compile(rb"\binvalid token\b", _ANY_CASE)
+_ANY_REQUIRED: Final = re.compile(rb"\btoken required\b", _ANY_CASE)
+_ERROR_INVALID: Final = re.compile(rb">\s*error:?\s*(?:<[^<>]{0,40}>\s*)?invalid token\b", _ANY_CASE)
+_ERROR_REQUIRED: Final = re.compile(rb">\s*error:?\s*(?:<[^<>]{0,40}>\s*)?token required\b", _ANY_CASE)
+_LOGIN_LINK: Final = re.compile(rb"rest/login\?redirect=", _ANY_CASE)
+
+_SIGN_IN_PATH: Final = re.compile(
+    r"/(?:(?:log|sign)in(?:\.\w{2,5})?|oauth2/(?:authorize|signin|saml/.*)|adfs/ls)/?$", _ANY_CASE
+)
+# Sign-in pages that were asked for, by a client that may (`access: all`), are what they are.
+_OWN_SIGN_IN: Final = re.compile(
+    r"/(?:tokens|generatetoken|login|signin|admin|manager|portaladmin|oauth2)(?:/|$)", _ANY_CASE
+)
+# Even without `f` these answer no page: a page there is an error.
+_NO_PAGES: Final = re.compile(r"/(?:tile|tilemap|wmts|images|wmsserver|wfsserver|wcsserver)(?:/|$)", _ANY_CASE)
+_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+_BODILESS: Final = frozenset((204, 205, 206, 304))  # 206: a piece out of the middle says nothing
 _TEXTUAL: Final = ("json", "text/", "javascript", "xml", "html")
 
 
@@ -41,18 +74,36 @@ class Verdict(enum.Enum):
     TOKEN_REQUIRED = "token_required"  # 499: none arrived
     TOKEN_INVALID = "token_invalid"  # 498
     DENIED = "denied"  # the token is good, the right is missing
-    LOGIN = "login"  # a sign-in page or challenge: ambiguous, heals reads only
+    LOGIN = "login"  # a sign-in page, redirect or challenge: ambiguous, heals reads only
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A verdict, and the upstream's own sentence where it gave one (cleaned)."""
+    """A verdict, and the upstream's own sentence where it gave one: printable, at most 300 characters."""
 
     verdict: Verdict
     message: str = ""
 
 
+_PageSigns = tuple[tuple[re.Pattern[bytes], Finding], ...]
+
 PASSED: Final = Finding(Verdict.PASS)
+_INVALID: Final = Finding(Verdict.TOKEN_INVALID, "Invalid Token")
+_REQUIRED: Final = Finding(Verdict.TOKEN_REQUIRED, "Token Required")
+_CHALLENGED: Final = Finding(Verdict.LOGIN, "The server asks for a sign-in.")
+_REDIRECTED: Final = Finding(Verdict.LOGIN, "The server redirects to its sign-in.")
+_PAGE: Final = Finding(Verdict.LOGIN, "The server answered with its sign-in page.")
+_VERDICTS: Final[dict[int | float, Verdict]] = {
+    names.CODE_UNAUTHORIZED: Verdict.DENIED,
+    names.CODE_FORBIDDEN: Verdict.DENIED,
+    names.CODE_TOKEN_INVALID: Verdict.TOKEN_INVALID,
+    names.CODE_TOKEN_REQUIRED: Verdict.TOKEN_REQUIRED,
+}
+
+# Ordinary pages of the Services Directory link to the sign-in and may quote anything: there only a form tells.
+_ASKED_PAGE: Final = ((_PASSWORD, _PAGE), (_ERROR_INVALID, _INVALID), (_ERROR_REQUIRED, _REQUIRED))
+_FAILED_PAGE: Final = ((_PASSWORD, _PAGE), (_ANY_INVALID, _INVALID), (_ANY_REQUIRED, _REQUIRED))
+_UNASKED_PAGE: Final = (*_FAILED_PAGE, (_LOGIN_LINK, _PAGE))
 
 
 def inspect(status: int, headers: Headers, *, wanted: str, path: str) -> "Finding | Inspector | None":
@@ -61,139 +112,160 @@ def inspect(status: int, headers: Headers, *, wanted: str, path: str) -> "Findin
     `wanted` is the request's `f`, lower-case, "" where it has none; `path` the target's.
     """
     if status == names.CODE_TOKEN_INVALID:
-        return Finding(Verdict.TOKEN_INVALID)
+        return _INVALID
     if status == names.CODE_TOKEN_REQUIRED:
-        return Finding(Verdict.TOKEN_REQUIRED)
-    if status == names.CODE_UNAUTHORIZED:
-        return Finding(Verdict.LOGIN, "The server asks for a sign-in.")
-    if 300 <= status < 400:
-        location = headers.get(names.LOCATION, "")
-        return (
-            Finding(Verdict.LOGIN, "The server redirects to its sign-in.") if _LOGIN_LOCATION.search(location) else None
-        )
-    kind = headers.get(names.CONTENT_TYPE, "").lower()
+        return _REQUIRED
+    if status in _REDIRECTS:
+        return _REDIRECTED if _is_sign_in(headers.get(names.LOCATION, "")) else None
+    # A 401 never passes; but its body may say 498 or 499, which is more exact.
+    otherwise = _CHALLENGED if status == names.CODE_UNAUTHORIZED else PASSED
     length = headers.get(names.CONTENT_LENGTH, "")
-    size = int(length) if length.isdecimal() and len(length) < 16 else None
-    if size == 0 or status == 204:
-        return None
-    if not kind or any(part in kind for part in _TEXTUAL):
-        if "svg" in kind:
-            return None
-        return Inspector(headers, kind, is_page_wanted=wanted in ("", "html") and status == 200)
-    # JSON in place of a picture often keeps the picture's type
-    return Inspector(headers, kind, is_page_wanted=False) if size is not None and size <= _SMALL else None
+    size = int(length) if length.isascii() and length.isdecimal() and len(length) < 16 else None
+    kind = headers.get(names.CONTENT_TYPE, "").lower()
+    is_text = not kind or any(part in kind for part in _TEXTUAL)
+    coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
+    if coding == "identity":
+        coding = ""
+    is_opaque = coding != "" and not Inflater.knows(coding)
+    is_picture = not is_text and size is not None and size > SMALL
+    if size == 0 or status in _BODILESS or is_opaque or is_picture:
+        return None if otherwise is PASSED else otherwise
+    return Inspector(coding, is_text, "html" in kind, _page_signs(status, wanted, path), otherwise)
+
+
+def _is_sign_in(location: str) -> bool:
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return False
+    return _SIGN_IN_PATH.search(parts.path) is not None or "samlrequest=" in parts.query.lower()
+
+
+def _page_signs(status: int, wanted: str, path: str) -> _PageSigns:
+    """What in an HTML page tells that it stands for a rejected token."""
+    if _OWN_SIGN_IN.search(path):
+        return ()
+    if status >= 400:
+        return _FAILED_PAGE
+    return _UNASKED_PAGE if wanted not in ("", "html") or _NO_PAGES.search(path) else _ASKED_PAGE
 
 
 class Inspector:
-    """Fed the raw bytes of a body until it knows; says PASS as early as it can."""
+    """Fed the raw bytes of a body until it knows; says PASS as early as it can. Made by `inspect`."""
 
-    def __init__(self, headers: Headers, kind: str, *, is_page_wanted: bool) -> None:
-        coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
-        self._decoder: zlib._Decompress | None = None
-        self._is_opaque = coding not in ("", "identity", "gzip", "x-gzip", "deflate")
-        if coding in ("gzip", "x-gzip", "deflate"):
-            self._decoder = zlib.decompressobj(_ZLIB if coding == "deflate" else _GZIP)
-        self._kind = kind
-        self._is_page_wanted = is_page_wanted
+    def __init__(self, coding: str, is_text: bool, is_html: bool, signs: _PageSigns, otherwise: Finding) -> None:
+        self._inflater = Inflater(coding, MOST_HELD) if coding else None
+        self._is_text = is_text
+        self._is_html = is_html
+        self._signs = signs
+        self._otherwise = otherwise
+        self._fed = 0
         self._seen = b""
+        self._start = b""  # of what was seen, less the blanks
+        self._may_be_whole = False  # the last piece could have closed the object
+        self._found: Finding | None = None
 
     def feed(self, chunk: bytes) -> Finding | None:
         """A finding, or None while more is needed."""
-        if self._is_opaque:
-            return PASSED
-        if self._decoder is not None:
-            try:
-                # Bounded: what a bomb would become is never made
-                chunk = self._decoder.decompress(chunk, max(1, _MOST_HELD - len(self._seen)))
-            except zlib.error:
-                return PASSED
-        self._seen += chunk
-        return self._look(is_all=False)
+        if self._found is None:
+            # Counted as it came, too: a compressed body can go on for ever and become nothing.
+            chunk = chunk[: MOST_HELD - self._fed]
+            self._fed += len(chunk)
+            for text in (chunk,) if self._inflater is None else self._inflater.feed(chunk):
+                self._take(text)
+                self._look(is_end=len(self._seen) >= MOST_HELD)
+                if self._found is not None:
+                    return self._found
+            if self._fed >= MOST_HELD or (self._inflater is not None and self._inflater.is_broken):
+                self._look(is_end=True)
+        return self._found
 
     def finish(self) -> Finding:
         """The finding at the end of the body."""
-        return self._look(is_all=True) or PASSED
+        if self._found is None:
+            self._look(is_end=True)
+        return self._found or self._otherwise
 
-    def _look(self, *, is_all: bool) -> Finding | None:
-        text = self._seen.removeprefix(_BOM).lstrip()
-        if not text or (_BOM.startswith(text) and not is_all):
-            return None if not is_all and len(self._seen) < _MOST_HELD else PASSED
-        is_over = len(self._seen) >= _MOST_HELD
-        if text[:1] == b"<":
-            return self._markup(text, is_all=is_all)
-        if text[:1] != b"{":
-            call = _JSONP.match(text)
+    def _take(self, text: bytes) -> None:
+        self._seen += text
+        for at in range(0, len(text), _LONGEST_START):
+            if len(self._start) >= _LONGEST_START:
+                break
+            self._start = (self._start + text[at : at + _LONGEST_START].translate(None, _BLANKS))[:_LONGEST_START]
+        self._may_be_whole = b"}" in text
+
+    def _look(self, *, is_end: bool) -> None:
+        found = self._read(is_end=is_end)
+        if found is None and is_end:
+            found = PASSED
+        self._found = self._otherwise if found is PASSED else found
+
+    def _read(self, *, is_end: bool) -> Finding | None:
+        if _BOM.startswith(self._start):
+            return None
+        start = self._start.removeprefix(_BOM)
+        if start.startswith(b"<"):
+            return self._markup(is_end=is_end) if self._is_text else PASSED
+        if not start.startswith(b"{"):
+            if not self._is_text:
+                return PASSED
+            call = _CALL.match(start)
             if call is None:
-                might_be_call = re.fullmatch(rb"[\w$.\[\]/*\s]{1,220}", text) is not None
-                return PASSED if is_all or is_over or not might_be_call else None
-            text = (
-                text[call.end() :].rstrip().removesuffix(b";").rstrip().removesuffix(b")")
-                if is_all
-                else text[call.end() :]
-            )
-            if not text:
-                return PASSED if is_all else None
-        if not _ERROR_START.match(text):
-            return None if _may_become_error(text) and not is_all and not is_over else PASSED
-        return self._error(text, is_all=is_all, is_over=is_over)
+                is_call_so_far = len(start) < _LONGEST_START and _CALL_SO_FAR.fullmatch(start) is not None
+                return None if is_call_so_far else PASSED
+            start = start[call.end() :]
+        if start.startswith(_STARTS):
+            return self._error() if self._may_be_whole or is_end else None
+        return None if any(whole.startswith(start) for whole in _STARTS) else PASSED
 
-    def _error(self, text: bytes, *, is_all: bool, is_over: bool) -> Finding | None:
-        """`text` begins as an error does; it is read to its end, since only the whole parses."""
+    def _error(self) -> Finding | None:
+        """What begins as an error does is read to its end: only the whole can be understood."""
+        text = self._seen[self._seen.index(b"{") :].decode("utf-8", "replace")
         try:
-            document, _ = json.JSONDecoder().raw_decode(text.decode("utf-8", "replace"))
+            document, _ = _DECODER.raw_decode(text)
         except (ValueError, RecursionError):
-            return PASSED if is_all or is_over else None
-        error = document.get("error")
-        if isinstance(error, dict):
-            return _of_code(error.get("code"), error)
-        if document.get("status") == "error":
-            return _of_code(document.get("code"), document)
+            return None
+        key, value = next(iter(document.items()))
+        if key == "error" and isinstance(value, dict):
+            return _of_code(value.get("code"), value.get("message"), value.get("details"))
+        if key == "status":
+            return _of_code(document.get("code"), document.get("messages"), document.get("message"))
         return PASSED
 
-    def _markup(self, text: bytes, *, is_all: bool) -> Finding | None:
-        """HTML and XML: the markers stand near the top, and only in pages that are no data."""
-        if "html" in self._kind or text[:15].lower().startswith((b"<!doctype html", b"<html")):
-            return self._page(text[:_HTML_LOOK], is_all=is_all, is_long=len(text) > _SMALL)
-        if b"Fault" in text[:_SMALL] and len(text) <= _SMALL and (found := _SOAP_TOKEN.search(text)) is not None:
-            is_required = b"required" in found[1].lower()
-            return Finding(Verdict.TOKEN_REQUIRED if is_required else Verdict.TOKEN_INVALID)
-        could_be_fault = len(text) < _SMALL and (b"nvelope" in text[:400] or len(text) < 400)
-        return PASSED if is_all or not could_be_fault else None
-
-    def _page(self, look: bytes, *, is_all: bool, is_long: bool) -> Finding | None:
-        """A page that nobody asked for may be of any length; one that was asked for is an error only if short."""
-        login, token = _HTML_LOGIN.search(look), _HTML_TOKEN.search(look)
-        is_first = token is not None and (login is None or token.start() < login.start())
-        if token is not None and is_first and (not self._is_page_wanted or (is_all and not is_long)):
-            is_invalid = token[1].lower().startswith(b"invalid")
-            return Finding(Verdict.TOKEN_INVALID if is_invalid else Verdict.TOKEN_REQUIRED)
-        if login is not None:
-            return Finding(Verdict.LOGIN, "The server answered with its sign-in page.")
-        return PASSED if is_all or len(look) >= _HTML_LOOK else None
+    def _markup(self, *, is_end: bool) -> Finding | None:
+        """HTML pages, and the faults of SOAP and OGC; other XML passes with its root element."""
+        text = self._seen.removeprefix(_BOM).lstrip(_BLANKS)
+        root = _ROOT.match(text[:SMALL])
+        name = root[1].lower() if root else b""
+        if self._is_html or name == b"html":
+            return _of_page(text[:_PAGE_LOOK], self._signs) if is_end or len(text) >= _PAGE_LOOK else None
+        if len(text) > SMALL or (name and name not in _FAULT_ROOTS):
+            return PASSED
+        fault = _FAULT_TEXT.search(text) if is_end and name else None
+        if fault is None:
+            return None
+        return _INVALID if fault[1] else _REQUIRED
 
 
-def _may_become_error(text: bytes) -> bool:
-    """Whether more bytes could make the first key `error` or `status`."""
-    key = text[1:].lstrip()
-    return any(
-        first.startswith(key) or (key.startswith(first) and not key[len(first) :].strip()) for first in _FIRST_KEYS
-    )
+def _of_page(look: bytes, signs: _PageSigns) -> Finding:
+    return next((finding for sign, finding in signs if sign.search(look)), PASSED)
 
 
-def _of_code(code: object, error: dict[str, object]) -> Finding:
-    number = int(code) if isinstance(code, str) and code.isascii() and code.isdecimal() and len(code) < 6 else code
-    if number not in _CODES:
-        return PASSED
-    if number == names.CODE_TOKEN_INVALID:
-        return Finding(Verdict.TOKEN_INVALID)
-    if number == names.CODE_TOKEN_REQUIRED:
-        return Finding(Verdict.TOKEN_REQUIRED)
-    return Finding(Verdict.DENIED, _sentence(error.get("message")))
+def _of_code(code: object, *words: object) -> Finding:
+    """The finding of an error body; `words` are its messages and details, the better ones first."""
+    if isinstance(code, str) and code.isascii() and code.isdecimal() and len(code) < 6:
+        code = int(code)
+    verdict = _VERDICTS.get(code) if isinstance(code, int | float) else None  # to JavaScript 498.0 is 498
+    return PASSED if verdict is None else Finding(verdict, _sentence(words))
 
 
-def _sentence(value: object) -> str:
-    """The upstream's own words, printable and short. The JS SDK asks again over https when it reads "ssl"."""
-    if not isinstance(value, str):
-        return ""
-    printable = "".join(c for c in value if c.isprintable() and c not in "<>")
-    return re.sub("ssl", "TLS", printable, flags=re.IGNORECASE)[:300].strip()
+def _sentence(words: Iterable[object]) -> str:
+    """The upstream's own words. Long runs without a blank are left out, they may be a token; so is "ssl", in any
+    letter case: where the JavaScript SDK reads it in a refusal, it asks again over https."""
+    flat = (word for part in words for word in (part if isinstance(part, list) else [part]))
+    text = next((word for word in flat if isinstance(word, str) and word.strip()), "")[:_LONGEST_TEXT]
+    text = "".join(letter if letter.isprintable() and letter not in "<>" else " " for letter in text)
+    text = _LONG_RUN.sub("…", " ".join(text.split()))
+    while "ssl" in text.lower():
+        text = re.sub("ssl", "TLS", text, flags=re.IGNORECASE)
+    return text[:_LONGEST_SENTENCE].strip()

@@ -1,90 +1,132 @@
 """What an ArcGIS request does, and whether a rule lets it. The last path segment decides, never the verb: several
-edits work by GET, and many reads are POST. Unknown is an edit.
+edits work by GET, and many reads are POST. Unknown is an edit. The names stand in `operation_table`.
 """
 
+import enum
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote, unquote_plus
 
 from proxy import names
 from proxy.core import operation_table as table
+from proxy.core.soap import soap_element as soap_element  # the pipeline reads it here
+from proxy.errors import BadRequest
 from proxy.model import Access, Rule, Target
 
-# Lower-case names to all values, those of the query before those of the form.
+# Lower-case names to all values, those of the query before those of the form; only names that are judged.
 Parameters = Mapping[str, list[str]]
 
-_SOAP_LOOK: Final = 8192
-_SOAP_BODY: Final = re.compile(
-    rb"<(?:[\w.-]+:)?Body(?:\s[^<>]*)?>\s*(?:<!--.*?-->\s*)*<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)", re.DOTALL
+_MOST_PARAMETERS: Final = 2000
+_LONGEST_NAME: Final = 80
+_LAYER_SOURCES: Final = ("dynamiclayers", "layer", "layers")
+_JUDGED: Final = frozenset(
+    (
+        names.FORMAT,
+        names.CALLBACK,
+        "request",
+        "syncmodel",
+        "wsdl",
+        *_LAYER_SOURCES,
+        *table.FETCHING,
+        *table.FETCHING_URLS,
+    )
 )
-# Any spelling of the word: JSON may escape letters, and a false alarm costs one opt-in.
-_DATA_LAYER: Final = re.compile(r"dataLayer|\\u00", re.IGNORECASE)
-_SOURCES: Final = ("dynamiclayers", "layer", "layers")
-_ID: Final = re.compile(r"[0-9a-f-]+|[0-9]+", re.IGNORECASE)
-_OGC: Final = re.compile(r"(wms|wfs|wcs|wps|wmts)(server)?", re.IGNORECASE)
+_DATA_LAYER: Final = re.compile(r"dataLayer", re.IGNORECASE)
+_URL_SOURCE: Final = re.compile(r"[{,]\s*[\"']?url[\"']?\s*:", re.IGNORECASE)
+_JSON_ESCAPE: Final = re.compile(r"\\u00([0-7][0-9a-f])", re.IGNORECASE)
+_GLOBAL_ID: Final = re.compile(r"\{?[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\}?|j[0-9a-f]{32}")
+
+
+class Kind(enum.StrEnum):
+    """What was asked: a fixed set, fit for a metric's label."""
+
+    CATALOG = "catalog"
+    SERVICE = "service"
+    SOAP = "soap"
+    OGC = "ogc"
+    PORTAL = "portal"
+    RESTRICTED = "restricted"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a request does. `name` is the last path segment that says it, as in `allowOperations`."""
+    """What a request does.
+
+    `name` is the lower-case segment that decided, as it is written in `allowOperations`; `also` are further names it
+    goes by (the task of a geoprocessing service). `remote_fetch`: the server is made to fetch what the caller names.
+    """
 
     name: str
     access: Access
+    kind: Kind = Kind.OTHER
+    remote_fetch: bool = False
+    also: tuple[str, ...] = ()
 
 
 def operation(method: str, target: Target, *, parameters: Parameters, soap_element: str | None) -> Operation:
-    """The operation of a request; `soap_element` is the first element of its SOAP Body."""
-    segments = [segment for segment in unquote(target.path).lower().split("/") if segment]
-    if (forbidden := _forbidden(segments)) is not None:
-        return Operation(forbidden, Access.ALL)
-    index = next((i for i, segment in enumerate(segments) if segment in table.READ), None)
-    if index is None:
-        return _outside_service(method, segments, soap_element)
-    service, below = segments[index], segments[index + 1 :]
-    if "rest" not in segments[:index] and "services" in segments[:index]:
-        return _soap_or_ogc(method, below, parameters, soap_element)
-    if service in table.READ_BY_GET:
-        return _by_verb(method, below[-1] if below else service)
-    return _of_service(service, below)
+    """The operation of a request; `soap_element` is the first element of its SOAP Body (`soap.soap_element`)."""
+    segments = _segments(target.path)
+    start, is_rest = _services(segments)
+    is_read_verb = method in ("GET", "HEAD")
+    end = len(segments)
+    type_at = next((index for index in range(start or 0, end) if segments[index] in table.READ), end)
+    if (word := _restricted(segments, start, type_at, is_rest=is_rest)) is not None:
+        return Operation(word[:_LONGEST_NAME], Access.ALL, Kind.RESTRICTED)
+    if start is not None and not is_rest:
+        done = _below_services(is_read_verb, segments[start:], parameters, soap_element)
+    elif type_at < end:
+        done = _of_service(is_read_verb, segments[type_at], segments[type_at + 1 :], parameters)
+    elif start is not None:
+        below = segments[start:]
+        is_catalog = len(below) < 2  # the services, or those of one folder
+        done = Operation(below[-1], Access.EDIT) if not is_catalog else Operation("services", Access.READ, Kind.CATALOG)
+    elif segments[-1:] == ["rest"] or (segments[-2:-1] == ["rest"] and segments[-1] in ("info", "self", "healthcheck")):
+        done = Operation(segments[-1], Access.READ, Kind.CATALOG)
+    elif "sharing" in segments:
+        done = _of_portal(is_read_verb, segments[segments.index("sharing") + 1 :])
+    else:
+        done = _by_verb(is_read_verb, segments[-1] if segments else "/")
+    return _finished(done, parameters)
 
 
 def refuse_reason(rule: Rule, done: Operation) -> str | None:
-    """None if `rule` lets `done` through, else a sentence that names the operation and what would allow it."""
-    name = done.name.lower()
-    if name in rule.deny_operations:
-        return f"The operation {done.name} is denied (denyOperations)."
-    if done.access <= rule.access or name in rule.allow_operations:
+    """None if `rule` lets `done` through, else a sentence that names the rule, the operation and what allows it."""
+    called = (done.name.lower(), *done.also)
+    if rule.deny_operations and any(name.lower() in called for name in rule.deny_operations):
+        return f"The rule {rule.name} refuses the operation {done.name}: it stands in denyOperations."
+    if done.access <= rule.access or any(name.lower() in called for name in rule.allow_operations):
         return None
-    needed = done.access.name.lower()
-    has = rule.access.name.lower()
-    return f"{done.name} needs access: {needed}, or {done.name} in allowOperations; the rule has access: {has}."
-
-
-def soap_element(prefix: bytes) -> str | None:
-    """The first element of a SOAP Body, without its prefix; None where there is none, or a document type that could
-    redefine what is read."""
-    look = prefix[:_SOAP_LOOK]
-    if b"<!DOCTYPE" in look.upper() or b"<!ENTITY" in look.upper():
-        return None
-    match = _SOAP_BODY.search(look)
-    return match[1].decode("ascii") if match else None
+    needed, has = done.access.name.lower(), rule.access.name.lower()
+    why = ", which makes the server fetch a URL of the caller's choice" if done.remote_fetch else ""
+    own = done.also[0] if done.also else done.name
+    return (
+        f"The rule {rule.name} has access: {has}, and the operation {done.name}{why} needs access: {needed}"
+        f" or “{own}” in allowOperations."
+    )
 
 
 def read_parameters(query: str | None, form: bytes) -> Parameters:
-    """The parameters of a query and an urlencoded form, decoded for judging alone: what is sent stays as it came."""
+    """The judged parameters of a query and an urlencoded form, decoded for judging alone: what is sent stays as it
+    came. Raises BadRequest where there are more than anybody sends."""
     found: dict[str, list[str]] = {}
     for text in (query or "", form.decode("latin-1")):
-        if text:
-            for name, value in parse_qsl(text, keep_blank_values=True, errors="replace"):
-                found.setdefault(name.strip().lower(), []).append(value)
+        if text.count("&") >= _MOST_PARAMETERS:
+            raise BadRequest(f"The request has more than {_MOST_PARAMETERS} parameters.", slug="bad_body")
+        for pair in text.split("&") if text else ():
+            raw, _, value = pair.partition("=")
+            name = (unquote_plus(raw) if "%" in raw or "+" in raw else raw).strip().lower()
+            if name in _JUDGED:
+                found.setdefault(name, []).append(unquote_plus(value))
     return found
 
 
 def wanted_format(parameters: Parameters) -> str:
     """The request's `f`, lower-case; "" where it has none."""
-    return first(names.FORMAT, parameters).lower()
+    return first(names.FORMAT, parameters).strip().lower()
 
 
 def wants_jsonp(parameters: Parameters) -> bool:
@@ -94,7 +136,7 @@ def wants_jsonp(parameters: Parameters) -> bool:
 
 def has_data_layer(parameters: Parameters) -> bool:
     """Whether a layer's source names a table of a workspace: a read that leaves the published layers."""
-    return any(_DATA_LAYER.search(value) for name in _SOURCES for value in parameters.get(name, ()))
+    return any(_DATA_LAYER.search(_plain(value)) for name in _LAYER_SOURCES for value in parameters.get(name, ()))
 
 
 def first(name: str, parameters: Parameters) -> str:
@@ -102,78 +144,152 @@ def first(name: str, parameters: Parameters) -> str:
     return next(iter(parameters.get(name, ())), "")
 
 
-def _forbidden(segments: list[str]) -> str | None:
-    for index, segment in enumerate(segments):
-        before = segments[:index]
-        if segment in table.FORBIDDEN and "rest" not in before[:-1] and "services" not in before:
+def _segments(path: str) -> list[str]:
+    """The path's segments as the server compares them. What is not ASCII is folded further: "ſ" and "ı" are "s" and
+    "i" to a server that compares without case, and full-width letters are letters to one that normalises."""
+    text = unquote(path).lower() if "%" in path else path.lower()
+    if not text.isascii():
+        folded = unicodedata.normalize("NFKC", text).casefold().replace("\u0131", "i")
+        text = folded.replace("i\u0307", "i")
+    return [segment for segment in text.split("/") if segment]
+
+
+def _services(segments: list[str]) -> tuple[int | None, bool]:
+    """Where the names of folders and services begin, and whether it is behind `rest/services`."""
+    places = [index for index, segment in enumerate(segments) if segment == "services"]
+    for index in places:
+        if index and segments[index - 1] == "rest":
+            return index + 1, True
+    return (places[0] + 1, False) if places else (None, False)
+
+
+def _restricted(segments: list[str], start: int | None, type_at: int, *, is_rest: bool) -> str | None:
+    """The segment that makes a request one of administration or of credentials. A folder may be called `admin`, so
+    behind `services` the names are free, up to the service's type."""
+    if start is not None and segments[start : start + 1] == ["system"]:
+        return "system"
+    if "uploads" in segments[type_at:] or "generatetoken" in segments:
+        return "uploads" if "uploads" in segments[type_at:] else "generatetoken"
+    is_folder_space = start is not None and (is_rest or type_at < len(segments))
+    end = start if is_folder_space else len(segments)
+    if "sharing" in segments[:end]:
+        at = segments.index("sharing") + 1
+        at += segments[at : at + 1] == ["rest"]
+        place = segments[at] if at < len(segments) else ""
+        if place in table.RESTRICTED_SHARING:
+            return place
+        end = at if place in table.PORTAL_PLACES else end
+    for index, segment in enumerate(segments[:end]):
+        if segment in table.RESTRICTED:
             return segment
-        if segment in ("generatetoken", "uploads") or (segment == "system" and before[-1:] == ["services"]):
-            return segment
-        if segment in table.FORBIDDEN_SHARING and "sharing" in before:
-            return segment
-        if segment in ("admin", "login", "logout", "generatetoken") and before[-1:] == ["rest"]:
-            return segment
-        if segment == "directories" and before[-1:] == ["rest"] and not table.OPEN_DIRECTORIES & set(segments[index:]):
-            return segment
+        if segment == "directories" and segments[index - 1 : index] == ["rest"]:
+            return None if table.OPEN_DIRECTORIES.intersection(segments[index + 1 : index + 2]) else segment
     return None
 
 
-def _outside_service(method: str, segments: list[str], element: str | None) -> Operation:
-    last = segments[-1] if segments else "/"
-    if element is not None and "services" in segments and "rest" not in segments:
-        return _of_soap(element)
-    if "rest" in segments and ("services" in segments or last in ("rest", "info")) and "sharing" not in segments:
-        return Operation("catalog", Access.READ)
-    return _by_verb(method, last)
+def _by_verb(is_read_verb: bool, name: str, kind: Kind = Kind.OTHER) -> Operation:
+    return Operation(name, Access.READ if is_read_verb else Access.EDIT, kind)
 
 
-def _by_verb(method: str, name: str) -> Operation:
-    return Operation(name, Access.READ if method in ("GET", "HEAD") else Access.EDIT)
+def _of_service(is_read_verb: bool, service: str, below: list[str], parameters: Parameters) -> Operation:
+    """An operation of a REST service. Every name below the service must be a read for the request to be one."""
+    if service in table.READ_BY_GET:
+        return _by_verb(is_read_verb, below[-1] if below else service, Kind.SERVICE)
+    reads, runs = table.READ[service], table.EXECUTE.get(service, ())
+    task = below[0] if below and service in table.NAMED_PARTS and below[0] not in table.NEVER_DATA | reads else ""
+    done = Operation(service, Access.READ, Kind.SERVICE)
+    before = ""
+    for index, segment in enumerate(below[1:] if task else below, start=1 if task else 0):
+        if segment in reads:
+            if done.access is Access.READ:
+                done = Operation(segment, Access.READ, Kind.SERVICE)
+            if segment in table.DATA_FOLDERS:
+                edits = table.NEVER_DATA.intersection(below[index + 1 :])
+                return Operation(min(edits), Access.EDIT, Kind.SERVICE) if edits else done
+        elif not _is_id(segment) and (before != "jobs" or segment in table.NEVER_DATA):
+            is_run = segment in runs or (segment == "createreplica" and _is_detached(parameters))
+            access = Access.EXECUTE if is_run else Access.EDIT
+            if access > done.access:
+                done = Operation(segment, access, Kind.SERVICE)
+        before = segment
+    if service == "gpserver" and done.access is Access.EDIT:
+        # A tool may edit anything and fetch anything: the operator names those that may run.
+        return Operation(done.name, Access.EDIT, Kind.SERVICE, remote_fetch=True, also=(task,) if task else ())
+    return done
 
 
-def _of_service(service: str, below: list[str]) -> Operation:
-    """The last segment that is a name: behind it stand ids, and behind a folder of data anything."""
-    for index, segment in enumerate(below):
-        if segment in table.DATA_FOLDERS and segment in table.READ[service]:
-            rest = below[index + 1 :]
-            verb = rest[-1] if rest else ""
-            is_name = verb.isalpha() and segment in ("jobs", "replicas", "versions")
-            return (
-                Operation(verb, Access.EDIT)
-                if is_name and verb in ("cancel", "alter", "delete")
-                else Operation(segment, Access.READ)
-            )
-    last = next((segment for segment in reversed(below) if not _ID.fullmatch(segment)), None)
-    if last is None:
-        return Operation(service, Access.READ)
-    if last in table.READ[service]:
-        return Operation(last, Access.READ)
-    if last in table.EXECUTE.get(service, ()):
-        return Operation(last, Access.EXECUTE)
-    if service == "gpserver" and len(below) == 1:
-        return Operation("task", Access.READ)
-    if service == "utilitynetworkserver" and last == "query":
-        return Operation(last, Access.READ)
-    if service == "knowledgegraphserver" and below == ["graph", "query"]:
-        return Operation("query", Access.READ)
-    return Operation(last, Access.EDIT)
+def _is_id(segment: str) -> bool:
+    return (segment.isascii() and segment.isdigit()) or _GLOBAL_ID.fullmatch(segment) is not None
 
 
-def _soap_or_ogc(method: str, below: list[str], parameters: Parameters, element: str | None) -> Operation:
+def _is_detached(parameters: Parameters) -> bool:
+    """Whether a replica is a mere copy, which the server does not keep."""
+    models = parameters.get("syncmodel", ())
+    return bool(models) and all(model.strip().lower() == "none" for model in models)
+
+
+def _below_services(is_read_verb: bool, below: list[str], parameters: Parameters, element: str | None) -> Operation:
     """`/services/…`: OGC endpoints by their `request`, SOAP by the first element of its Body."""
-    ogc = next((segment for segment in below if _OGC.fullmatch(segment)), None)
-    if ogc is not None and element is None:
-        request = first("request", parameters).lower()
-        if request in table.OGC_READ or (not request and method in ("GET", "HEAD") and ogc.startswith("wmts")):
-            return Operation(request or "wmts", Access.READ)
-        if request in table.OGC_EXECUTE:
-            return Operation(request, Access.EXECUTE)
-        return Operation(request or "ogc", Access.EDIT)
+    ogc = next((segment for segment in reversed(below) if segment in table.OGC_SERVERS), None)
+    if ogc is not None:
+        return _of_ogc(is_read_verb, ogc, parameters, element)
     if element is not None:
-        return _of_soap(element)
-    return _by_verb(method, "wsdl" if "wsdl" in parameters else "soap")
+        is_read = element.lower().startswith(table.SOAP_READ)
+        return Operation(element.lower() or "soap", Access.READ if is_read else Access.EDIT, Kind.SOAP)
+    return _by_verb(is_read_verb, "wsdl" if "wsdl" in parameters else "soap", Kind.SOAP)
 
 
-def _of_soap(element: str) -> Operation:
-    is_read = element.lower().startswith(table.SOAP_READ)
-    return Operation(element, Access.READ if is_read else Access.EDIT)
+def _of_ogc(is_read_verb: bool, server: str, parameters: Parameters, element: str | None) -> Operation:
+    """All that the request says it is must be a read: which one the server believes is not ours to know."""
+    requests = [request.strip().lower() for request in parameters.get("request", ()) if request]
+    if element is not None:
+        requests.append(element.lower())
+    elif not is_read_verb and server in table.OGC_BY_BODY:
+        requests.append("")  # the body could not be read
+    done = Operation(server, Access.READ if is_read_verb else Access.EDIT, Kind.OGC)
+    if requests:
+        done = max((Operation(name or server, _ogc_access(name), Kind.OGC) for name in requests), key=_weight)
+    return done
+
+
+def _ogc_access(request: str) -> Access:
+    if request in table.OGC_READ:
+        return Access.READ
+    return Access.EXECUTE if request in table.OGC_EXECUTE else Access.EDIT
+
+
+def _weight(done: Operation) -> Access:
+    return done.access
+
+
+def _of_portal(is_read_verb: bool, below: list[str]) -> Operation:
+    """A portal's items, users and groups: reads by GET alone, and by name."""
+    name, before = "sharing", ""
+    for segment in below[1:] if below[:1] == ["rest"] else below:
+        if before in table.PORTAL_FOLDERS:
+            break
+        is_name = before in table.PORTAL_NAMED and segment not in table.PORTAL_EXECUTE
+        if segment in table.PORTAL_EXECUTE:
+            return Operation(segment, Access.EXECUTE, Kind.PORTAL)
+        if segment not in table.PORTAL_READ and not is_name and not _is_id(segment):
+            return Operation(segment, Access.EDIT, Kind.PORTAL)
+        name, before = (name if is_name else segment), ("" if is_name else segment)
+    return _by_verb(is_read_verb, name, Kind.PORTAL)
+
+
+def _finished(done: Operation, parameters: Parameters) -> Operation:
+    """A read that makes the server fetch a URL is more than a read: it has the network position of the GIS."""
+    fetches = done.remote_fetch or any(
+        name in table.FETCHING_URLS or any(_URL_SOURCE.search(_plain(value)) for value in values)
+        for name, values in parameters.items()
+        if (name in table.FETCHING or name in table.FETCHING_URLS) and any(values)
+    )
+    if not fetches and len(done.name) <= _LONGEST_NAME:
+        return done
+    access = max(done.access, Access.EXECUTE) if fetches else done.access
+    return Operation(done.name[:_LONGEST_NAME], access, done.kind, fetches, done.also)
+
+
+def _plain(value: str) -> str:
+    """JSON with the escaped ASCII letters written out."""
+    return _JSON_ESCAPE.sub(lambda match: chr(int(match[1], 16)), value) if "\\" in value else value

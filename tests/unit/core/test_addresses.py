@@ -27,12 +27,21 @@ PUBLIC, LISTED, LOOPBACK = Reach.PUBLIC, Reach.LISTED, Reach.LOOPBACK
         ("::ffff:127.0.0.1", "loopback", "loopback"),
         ("::ffff:10.0.0.1", None, "private"),
         ("::ffff:93.184.216.34", None, None),
-        ("::127.0.0.1", "reserved", "reserved"),
+        ("::127.0.0.1", "loopback", "loopback"),
+        ("::93.184.216.34", "reserved", "reserved"),
+        ("::2", "reserved", "reserved"),
+        ("::ffff:0.0.0.0", "unspecified", "unspecified"),
         ("64:ff9b::7f00:1", "loopback", "loopback"),
         ("64:ff9b::5db8:d822", None, None),
+        ("64:ff9b::a00:1", None, "private"),
+        ("64:ff9b::a9fe:a9fe", "metadata", "metadata"),
+        ("64:ff9b:1::5db8:d822", "nat64", "nat64"),
         ("2002:7f00:1::1", "loopback", "loopback"),
-        ("2002:a00:1::1", None, "private"),
-        ("2001:0:1::1", "reserved", "reserved"),
+        ("2002:a00:1::1", "six_to_four", "private"),
+        ("2002:5db8:d822::1", "six_to_four", "six_to_four"),
+        ("2001:0:5db8:d822:0:0:a247:27dd", "teredo", "teredo"),
+        ("2001:0:5db8:d822:0:0:80ff:fffe", "loopback", "loopback"),
+        ("2001:2::1", "reserved", "reserved"),
         ("169.254.169.254", "metadata", "metadata"),
         ("::ffff:169.254.169.254", "metadata", "metadata"),
         ("169.254.1.1", "link_local", "link_local"),
@@ -47,12 +56,17 @@ PUBLIC, LISTED, LOOPBACK = Reach.PUBLIC, Reach.LISTED, Reach.LOOPBACK
         ("255.255.255.255", "reserved", "reserved"),
         ("198.18.0.1", "reserved", "reserved"),
         ("192.0.0.8", "reserved", "reserved"),
-        ("203.0.113.9", "reserved", "reserved"),
-        ("2001:db8::1", "reserved", "reserved"),
-        ("3fff::1", "reserved", "reserved"),
+        ("203.0.113.9", "documentation", "documentation"),
+        ("2001:db8::1", "documentation", "documentation"),
+        ("3fff::1", "documentation", "documentation"),
         ("5f00::1", "reserved", "reserved"),
         ("fec0::1", "reserved", "reserved"),
-        ("192.88.99.1", "reserved", "reserved"),
+        ("192.88.99.1", "six_to_four", "six_to_four"),
+        ("4000::1", "reserved", "reserved"),
+        ("100::1", "reserved", "reserved"),
+        ("168.63.129.16", "metadata", "metadata"),
+        ("127.1", "not_an_address", "not_an_address"),
+        ("", "not_an_address", "not_an_address"),
         ("not an address", "not_an_address", "not_an_address"),
     ],
 )
@@ -62,15 +76,27 @@ def test_an_address_is_judged_by_its_class(address: str, listed: str | None, pub
 
 
 def test_a_url_that_names_loopback_reaches_loopback_alone() -> None:
-    assert refusal("127.0.0.1", LOOPBACK, ()) is None
-    assert refusal("::1", LOOPBACK, ()) is None
-    assert refusal("10.0.0.1", LOOPBACK, ()) == "not_loopback"
-    assert refusal("93.184.216.34", LOOPBACK, ()) == "not_loopback"
+    for address in ("127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"):
+        assert refusal(address, LOOPBACK, ()) is None
+    for address in ("10.0.0.1", "93.184.216.34", "2002:7f00:1::1", "64:ff9b::7f00:1", "169.254.169.254"):
+        assert refusal(address, LOOPBACK, ()) == "not_loopback"
+    assert refusal("0.0.0.0", LOOPBACK, ()) == "unspecified"
 
 
 def test_a_listed_network_is_allowed_but_never_multicast() -> None:
-    allow = (ip_network("127.0.0.0/8"), ip_network("169.254.0.0/16"), ip_network("224.0.0.0/4"))
-    assert refusal("127.0.0.1", LISTED, allow) is None
-    assert refusal("169.254.169.254", PUBLIC, allow) is None
-    assert refusal("224.0.0.1", LISTED, allow) == "multicast"
-    assert refusal("::ffff:127.0.0.1", LISTED, allow) is None
+    allow = tuple(map(ip_network, ("127.0.0.0/8", "169.254.0.0/16", "2002::/16", "0.0.0.0/0", "::/0")))
+    for address in ("127.0.0.1", "169.254.169.254", "10.0.0.1", "::ffff:127.0.0.1", "2002:7f00:1::1", "fec0::1"):
+        for reach in Reach:
+            assert refusal(address, reach, allow) is None
+    for address in ("224.0.0.1", "ff02::1", "::ffff:224.0.0.1", "2002:e000:1::1"):
+        assert refusal(address, LISTED, allow) == "multicast"
+    for address in ("0.0.0.0", "::", "64:ff9b::0.0.0.0"):
+        assert refusal(address, LISTED, allow) == "unspecified"
+
+
+def test_a_listed_ipv4_network_does_not_open_the_tunnels_to_it() -> None:
+    allow = (ip_network("127.0.0.0/8"),)
+    assert refusal("127.0.0.1", PUBLIC, allow) is None
+    assert refusal("::ffff:127.0.0.1", PUBLIC, allow) is None
+    assert refusal("2002:7f00:1::1", PUBLIC, allow) == "six_to_four"
+    assert refusal("::1", PUBLIC, allow) == "loopback"

@@ -2,142 +2,183 @@
 
 import gzip
 import json
+import tracemalloc
 import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from proxy.core.classify import Finding, Inspector, Verdict, inspect
+from proxy.core.classify import MOST_HELD, Finding, Inspector, Verdict, inspect
 
-PASS, REQUIRED, INVALID, DENIED, LOGIN = (
-    Verdict.PASS,
-    Verdict.TOKEN_REQUIRED,
-    Verdict.TOKEN_INVALID,
-    Verdict.DENIED,
-    Verdict.LOGIN,
-)
-E499 = b'{"error":{"code":499,"message":"Token Required","details":[]}}'
+FOLDER = Path(__file__).parents[2] / "cases/responses"
+REJECTED = yaml.safe_load(FOLDER.joinpath("rejected.yaml").read_text(encoding="utf-8"))
+PASSED = yaml.safe_load(FOLDER.joinpath("passed.yaml").read_text(encoding="utf-8"))
 E498 = b'{"error":{"code":498,"message":"Invalid Token","details":[]}}'
-PRETTY = b'{\n "error" : {\n  "code" : 498,\n  "message" : "Invalid Token",\n  "details" : []\n }\n}'
-GWM = b'{"error":{"code":403,"messageCode":"GWM_0003","message":"You do not have permissions","details":[]}}'
-ADMIN = b'{"status":"error","messages":["Unauthorized access."],"code":499}'
-LOGIN_PAGE = b'<html><head><title>Login</title></head><form action="x"><input type="password" name="password"></form>'
-TILE_PAGE = b"<html><body><h2>Error: Invalid Token</h2>Code: 498</body></html>"
-FAULT = (
-    b'<?xml version="1.0"?><soap:Envelope><soap:Body><soap:Fault><faultstring>Invalid token</faultstring></soap:Fault>'
-)
+SERVICE = "/arcgis/rest/services/A/MapServer"
 
 
-def verdict(
-    body: bytes, kind: str = "application/json", *, status: int = 200, wanted: str = "json", size: int = 0, **more: str
-) -> Verdict:
-    """The verdict on a body fed in pieces of `size` bytes (0: whole)."""
-    headers = {
-        "content-type": kind,
-        "content-length": str(len(body)),
-        **{k.replace("_", "-"): v for k, v in more.items()},
-    }
-    found = inspect(status, headers, wanted=wanted, path="/arcgis/rest/services/A/MapServer")
-    if found is None:
-        return PASS
-    if isinstance(found, Finding):
-        return found.verdict
-    for start in range(0, len(body), size or len(body) or 1):
-        finding = found.feed(body[start : start + (size or len(body))])
+def raw_deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(body) + packer.flush()
+
+
+CODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "identity": bytes,
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "Deflate": raw_deflate,
+}
+
+
+def look(case: dict[str, Any], *, size: int = 0, coding: str = "") -> tuple[Finding, int]:
+    """The finding on an answer fed in pieces of `size` bytes (0: whole), and how many bytes it took."""
+    body = CODINGS[coding](case["body"].encode())
+    headers = {"content-type": case.get("type", "application/json")}
+    if case.get("length", True):
+        headers["content-length"] = str(len(body))
+    if coding:
+        headers["content-encoding"] = coding
+    headers |= case.get("headers", {})
+    wanted, path = case.get("wanted", "json"), case.get("path", SERVICE)
+    found = inspect(case.get("status", 200), headers, wanted=wanted, path=path)
+    if not isinstance(found, Inspector):
+        return found or Finding(Verdict.PASS), 0
+    step = size or len(body) or 1
+    for start in range(0, len(body), step):
+        finding = found.feed(body[start : start + step])
         if finding is not None:
-            return finding.verdict
-    return found.finish().verdict
+            return finding, start + step
+    return found.finish(), len(body)
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 7, 61])
+def json_finding(body: bytes) -> Finding | None:
+    found = inspect(200, {"content-type": "application/json"}, wanted="json", path=SERVICE)
+    assert isinstance(found, Inspector)
+    return found.feed(body)
+
+
+@pytest.mark.parametrize("case", REJECTED, ids=lambda case: case["name"])
+def test_a_rejected_token_is_seen(case: dict[str, Any]) -> None:
+    finding, _ = look(case)
+    assert finding.verdict is Verdict(case["verdict"])
+    assert finding.message == case.get("message", finding.message)
+
+
+@pytest.mark.parametrize("case", PASSED, ids=lambda case: case["name"])
+def test_there_is_no_false_alarm(case: dict[str, Any]) -> None:
+    assert look(case)[0].verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("case", REJECTED + PASSED, ids=lambda case: case["name"])
+def test_neither_the_cut_nor_the_coding_decides(case: dict[str, Any]) -> None:
+    expected, _ = look(case)
+    for coding in ("",) if case.get("plain") else CODINGS:
+        for size in (0, 1, 2, 7, 61):
+            assert look(case, size=size, coding=coding)[0] == expected, (coding, size)
+
+
 @pytest.mark.parametrize(
-    ("body", "kind", "expected"),
+    ("body", "enough"),
     [
-        (E499, "application/json", REQUIRED),
-        (E498, "text/plain;charset=utf-8", INVALID),
-        (PRETTY, "application/json", INVALID),
-        (b"\xef\xbb\xbf  " + E498, "application/json", INVALID),
-        (b"cb(" + E498 + b");", "application/javascript", INVALID),
-        (b"window._EsriLeafletCallbacks.c0(" + E499 + b")", "text/plain", REQUIRED),
-        (b"/**/dojo.io.script.jsonp_1._jsonpCallback(" + E499 + b");", "text/javascript", REQUIRED),
-        (b'{"error":{"code":"498"}}', "application/json", INVALID),
-        (GWM, "application/json", DENIED),
-        (b'{"error":{"code":401,"message":"no"}}', "application/json", DENIED),
-        (ADMIN, "application/json", REQUIRED),
-        (E499, "image/png", REQUIRED),
-        (E498, "application/x-protobuf", INVALID),
-        (E498, "", INVALID),
-        (LOGIN_PAGE, "text/html", LOGIN),
-        (TILE_PAGE, "text/html", INVALID),
-        (FAULT, "text/xml", INVALID),
-        # no false alarms
-        (b'{"features":[{"attributes":{"code":498,"error":"499"}}]}', "application/json", PASS),
-        (b'{"addResults":[{"success":false,"error":{"code":498}}]}', "application/json", PASS),
-        (b'{"jobStatus":"esriJobFailed","messages":["499 Token Required"]}', "application/json", PASS),
-        (b'{"error":{"code":400,"message":"Invalid URL"}}', "application/json", PASS),
-        (b'{"error":{"code":500,"message":"code 498"}}', "application/json", PASS),
-        (b'{"status":"success","code":498}', "application/json", PASS),
-        (b'{"errors":[{"error":{"code":498}}]}', "application/json", PASS),
-        (b'[{"error":{"code":498}}]', "application/json", PASS),
-        (b'{"a":' + E498 + b"}", "application/json", PASS),
-        (b"\x89PNG" + E498, "image/png", PASS),
-        (b'"error"', "application/json", PASS),
-        (b"", "application/json", PASS),
-        (b"{", "application/json", PASS),
-        (b"plain words", "text/plain", PASS),
-        (b"<html><body><h2>Folder: Invalid Tokens</h2></body></html>" + b" " * 5000, "text/html", PASS),
-        (b"<WMS_Capabilities>Token Required</WMS_Capabilities>", "text/xml", PASS),
+        (b'{"features":[', 3),
+        (b'{"errors":[', 8),
+        (b"[1,2", 1),
+        (b"\x89PNG", 1),
+        (b'{"status":"success",', 12),
+        (b'{"error":"text"', 10),
+        (b'cb({"features"', 6),
+        (b"<WMS_Capabilities version", 18),
+        (b"words, and more", 6),
     ],
 )
-def test_an_answer_is_classed_however_it_is_cut(body: bytes, kind: str, expected: Verdict, size: int) -> None:
-    wanted = "html" if b"Folder" in body else "json"
-    assert verdict(body, kind, size=size, wanted=wanted) is expected
+def test_data_passes_on_its_first_bytes(body: bytes, enough: int) -> None:
+    assert json_finding(body[:enough]) == Finding(Verdict.PASS)
+    assert json_finding(body[: enough - 1]) is None or enough == 1
 
 
-@pytest.mark.parametrize("size", [0, 1, 5])
-def test_a_gzipped_or_deflated_error_is_seen(size: int) -> None:
-    assert verdict(gzip.compress(E498), size=size, content_encoding="gzip") is INVALID
-    assert verdict(zlib.compress(E499), size=size, content_encoding="deflate") is REQUIRED
-    assert verdict(b"not gzip", size=size, content_encoding="gzip") is PASS
-    assert verdict(b"\x00\x01", size=size, content_encoding="br") is PASS
+def test_pictures_of_normal_size_are_not_looked_at() -> None:
+    for kind in ("image/png", "application/x-protobuf", "application/octet-stream"):
+        assert inspect(200, {"content-type": kind, "content-length": "4097"}, wanted="image", path=SERVICE) is None
+        small = inspect(200, {"content-type": kind, "content-length": "4096"}, wanted="image", path=SERVICE)
+        assert isinstance(small, Inspector)
+    assert inspect(200, {"content-type": "application/json", "content-length": "0"}, wanted="", path="/") is None
 
 
-def test_status_alone_decides_where_it_can() -> None:
-    assert verdict(b"", status=498) is INVALID
-    assert verdict(b"", status=499) is REQUIRED
-    assert verdict(b"", status=401) is LOGIN
-    assert verdict(b"", status=302, location="/arcgis/rest/login?redirect=x") is LOGIN
-    assert verdict(b"", status=302, location="/arcgis/rest/services") is PASS
-    assert verdict(GWM, status=403) is DENIED
-    assert verdict(b"<html>Forbidden</html>", "text/html", status=403) is PASS
+@pytest.mark.parametrize("piece", [b" ", b"x", b"\xef", b'{"error":{"message":"' + b"x" * 1000, b"<!--", b"cb(", b"("])
+@pytest.mark.parametrize("kind", ["application/json", "text/html", "text/xml", "image/png"])
+def test_no_answer_is_held_beyond_64_kib(piece: bytes, kind: str) -> None:
+    found = inspect(200, {"content-type": kind}, wanted="json", path=SERVICE)
+    assert isinstance(found, Inspector)
+    fed = 0
+    while found.feed(piece) is None:
+        fed += len(piece)
+        assert fed <= MOST_HELD
+    assert found.finish().verdict is Verdict.PASS
 
 
-def test_large_binary_answers_are_not_looked_at() -> None:
-    headers = {"content-type": "image/png", "content-length": "30000"}
-    assert inspect(200, headers, wanted="image", path="/") is None
-    assert inspect(200, {"content-type": "image/png"}, wanted="image", path="/") is None
+def test_an_error_counts_up_to_64_kib_and_no_further() -> None:
+    def padded(length: int) -> bytes:
+        head, tail = b'{"error":{"message":"', b'","code":498}}'
+        return head + b"x" * (length - len(head) - len(tail)) + tail
 
-
-def test_data_passes_on_its_first_bytes() -> None:
-    inspector = Inspector({}, "application/json", is_page_wanted=False)
-    assert inspector.feed(b'{"fea') == Finding(PASS)
-
-
-def test_an_error_that_does_not_end_is_let_go_after_64_kib() -> None:
-    inspector = Inspector({}, "application/json", is_page_wanted=False)
-    assert inspector.feed(b'{"error":{"message":"') is None
-    assert inspector.feed(b"x" * 70_000) == Finding(PASS)
+    assert json_finding(padded(MOST_HELD)) == Finding(Verdict.TOKEN_INVALID, "…")
+    assert json_finding(padded(MOST_HELD + 1)) == Finding(Verdict.PASS)
 
 
 def test_a_bomb_is_not_inflated() -> None:
     bomb = gzip.compress(b'{"error":{"message":"' + b"x" * 50_000_000)
-    assert verdict(bomb, content_encoding="gzip") is PASS
-
-
-def test_the_upstreams_sentence_is_kept_but_cleaned() -> None:
-    body = json.dumps({"error": {"code": 403, "message": "Use <b>SSL</b>\u0007 here " + "x" * 400}}).encode()
-    found = inspect(200, {"content-type": "application/json"}, wanted="json", path="/")
+    tracemalloc.start()
+    finding, _ = look({"body": "", "headers": {"content-encoding": "gzip"}, "length": False})
+    found = inspect(200, {"content-encoding": "gzip"}, wanted="json", path=SERVICE)
     assert isinstance(found, Inspector)
-    finding = found.feed(body)
-    assert finding is not None
-    assert finding.message.startswith("Use bTLS/b here x")
-    assert len(finding.message) <= 300
+    tracemalloc.reset_peak()
+    assert found.feed(bomb) == finding == Finding(Verdict.PASS)
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
+
+
+def test_a_compressed_body_that_becomes_nothing_is_let_go() -> None:
+    packer = zlib.compressobj()
+    nothing = packer.compress(b"")
+    while len(nothing) <= MOST_HELD:
+        nothing += packer.flush(zlib.Z_FULL_FLUSH) or packer.compress(b" ")
+    for last in (b"", packer.compress(E498) + packer.flush()):
+        found = inspect(200, {"content-encoding": "deflate"}, wanted="json", path=SERVICE)
+        assert isinstance(found, Inspector)
+        assert found.feed(nothing + last) == Finding(Verdict.PASS)
+
+
+@pytest.mark.parametrize("size", [0, 1, 9])
+def test_what_was_readable_before_a_body_breaks_counts(size: int) -> None:
+    packed = gzip.compress(E498)
+    spoiled = packed[:-8] + b"\x00" * 8
+    found = inspect(200, {"content-encoding": "gzip"}, wanted="json", path=SERVICE)
+    assert isinstance(found, Inspector)
+    findings = [found.feed(spoiled[at : at + (size or 999)]) for at in range(0, len(spoiled), size or 999)]
+    assert Finding(Verdict.TOKEN_INVALID, "Invalid Token") in findings
+    broken = inspect(200, {"content-encoding": "gzip"}, wanted="json", path=SERVICE)
+    assert isinstance(broken, Inspector)
+    assert broken.feed(b"not gzip") == Finding(Verdict.PASS)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Use <b>SSL</b>\u0007 here", "Use b TLS /b here"),
+        ("sSl, SSL, sslsl", "TLS, TLS, TLTLS"),
+        ("Token zX9" + "a-_" * 20 + ".. is bad", "Token ….. is bad"),
+        ("User does not have permissions to access 'a/b.mapserver'.",) * 2,
+        ("a\ud800\u202eb\n c", "a b c"),
+        ("word " * 200, ("word " * 60).strip()),
+        (17, ""),
+        (None, ""),
+    ],
+)
+def test_the_upstreams_sentence_is_kept_but_cleaned(message: object, expected: str) -> None:
+    finding = json_finding(json.dumps({"error": {"code": 403, "message": message}}).encode())
+    assert finding == Finding(Verdict.DENIED, expected)
