@@ -157,7 +157,9 @@ def _is_wanted(layer: int, feature: Feature, parameters: dict[str, str]) -> bool
     ids = parameters.get("objectIds", "")
     if ids and str(feature.oid) not in [each.strip() for each in ids.split(",")]:
         return False
-    return _fits_where(feature, parameters.get("where", "")) and _fits_box(feature, parameters.get("geometry", ""))
+    is_degrees = "4326" in parameters.get("inSR", "")
+    geometry = parameters.get("geometry", "")
+    return _fits_where(feature, parameters.get("where", "")) and _fits_box(feature, geometry, is_degrees=is_degrees)
 
 
 def _fits_where(feature: Feature, where: str) -> bool:
@@ -177,7 +179,7 @@ def _fits_where(feature: Feature, where: str) -> bool:
     return bool({">": value > number, "<": value < number, ">=": value >= number, "<=": value <= number}[operator])
 
 
-def _fits_box(feature: Feature, geometry: str) -> bool:
+def _fits_box(feature: Feature, geometry: str, *, is_degrees: bool) -> bool:
     if not geometry:
         return True
     try:
@@ -187,6 +189,8 @@ def _fits_box(feature: Feature, geometry: str) -> bool:
         )
     except (ValueError, KeyError):
         return True
+    if is_degrees:
+        (xmin, ymin), (xmax, ymax) = town.from_degrees((xmin, ymin)), town.from_degrees((xmax, ymax))
     xs, ys = zip(*(town.to_mercator(point) for point in feature.shape), strict=True)
     return bool(min(xs) <= xmax and max(xs) >= xmin and min(ys) <= ymax and max(ys) >= ymin)
 
