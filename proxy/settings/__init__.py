@@ -1,1 +1,1 @@
-"""proxy.yaml: as written (`schema`), as read (`load`), looked over (`check`), and as run (`compile`)."""
+"""proxy.yaml: as written (`schema`), as read (`load`), looked over (`check`), and as run (`compiled`)."""

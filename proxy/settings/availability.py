@@ -3,33 +3,35 @@ line here."""
 
 from typing import Final
 
-from proxy.settings.document import Complaint, Document, dotted
+from proxy.settings.document import Complaint, Document, KeyPath
 
-# Key paths ([] stands for any entry of a list or mapping), and the only values that mean "not used".
+# Shapes of key paths ([] stands for any entry of a list or mapping), and the values that mean "not used".
 NOT_YET: Final[dict[tuple[str, ...], tuple[object, ...]]] = {
     ("server", "workers"): (1,),
-    ("users", "source"): ("none",),
-    ("state", "url"): (None,),
+    ("users",): ({"source": "none"},),
+    ("state", "url"): (),
     ("cache", "memory"): ("256MiB",),
     ("credentials", "[]", "type"): ("arcgis",),
-    **{
-        (*place, key): (None,)
-        for place in (("serverUrls", "[]"), ("credentials", "[]"))
-        for key in ("domain", "clientId", "clientSecret", "oauth2Endpoint", "accessToken", "headers")
-    },
-    **{
-        ("serverUrls", "[]", key): (None,)
-        for key in (
-            "mount",
-            "hostRedirect",
-            "outboundProxy",
-            "clientCertificate",
-            "setParameters",
-            "denyParameters",
-            "users",
-            "cache",
-        )
-    },
+    ("credentials", "[]", "domain"): (),
+    ("credentials", "[]", "clientId"): (),
+    ("credentials", "[]", "clientSecret"): (),
+    ("credentials", "[]", "oauth2Endpoint"): (),
+    ("credentials", "[]", "accessToken"): (),
+    ("credentials", "[]", "headers"): (),
+    ("serverUrls", "[]", "domain"): (),
+    ("serverUrls", "[]", "clientId"): (),
+    ("serverUrls", "[]", "clientSecret"): (),
+    ("serverUrls", "[]", "oauth2Endpoint"): (),
+    ("serverUrls", "[]", "accessToken"): (),
+    ("serverUrls", "[]", "headers"): (),
+    ("serverUrls", "[]", "mount"): (),
+    ("serverUrls", "[]", "hostRedirect"): (),
+    ("serverUrls", "[]", "outboundProxy"): (),
+    ("serverUrls", "[]", "clientCertificate"): (),
+    ("serverUrls", "[]", "setParameters"): (),
+    ("serverUrls", "[]", "denyParameters"): (),
+    ("serverUrls", "[]", "users"): (),
+    ("serverUrls", "[]", "cache"): (),
 }
 
 
@@ -40,23 +42,17 @@ def complaints(document: Document) -> list[Complaint]:
     return found
 
 
-def _walk(
-    document: Document,
-    value: object,
-    path: tuple[str | int, ...],
-    shape: tuple[str, ...],
-    found: list[Complaint],
-) -> None:
+def _walk(document: Document, value: object, path: KeyPath, shape: tuple[str, ...], found: list[Complaint]) -> None:
     allowed = NOT_YET.get(shape)
     if allowed is not None:
-        if value not in allowed:
-            what = f"{shape[-1]}: {value}" if isinstance(value, str) and shape[-1] == "type" else shape[-1]
-            found.append(Complaint(document.line(path), dotted(path), f"{what} is not available yet; leave it out"))
-        return
-    if isinstance(value, dict):
+        # Nothing, and an empty list or mapping, never use a feature; a reference gives text (`${WORKERS:-1}`).
+        if value not in (None, [], {}) and str(value) not in map(str, allowed):
+            what = f"{shape[-1]}: {value}" if shape[-1] == "type" else shape[-1]
+            found.append(document.complaint(path, f"{what} is not available yet; leave it out"))
+    elif isinstance(value, dict):
         for name, child in value.items():
-            step = "[]" if shape == ("credentials",) else str(name)
-            _walk(document, child, (*path, str(name)), (*shape, step), found)
+            step = "[]" if shape == ("credentials",) else name
+            _walk(document, child, (*path, name), (*shape, step), found)
     elif isinstance(value, list):
         for index, child in enumerate(value):
             _walk(document, child, (*path, index), (*shape, "[]"), found)

@@ -1,15 +1,29 @@
-"""What one key alone cannot show: names that lead nowhere, two rules for one place, settings without effect."""
+"""What one key alone cannot show: names that lead nowhere, two rules for one place, settings without effect, files
+that are not there. Finds; changes nothing."""
 
+import re
+import ssl
+from collections.abc import Iterable
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Final
 
 from proxy.core.admit import parse_entry
-from proxy.core.match import parse_place
+from proxy.core.match import RulePlace, parse_place
+from proxy.core.servers import server_of
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
-from proxy.settings.document import Complaint, Document, Path_, dotted
+from proxy.model import DEFAULT_PORTS, Listen, Network, Target
+from proxy.settings.compiled import names_loopback
+from proxy.settings.document import Complaint, Document, KeyPath
 from proxy.settings.schema import CredentialKeys, CredentialSettings, RuleSettings, Settings
 
-_IN_PLACE = ("username", "password", "tokenServiceUri", "portalUrl")
+_IN_PLACE: Final = ("username", "password", "tokenServiceUri", "portalUrl", "tokenParamName", "expiration")
+_PATH: Final = re.compile(r"/[!-~]*")
+_REFERER: Final = re.compile(r"[!-~]+")
+_EVERYWHERE: Final = frozenset(("0.0.0.0", "::"))  # noqa: S104 - compared, not bound
+_METADATA: Final = ip_network("169.254.169.254/32")
+_LEAST_HEAD: Final = 1024  # bytes
 
 
 def look_over(settings: Settings, document: Document) -> tuple[list[Complaint], list[Complaint]]:
@@ -17,11 +31,14 @@ def look_over(settings: Settings, document: Document) -> tuple[list[Complaint], 
     look = _Look(settings, document)
     look.at_pages()
     look.at_server()
+    look.at_admin()
+    look.at_networks(settings.allowAddresses, ("allowAddresses",))
     for name, credential in settings.credentials.items():
         look.at_credential(credential, ("credentials", name))
-    for index, rule in enumerate(settings.serverUrls):
-        look.at_rule(rule, ("serverUrls", index))
-    look.at_places()
+    places = [look.at_url(rule, ("serverUrls", index)) for index, rule in enumerate(settings.serverUrls)]
+    for index, (rule, place) in enumerate(zip(settings.serverUrls, places, strict=True)):
+        look.at_rule(rule, place, ("serverUrls", index))
+    look.at_places(places)
     return look.errors, look.warnings
 
 
@@ -41,49 +58,66 @@ class _Look:
                 ("allowedReferers",), 'nobody may use the proxy; list your pages, e.g. ["https://maps.example.com"]'
             )
         if not settings.mustMatch:
-            self._warn(("mustMatch",), "unlisted URLs pass too: any public server can be reached through this proxy")
+            self._warn(
+                ("mustMatch",),
+                "unlisted URLs pass too: any public server can be reached through this proxy; write true unless meant",
+            )
 
     def at_server(self) -> None:
         server = self._settings.server
         if not server.paths:
             self._error(("server", "paths"), "at least one path is needed, e.g. [/proxy]")
         for index, path in enumerate(server.paths):
-            if not path.startswith("/") or "?" in path or "#" in path:
-                self._error(("server", "paths", index), "a path starts with / and has no ? or #, e.g. /proxy")
+            if not _PATH.fullmatch(path) or "?" in path or "#" in path:
+                self._error(("server", "paths", index), "a path starts with / and has no ? or #; write /proxy")
+            elif path == "/healthz":
+                self._error(("server", "paths", index), "the health check answers here; write another path")
         if server.publicUrl is not None:
             self._url(server.publicUrl, ("server", "publicUrl"))
+        for key in ("requestLine", "headers"):
+            if getattr(server.limits, key) < _LEAST_HEAD:
+                self._error(("server", "limits", key), "no request is so short; write 1KiB or more")
+        self.at_networks(server.trustedProxies, ("server", "trustedProxies"))
         if server.tls is not None:
-            self._file(server.tls.certificate, ("server", "tls", "certificate"))
-            self._file(server.tls.key, ("server", "tls", "key"))
-        admin = self._settings.admin.listen
-        if admin is not None and admin == server.listen and admin.port:
-            self._error(("admin", "listen"), "the admin listener needs an address of its own")
-        if admin is not None and admin.host not in ("127.0.0.1", "::1", "localhost"):
-            self._warn(("admin", "listen"), "status and metrics can be read by whoever reaches this address")
+            self._tls(server.tls.certificate, server.tls.key)
 
-    def at_credential(self, credential: CredentialSettings, path: Path_) -> None:
-        self._keys(credential, path)
+    def at_admin(self) -> None:
+        public, admin = self._settings.server.listen, self._settings.admin.listen
+        if admin is None:
+            return
+        if _collide(public, admin):
+            self._error(("admin", "listen"), "server.listen has this address and port; write another port")
+        if not names_loopback(admin.host):
+            self._warn(("admin", "listen"), "whoever reaches this address can read status and metrics")
+
+    def at_networks(self, networks: list[Network], path: KeyPath) -> None:
+        for index, network in enumerate(networks):
+            if path[-1] == "trustedProxies" and network.prefixlen == 0:
+                self._warn((*path, index), "every client can name any address as its own; list your load balancers")
+            if path[-1] == "allowAddresses" and network.version == 4 and network.overlaps(_METADATA):
+                self._warn((*path, index), "the metadata service of a cloud is in this network; write a smaller one")
+
+    def at_credential(self, credential: CredentialSettings, path: KeyPath) -> None:
+        self._token_service(credential, path)
         if credential.type == "arcgis" and (not credential.username or credential.password is None):
             self._error(path, "an arcgis credential needs username and password")
-        name = path[-1]
-        if not any(rule.credential == name for rule in self._settings.serverUrls):
-            self._warn(path, "no rule uses this credential")
+        if not any(rule.credential == path[-1] for rule in self._settings.serverUrls):
+            self._warn(path, f"no rule uses this credential; write credential: {path[-1]} in one, or leave it out")
 
-    def at_rule(self, rule: RuleSettings, path: Path_) -> None:
+    def at_url(self, rule: RuleSettings, path: KeyPath) -> RulePlace | None:
         try:
-            parse_place(rule.url)
+            place = parse_place(rule.url)
         except ValueError as error:
-            self._error((*path, "url"), str(error))
-        self._keys(rule, path)
-        in_place = [key for key in _IN_PLACE if getattr(rule, key) is not None]
-        if rule.credential is not None:
-            if rule.credential not in self._settings.credentials:
-                known = ", ".join(self._settings.credentials) or "none"
-                self._error((*path, "credential"), f"there is no credential {rule.credential}; known: {known}")
-            if in_place:
-                self._error((*path, in_place[0]), "give either credential or the keys in place, not both")
-        elif in_place and (not rule.username or rule.password is None):
-            self._error(path, "username and password belong together")
+            self._error((*path, "url"), _of_a_setting(str(error)))
+            return None
+        if "*" in place.path:
+            what = "a * has no meaning in the path; leave it out: matchAll: true covers everything below"
+            self._error((*path, "url"), what)
+        return place
+
+    def at_rule(self, rule: RuleSettings, place: RulePlace | None, path: KeyPath) -> None:
+        self._token_service(rule, path)
+        has_credential = self._signed(rule, path)
         if rule.allowedReferers is not None:
             if not rule.allowedReferers:
                 self._error(
@@ -91,24 +125,53 @@ class _Look:
                 )
             self._entries(rule.allowedReferers, (*path, "allowedReferers"))
         if rule.caBundle is not None:
-            self._file(rule.caBundle, (*path, "caBundle"))
-        if rule.inject != "auto" and rule.credential is None and not in_place:
-            self._error((*path, "inject"), "has no effect on a rule without a credential; leave it out")
-        if rule.url.lower().startswith("http://") and (rule.credential or in_place) and "localhost" not in rule.url:
-            self._warn((*path, "url"), "the token travels unencrypted; use https where the server has it")
+            self._authorities(rule.caBundle, (*path, "caBundle"))
+        if rule.referer and not _REFERER.fullmatch(rule.referer):
+            # a line break here would smuggle headers into every request
+            self._error((*path, "referer"), "this cannot stand in a header; write a URL: https://maps.example.com/")
+        self.at_networks(rule.allowAddresses, (*path, "allowAddresses"))
+        if rule.rateLimit is None and "rateLimitPeriod" in rule.model_fields_set:
+            self._warn((*path, "rateLimitPeriod"), "has no effect without rateLimit; write both")
+        for name in sorted({n.lower() for n in rule.allowOperations} & {n.lower() for n in rule.denyOperations}):
+            self._warn((*path, "denyOperations"), f"{name} is allowed and denied; it will be denied")
+        if has_credential and place is not None:
+            self._signed_place(rule, place, path)
 
-    def at_places(self) -> None:
+    def _signed(self, rule: RuleSettings, path: KeyPath) -> bool:
+        """Whether the rule has a credential; complains where it has half a one, or two."""
+        in_place = [key for key in _IN_PLACE if key in rule.model_fields_set and getattr(rule, key) is not None]
+        if rule.credential is not None:
+            if rule.credential not in self._settings.credentials:
+                known = ", ".join(self._settings.credentials) or "none"
+                self._error((*path, "credential"), f"there is no credential {rule.credential}; known: {known}")
+            if in_place:
+                where = f"credentials.{rule.credential}"
+                self._error((*path, in_place[0]), f"this rule names a credential; write {in_place[0]} in {where}")
+        elif in_place and (not rule.username or rule.password is None):
+            self._error((*path, in_place[0]), "a credential in place needs username and password; write both")
+        elif not in_place and rule.inject != "auto":
+            self._error((*path, "inject"), "has no effect on a rule without a credential; leave it out")
+        return rule.credential is not None or bool(in_place)
+
+    def _signed_place(self, rule: RuleSettings, place: RulePlace, path: KeyPath) -> None:
+        if place.scheme != "https" and not names_loopback(place.host):
+            self._warn((*path, "url"), "the token travels unencrypted; write https:// where the server has it")
+        named = self._settings.credentials.get(rule.credential or "")
+        service = named.tokenServiceUri if named else rule.tokenServiceUri
+        deep = place.path.count("/") > 1
+        if deep and service is None and server_of(parse_url(f"https://{place.host}{place.path}")) is None:
+            self._warn(
+                (*path, "url"),
+                "there is no /rest/services in this URL, so its token service is looked for right under it; "
+                "write the address of services, or tokenServiceUri",
+            )
+
+    def at_places(self, places: Iterable[RulePlace | None]) -> None:
         """Two rules for one place would make the order in the file matter."""
         seen: dict[tuple[object, ...], int] = {}
-        for index, rule in enumerate(self._settings.serverUrls):
-            try:
-                place = parse_place(rule.url)
-            except ValueError:
-                continue
-            path = place.path if rule.caseSensitive else place.path.lower()
-            for scheme in (place.scheme,) if place.scheme else ("http", "https"):
-                port = place.port or {"http": 80, "https": 443}[scheme]
-                key = (scheme, place.wildcard, place.host, port, path, rule.matchAll, rule.caseSensitive, place.scheme)
+        for index, place in enumerate(places):
+            rule = self._settings.serverUrls[index]
+            for key in _keys(rule, place) if place is not None else ():
                 first = seen.setdefault(key, index)
                 if first != index:
                     line = self._document.line(("serverUrls", first))
@@ -117,34 +180,79 @@ class _Look:
                     )
                     break
 
-    def _keys(self, keys: CredentialKeys, path: Path_) -> None:
+    def _token_service(self, keys: CredentialKeys, path: KeyPath) -> None:
         for key in ("tokenServiceUri", "portalUrl"):
             url = getattr(keys, key)
-            if url is not None:
-                self._url(url, (*path, key))
-                if url.lower().startswith("http://"):
-                    self._warn((*path, key), "the password travels unencrypted; use https")
+            target = self._url(url, (*path, key)) if url is not None else None
+            if target is not None and target.origin.scheme == "http" and not names_loopback(target.origin.host):
+                self._warn((*path, key), "the password travels unencrypted; write https://")
 
-    def _entries(self, entries: list[str], path: Path_) -> None:
+    def _entries(self, entries: list[str], path: KeyPath) -> None:
         for index, entry in enumerate(entries):
             try:
                 if parse_entry(entry).anyone:
                     self._warn((*path, index), '"*" lets any page in the world use the proxy\'s credentials')
             except ValueError as error:
-                self._error((*path, index), f"{entry!r} is no page: {error}")
+                self._error((*path, index), f"{entry!r} is no page; {error}")
 
-    def _url(self, url: str, path: Path_) -> None:
+    def _url(self, url: str, path: KeyPath) -> Target | None:
         try:
-            parse_url(url)
+            return parse_url(url)
         except BadRequest as error:
-            self._error(path, error.message)
+            self._error(path, _of_a_setting(error.message))
+            return None
 
-    def _file(self, name: str, path: Path_) -> None:
-        if not Path(name).is_file():
-            self._error(path, f"there is no file {name}")
+    def _authorities(self, name: str, path: KeyPath) -> None:
+        if self._readable(name, path):
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(name)
+            except ssl.SSLError:
+                self._error(path, f"there is no certificate in {name}; it must be in PEM form (-----BEGIN CERTIFICATE)")
 
-    def _error(self, path: Path_, what: str) -> None:
-        self.errors.append(Complaint(self._document.line(path), dotted(path), what))
+    def _tls(self, certificate: str, key: str) -> None:
+        path = ("server", "tls")
+        # both are looked at, so that both are complained of
+        readable = [self._readable(certificate, (*path, "certificate")), self._readable(key, (*path, "key"))]
+        if all(readable):
+            try:
+                # without a password of our own, OpenSSL would ask for one on the terminal
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+            except ssl.SSLError:
+                self._error(path, "certificate and key do not fit together, or are not PEM without a password")
 
-    def _warn(self, path: Path_, what: str) -> None:
-        self.warnings.append(Complaint(self._document.line(path), dotted(path), what))
+    def _readable(self, name: str, path: KeyPath) -> bool:
+        try:
+            with Path(name).open("rb") as file:
+                file.read(1)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "this is no name of a file"
+            self._error(path, f"the file {name!r} cannot be read: {why}; check path and permissions")
+            return False
+        return True
+
+    def _error(self, path: KeyPath, what: str) -> None:
+        self.errors.append(self._document.complaint(path, what))
+
+    def _warn(self, path: KeyPath, what: str) -> None:
+        self.warnings.append(self._document.complaint(path, what))
+
+
+def _of_a_setting(message: str) -> str:
+    """The parser speaks of targets; a setting is none."""
+    return message.replace("target URL", "URL").replace("target", "URL")
+
+
+def _collide(one: Listen, other: Listen) -> bool:
+    """Whether one socket would be in the other's way; port 0 takes any that is free."""
+    if one.port != other.port or not one.port:
+        return False
+    return one.host == other.host or not _EVERYWHERE.isdisjoint((one.host, other.host))
+
+
+def _keys(rule: RuleSettings, place: RulePlace) -> list[tuple[object, ...]]:
+    """Where a rule stands, once for each scheme. A rule for one scheme wins over one for both, `caseSensitive` over
+    not, `matchAll: false` over true: those are not at the same place."""
+    path = place.path if rule.caseSensitive else place.path.lower()
+    kind = (rule.matchAll, rule.caseSensitive, place.scheme)
+    schemes = (place.scheme,) if place.scheme else ("http", "https")
+    return [(s, place.wildcard, place.host, place.port or DEFAULT_PORTS[s], path, *kind) for s in schemes]

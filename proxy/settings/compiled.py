@@ -1,11 +1,11 @@
 """Settings as written to the configuration as run. Everything was checked before: nothing here complains."""
 
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from proxy import names
 from proxy.core.admit import parse_entry
 from proxy.core.match import RulePlace, parse_place
+from proxy.core.servers import server_of
 from proxy.core.target import parse_url
 from proxy.model import (
     Access,
@@ -31,7 +31,7 @@ def compile_settings(settings: Settings, source: str, warnings: tuple[str, ...])
     server, limits = settings.server, settings.server.limits
     admit = _admit(settings, settings.allowedReferers)
     credentials = [_credential(name, keys) for name, keys in settings.credentials.items()]
-    credentials += [_credential(rule.url, rule) for rule in settings.serverUrls if rule.username]
+    credentials += [_credential(_in_place_name(rule), rule) for rule in settings.serverUrls if rule.username]
     upstream = Route(
         settings.upstream.connectTimeout,
         settings.upstream.headerTimeout,
@@ -81,7 +81,7 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         match_all=rule.matchAll,
         case_sensitive=rule.caseSensitive,
         route=_route(rule, place, settings),
-        credential=rule.credential or (rule.url if rule.username else None),
+        credential=rule.credential or (_in_place_name(rule) if rule.username else None),
         place=None if rule.inject == "auto" else Place(rule.inject),
         referer=_referer(rule, settings),
         access=Access[rule.access.upper()],
@@ -95,6 +95,12 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
     )
 
 
+def _in_place_name(rule: RuleSettings) -> str:
+    """Rules for one URL that differ in what they match may have different users: so do the names differ."""
+    marks = [mark for mark, is_so in (("alone", not rule.matchAll), ("strict", rule.caseSensitive)) if is_so]
+    return f"{rule.url} ({', '.join(marks)})" if marks else rule.url
+
+
 def _route(rule: RuleSettings, place: RulePlace, settings: Settings) -> Route:
     upstream = settings.upstream
     allowed: tuple[Network, ...] = (*settings.allowAddresses, *rule.allowAddresses)
@@ -103,14 +109,14 @@ def _route(rule: RuleSettings, place: RulePlace, settings: Settings) -> Route:
         header_timeout=rule.timeout or upstream.headerTimeout,
         idle_timeout=rule.timeout or upstream.idleTimeout,
         max_connections=rule.maxConnections or upstream.maxConnections,
-        reach=Reach.PUBLIC if place.wildcard else Reach.LOOPBACK if _is_loopback(place.host) else Reach.LISTED,
+        reach=Reach.PUBLIC if place.wildcard else Reach.LOOPBACK if names_loopback(place.host) else Reach.LISTED,
         allow_addresses=allowed,
         ca_bundle=rule.caBundle,
     )
 
 
-def _is_loopback(host: str) -> bool:
-    """Whether the URL itself names this machine."""
+def names_loopback(host: str) -> bool:
+    """Whether a host as written, not as resolved, is this machine's own."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -141,7 +147,8 @@ def _credential(name: str, keys: CredentialKeys) -> ArcGISCredential:
         username=keys.username or "",
         password=keys.password or Secret(""),
         token_service=parse_url(keys.tokenServiceUri) if keys.tokenServiceUri else None,
-        portal=Server(portal.origin, urlsplit(portal.url).path.rstrip("/")) if portal else None,
+        # people also write the portal's home page or its /sharing/rest
+        portal=(server_of(portal) or Server(portal.origin, portal.path.rstrip("/"))) if portal else None,
         expiration=keys.expiration,
         token_param=keys.tokenParamName,
     )

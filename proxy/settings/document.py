@@ -1,7 +1,5 @@
 """A YAML file as plain values, with the line of each: references resolved, duplicate keys refused. Knows no key."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +11,7 @@ import yaml
 KeyPath = tuple[str | int, ...]
 
 _REFERENCE: Final = re.compile(
-    r"\$(\$\{)|\$\{(?:file:([^}]*)|([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?|([^}]*))\}|(\$\{)", re.DOTALL
+    r"\$(\$\{)|\$\{(?:file:([^}]*)|([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?|[^}]*)\}|\$\{", re.DOTALL
 )
 _FORMS: Final = "write references as ${NAME}, ${NAME:-default} or ${file:/path}, and a plain ${ as $${"
 _MOST_NODES: Final = 100_000  # aliases can make a small file very large
@@ -146,12 +144,12 @@ class _Reader:
             return None
 
     def _reference(self, match: re.Match[str], node: yaml.Node, path: KeyPath) -> str:
-        escaped, file, name, default, _, unclosed = match.groups()
+        escaped, file, name, default = match.groups()[:4]
         if escaped:
             return "${"
         if file is not None:
             return self._file(file, node, path)
-        if name is None or unclosed:
+        if name is None:
             self._complain(node, path, _FORMS)
             return ""
         value = self._environ.get(name)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from proxy.settings.values import Duration, ListenAddress, NetworkAddress, SecretText, Size
+from proxy.settings.values import Duration, ListenAddress, NetworkAddress, SecretText, Size, Wait
 
 
 class _Model(BaseModel):
@@ -32,8 +32,8 @@ class LimitsSettings(_Model):
     headers: Size = _option("32KiB", "All request headers together.")
     headerCount: Annotated[int, Field(ge=8, le=1000)] = _option(64, "Most request headers.")
     body: Size = _option("10MiB", "Largest request body; attachments need room.")
-    headerTimeout: Duration = _option("10s", "For the whole head of a request.")
-    idleTimeout: Duration = _option("60s", "For a connection without a request, and between pieces of a body.")
+    headerTimeout: Wait = _option("10s", "For the whole head of a request.")
+    idleTimeout: Wait = _option("60s", "For a connection without a request, and between pieces of a body.")
     connections: Annotated[int, Field(ge=1)] = _option(10000, "Most connections at a time.")
     drain: Duration = _option("30s", "For requests in flight when the proxy stops.")
 
@@ -61,9 +61,9 @@ class AdminSettings(_Model):
 class Upstreams(_Model):
     """How servers are reached; a rule may say otherwise."""
 
-    connectTimeout: Duration = _option("5s", "For a connection, its TLS included.")
-    headerTimeout: Duration = _option("60s", "Until an answer begins.")
-    idleTimeout: Duration = _option("60s", "Between two pieces of an answer.")
+    connectTimeout: Wait = _option("5s", "For a connection, its TLS included.")
+    headerTimeout: Wait = _option("60s", "Until an answer begins.")
+    idleTimeout: Wait = _option("60s", "Between two pieces of an answer.")
     maxConnections: Annotated[int, Field(ge=1)] = _option(100, "Most connections to one server.")
 
 
@@ -110,7 +110,9 @@ class CredentialKeys(_Model):
     tokenServiceUri: str | None = _option(None, "The token service, where it is not to be discovered.")
     portalUrl: str | None = _option(None, "The portal that the server is federated with.")
     accessToken: SecretText | None = _option(None, "An API key or long-lived token.")
-    tokenParamName: str = _option("token", "Name of the query parameter that carries the token.", pattern=r"^[\w.-]+$")
+    tokenParamName: str = _option(
+        "token", "Name of the query parameter that carries the token.", pattern=r"^[A-Za-z0-9_.-]+$"
+    )
     headers: dict[str, SecretText] = _option({}, "Headers for every request, of an API of one's own in front.")
     expiration: Annotated[int, Field(ge=1, le=21600)] = _option(60, "Life to ask for, in minutes.")
 
@@ -126,7 +128,7 @@ class CredentialSettings(CredentialKeys):
 class CacheLife(_Model):
     """How long answers are kept where the server says nothing."""
 
-    maxAge: Duration = _option("5m", "Fresh for so long.")
+    maxAge: Wait = _option("5m", "Fresh for so long.")
     staleWhileRevalidate: Duration = _option("0s", "Then served while a new one is fetched.")
     staleIfError: Duration = _option("0s", "Served so long while the server fails.")
 
@@ -147,7 +149,7 @@ class RuleSettings(CredentialKeys):
     rateLimit: Annotated[int, Field(ge=1)] | None = _option(None, "Requests per rateLimitPeriod and client.")
     rateLimitPeriod: Annotated[int, Field(ge=1)] = _option(60, "Minutes.")
     cache: Literal["standard"] | CacheLife | None = _option(None, "Keep answers.")
-    timeout: Duration | None = _option(None, "For connect, first byte and each pause; never a whole download.")
+    timeout: Wait | None = _option(None, "For connect, first byte and each pause; never a whole download.")
     maxConnections: Annotated[int, Field(ge=1)] | None = _option(None, "Most connections to this server.")
     caBundle: str | None = _option(None, "File with the authorities that the server's certificate may have, PEM.")
     clientCertificate: str | None = _option(None, "File with certificate and key for the server (PKI).")

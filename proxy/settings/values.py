@@ -1,34 +1,43 @@
 """The kinds of values that proxy.yaml has beside text and numbers: durations, sizes, networks, addresses, secrets."""
 
 import re
+from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, GetPydanticSchema, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, GetPydanticSchema, PlainSerializer, WithJsonSchema
 from pydantic_core import core_schema
 
 from proxy.model import Listen, Network, Secret
 
-_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_DURATION: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZE: Final = re.compile(r"([0-9]+)(B|KiB|MiB|GiB)")
+_SIZE: Final = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB)")
 _BYTES: Final = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _LISTEN: Final = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9_.-]+)):([0-9]{1,5})")
-_REFERENCE: Final = r"\$\{[^}]+\}"
+_LONGEST: Final = 366 * 86400.0  # seconds; more is a slip, and too much for a timer
+_LARGEST: Final = 1024**4
+REFERENCE: Final = r".*\$\{.+\}.*"
 
 
 def _duration(value: object) -> float:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("is no duration; write a number with s, m or h, such as 30s")
-    return float(match[1]) * _SECONDS[match[2]]
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST:
+        raise ValueError("is longer than a year; write a shorter one")
+    return seconds
 
 
 def _size(value: object) -> int:
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("is no size; write a number with KiB or MiB, such as 10MiB")
-    return int(match[1]) * _BYTES[match[2]]
+    size = int(match[1]) * _BYTES[match[2]]
+    if size > _LARGEST:
+        raise ValueError("is more than 1024GiB; write a smaller size")
+    return size
 
 
 def _listen(value: object) -> Listen:
@@ -46,21 +55,19 @@ def _network(value: object) -> Network:
 
 
 def _secret(value: object) -> Secret:
-    if isinstance(value, Secret):
-        return value
     if not isinstance(value, str):
         raise ValueError("is not text; put it in quotes")
     if not value:
-        raise ValueError("is empty")
+        raise ValueError("is empty; write it, or a reference such as ${NAME} or ${file:/run/secrets/name}")
     return Secret(value)
 
 
-def _plain(convert: Any) -> GetPydanticSchema:
+def _plain(convert: Callable[[object], object]) -> GetPydanticSchema:
     return GetPydanticSchema(lambda source, handler: core_schema.no_info_plain_validator_function(convert))
 
 
 def _text(pattern: str, example: str) -> dict[str, Any]:
-    return {"type": "string", "pattern": f"^(?:{pattern}|{_REFERENCE})$", "examples": [example]}
+    return {"type": "string", "pattern": f"^(?:{pattern}|{REFERENCE})$", "examples": [example]}
 
 
 _DURATION_SCHEMA: Final = _text(_DURATION.pattern, "30s")
@@ -70,9 +77,10 @@ _NETWORK_SCHEMA: Final = {"type": "string", "examples": ["10.0.0.0/8"]}
 _SECRET_SCHEMA: Final = {"type": "string", "examples": ["${CITY_PASSWORD}", "${file:/run/secrets/city}"]}
 
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Wait = Annotated[Duration, Field(gt=0)]  # a time-out: zero would mean none
 Size = Annotated[int, BeforeValidator(_size), WithJsonSchema(_SIZE_SCHEMA)]
 ListenAddress = Annotated[Listen, _plain(_listen), WithJsonSchema(_LISTEN_SCHEMA)]
-NetworkAddress = Annotated[Any, _plain(_network), WithJsonSchema(_NETWORK_SCHEMA)]
+NetworkAddress = Annotated[Network, _plain(_network), WithJsonSchema(_NETWORK_SCHEMA)]
 SecretText = Annotated[
     Secret, _plain(_secret), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema(_SECRET_SCHEMA)
 ]
