@@ -18,6 +18,7 @@ from proxy.model import Answer, ArcGISCredential, Audience, Origin, Route, Secre
 from proxy.ports import Clock, Fetcher, TokenSource, WallClock
 
 _TIMEOUT: Final = 15.0  # seconds
+_CLOCKS_AGREE: Final = 2.0  # seconds
 _GENERATE: Final = "/tokens/generateToken"
 _TEXT_ENDPOINT: Final = re.compile(r"/tokens/?\Z", re.IGNORECASE)
 
@@ -128,10 +129,13 @@ class ArcGISProvider:
             raise TokenUnavailable(error.message, *error.details, slug=error.slug, retry_after=1) from None
 
     def _token(self, good: GoodAnswer, audience: Audience, info: ServerInfo | None) -> Token:
-        now = self.clock()
+        now, wall_now = self.clock(), self.wall_clock()
+        # The service's own clock counts where the two disagree; its Date has whole seconds only
+        if good.server_time is not None and abs(good.server_time - wall_now) > _CLOCKS_AGREE:
+            wall_now = good.server_time
         seconds = lifetime.life(
             good.expires,
-            wall_now=good.server_time or self.wall_clock(),
+            wall_now=wall_now,
             requested=self.credential.expiration * 60.0,
             short_validity=info.short_validity if info else None,
         )

@@ -1,14 +1,17 @@
 """Request bodies on their way up: whole where they can be sent again, else a stream that is sent once."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Final
 
 from proxy import names
 from proxy.core.inject import form_without_credentials
 from proxy.core.multipart import MultipartFilter, boundary_of
-from proxy.errors import BodyTooLarge
+from proxy.errors import BadRequest, BodyTooLarge
 from proxy.model import Body, Incoming
 
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\";\s]*)", re.IGNORECASE)
+_PLAIN_CHARSETS: Final = frozenset(("utf-8", "utf8", "us-ascii", "iso-8859-1"))
 KEPT: Final = 1024 * 1024  # bytes of a body that are kept for one replay
 
 
@@ -19,11 +22,15 @@ async def take(incoming: Incoming, *, limit: int) -> Body:
     """
     if not incoming.has_body:
         return Body()
+    content_type = incoming.headers.get(names.CONTENT_TYPE, "")
+    if is_form(content_type) and any(c.lower() not in _PLAIN_CHARSETS for c in _CHARSET.findall(content_type)):
+        # What was judged in one charset would be read in another
+        raise BadRequest("A form is taken in UTF-8 alone.", slug="bad_body")
     declared = incoming.headers.get(names.CONTENT_LENGTH)
     length = int(declared) if declared is not None else None
     if length is not None and length > limit:
         raise _too_large(limit)
-    kept = limit if is_form(incoming.headers.get(names.CONTENT_TYPE, "")) else min(KEPT, limit)
+    kept = limit if is_form(content_type) else min(KEPT, limit)
     pieces = _bounded(incoming.read_body(), limit)
     head = bytearray()
     async for piece in pieces:

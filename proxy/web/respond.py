@@ -7,6 +7,7 @@ are never sent.
 
 import json
 import math
+import re
 from typing import Final
 
 from proxy import __version__, names
@@ -14,6 +15,7 @@ from proxy.core.hygiene import COMMON
 from proxy.errors import ProxyError
 from proxy.model import Reply
 
+_SSL: Final = re.compile("ssl", re.IGNORECASE)
 _JSON: Final = "application/json;charset=utf-8"
 
 
@@ -27,6 +29,8 @@ def error_reply(error: ProxyError, request_id: str) -> Reply:
     }
     if error.status == names.CODE_FORBIDDEN:
         envelope |= {"subcode": names.QUIET_SUBCODE, "messageCode": names.QUIET_MESSAGE_CODE}
+        # In a 403 the SDK reads "ssl" as "ask again over https"; a rule's URL may hold the word.
+        envelope["message"] = _SSL.sub("TLS", error.message)
     reply = json_reply(error.status, {"error": envelope})
     if error.retry_after is not None:
         reply.headers[names.RETRY_AFTER] = str(max(1, math.ceil(error.retry_after)))

@@ -42,7 +42,8 @@ def modules() -> Path:
 def bundles(modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The client pages, bundled."""
     out = tmp_path_factory.mktemp("dist")
-    command = [modules / ".bin/esbuild", HERE / "pages/core.js", HERE / "pages/leaflet.js", f"--outdir={out}"]
+    pages = [str(HERE / f"pages/{name}.js") for name in ("core", "leaflet")]
+    command = [str(modules / ".bin/esbuild"), *pages, f"--outdir={out}"]
     options = "--bundle --splitting --format=esm --log-level=error --loader:.png=dataurl --loader:.svg=dataurl".split()
     subprocess.run([*command, *options], check=True, cwd=HERE, timeout=300)
     return out

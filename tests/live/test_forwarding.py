@@ -118,6 +118,14 @@ async def test_a_chunked_body_and_one_over_a_mebibyte_arrive_whole(plain: tuple[
     assert origin.requests[-1][3] == body
 
 
+async def test_a_form_in_a_charset_that_hides_its_fields_is_refused(plain: tuple[World, str], origin: Origin) -> None:
+    world, url = plain
+    for charset in ("utf-16", "ibm037", '"UTF-7"'):
+        kind = f"application/x-www-form-urlencoded; charset={charset}"
+        assert (await world.client.get(f"{url}/a", "POST", b"a=b", Content_Type=kind)).status == 400
+    assert origin.requests == []
+
+
 async def test_a_form_over_a_mebibyte_arrives_whole(plain: tuple[World, str], origin: Origin) -> None:
     world, url = plain
     form = b"geometry=" + b"1,2;" * 400_000
