@@ -103,6 +103,8 @@ class Demo:
                     return web.json_response(self._state(), headers={names.CACHE_CONTROL: "no-store"})
                 case ("POST", "/demo/revoke"):
                     return web.json_response({"revoked": self.simulator.revoke_all()})
+                case (_, path) if path.startswith(self.simulator.options.context):
+                    return await self.simulator.handle(request)  # the server itself, as a page without a proxy sees it
                 case _:
                     return await door(request)
 

@@ -21,14 +21,14 @@ _SERVICES: Final = {
     "Secure": ("City", ("MapServer", "FeatureServer", "ImageServer")),
     "Public": ("City", ("MapServer", "FeatureServer")),
 }
-Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Fault = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 @dataclass(slots=True)
 class Asked:
     """One request, taken apart."""
 
-    request: web.Request
+    request: web.BaseRequest
     parts: list[str]  # the path below the context
     parameters: dict[str, str]  # query and form
     body: bytes
@@ -77,7 +77,7 @@ class Simulator:
         """Every token that was given out is bad from now on."""
         return self.accounts.revoke_all()
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Any request. CORS as ArcGIS does it: the asking origin is allowed."""
         response = await self._answer(request)
         if not response.prepared:
@@ -86,7 +86,7 @@ class Simulator:
                 response.headers.setdefault("Set-Cookie", 'AGS_ROLES="canary-cookie"; HttpOnly')
         return response
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "OPTIONS":
             return web.Response(headers={"Access-Control-Allow-Headers": "*", "Access-Control-Allow-Methods": "*"})
         asked = await self._taken_apart(request)
@@ -101,7 +101,7 @@ class Simulator:
             return web.Response(status=404, text="Not Found")
         return await self._site(asked)
 
-    async def _taken_apart(self, request: web.Request) -> Asked:
+    async def _taken_apart(self, request: web.BaseRequest) -> Asked:
         body = await request.read()
         query = dict(parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True))
         is_form = request.content_type == names.FORM_TYPE
@@ -110,7 +110,7 @@ class Simulator:
         parts = [part for part in request.path.removeprefix(self.options.context).split("/") if part]
         return Asked(request, parts, {**query, **form}, body, token, came_by)
 
-    def _credential(self, request: web.Request, query: dict[str, str], form: dict[str, str]) -> tuple[str, str]:
+    def _credential(self, request: web.BaseRequest, query: dict[str, str], form: dict[str, str]) -> tuple[str, str]:
         header = request.headers.get(names.X_ESRI_AUTHORIZATION, "").removeprefix("Bearer ")
         bearer = request.headers.get(names.AUTHORIZATION, "").removeprefix("Bearer ")
         ways = (

@@ -14,7 +14,7 @@ _SERVER, _PORTAL = "server", "portal"
 
 
 async def server_token(
-    accounts: Accounts, options: Options, request: web.Request, form: dict[str, str]
+    accounts: Accounts, options: Options, request: web.BaseRequest, form: dict[str, str]
 ) -> web.Response:
     """`/tokens/generateToken`, and `/tokens` with `request=getToken`."""
     fault = await _fault(options, request)
@@ -31,7 +31,7 @@ async def server_token(
 
 
 async def portal_token(
-    accounts: Accounts, options: Options, request: web.Request, form: dict[str, str]
+    accounts: Accounts, options: Options, request: web.BaseRequest, form: dict[str, str]
 ) -> web.Response:
     """`/sharing/rest/generateToken`: a login, or a portal token for a server's."""
     fault = await _fault(options, request)
@@ -67,7 +67,7 @@ def _shaped(options: Options, token: str, expires: int) -> dict[str, Any]:
     return shapes.get(options.token_fault, {"token": token, "expires": expires})
 
 
-async def _fault(options: Options, request: web.Request) -> web.Response | None:
+async def _fault(options: Options, request: web.BaseRequest) -> web.Response | None:
     if options.token_delay:
         await asyncio.sleep(options.token_delay)
     match options.token_fault:

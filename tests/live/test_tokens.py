@@ -193,7 +193,7 @@ async def test_rest_info_gives_no_hint_to_sign_in(world: World) -> None:
 async def test_a_denial_of_the_servers_own_is_a_quiet_403(world: World) -> None:
     from aiohttp import web
 
-    async def deny(request: web.Request) -> web.StreamResponse:
+    async def deny(request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response({"error": {"code": 403, "message": "User does not have permissions", "details": []}})
 
     await world.client.get(world.url())

@@ -1,0 +1,149 @@
+"""The command itself, as a process: serves, reloads, drains, stops."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+
+from proxy.simulator.server import Simulator
+from tests.live.conftest import PAGE, config
+
+Serve = Callable[[Path], Awaitable["Served"]]
+
+
+class Served:
+    """A running `resource-proxy serve` and its ports."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int, admin: int) -> None:
+        self.process, self.port, self.admin = process, port, admin
+
+    async def get(self, path: str, port: int = 0) -> tuple[int, str]:
+        async with aiohttp.ClientSession() as session, session.get(
+            f"http://127.0.0.1:{port or self.port}{path}", headers={"Referer": PAGE}
+        ) as response:
+            return response.status, await response.text()
+
+    async def until(self, path: str, wanted: Callable[[str], bool]) -> str:
+        async with asyncio.timeout(15):
+            while True:
+                try:
+                    _, text = await self.get(path, self.admin)
+                except aiohttp.ClientError:
+                    text = ""
+                if wanted(text):
+                    return text
+                await asyncio.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start(path: Path) -> Served:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        port, admin = free_port(), free_port()
+        document["server"]["listen"], document["admin"]["listen"] = f"127.0.0.1:{port}", f"127.0.0.1:{admin}"
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "proxy",
+            "serve",
+            "--config",
+            str(path),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        started.append(process)
+        served = Served(process, port, admin)
+        await served.until("/readyz", lambda text: "ready" in text)
+        return served
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@pytest.fixture
+def path(arcgis: Simulator, tmp_path: Path) -> Path:
+    file = tmp_path / "proxy.yaml"
+    file.write_text(yaml.safe_dump(config(arcgis.url)), encoding="utf-8")
+    return file
+
+
+async def test_it_serves_and_stops_with_status_0(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    served = await serve(path)
+    status, text = await served.get(f"/proxy?{arcgis.url}/rest/services/Secure/City/MapServer?f=json")
+    assert (status, json.loads(text)["mapName"]) == (200, "City")
+    status, text = await served.get("/metrics", served.admin)
+    assert "resource_proxy_requests_total" in text
+    served.process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(served.process.wait(), 10) == 0
+
+
+async def test_a_bad_file_is_kept_out_and_a_good_one_applied(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    served = await serve(path)
+    target = f"/proxy?{arcgis.url}/rest/services/Secure/City/FeatureServer/0/applyEdits?f=json"
+    assert (await served.get(target))[0] == 403
+    good = path.read_text(encoding="utf-8")
+    path.write_text("serverUrls: nonsense", encoding="utf-8")
+    served.process.send_signal(signal.SIGHUP)
+    text = await served.until("/status.json", lambda text: '"rejectedConfiguration": []' not in text and text != "")
+    assert "serverUrls" in text
+    assert json.loads(text)["generation"] == 1
+    document = yaml.safe_load(good)
+    document["serverUrls"][0]["access"] = "edit"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    served.process.send_signal(signal.SIGHUP)
+    await served.until("/status.json", lambda text: '"generation": 2' in text)
+    assert (await served.get(target))[0] == 200
+
+
+async def test_a_request_in_flight_ends_before_the_process_does(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    served = await serve(path)
+    arcgis.options.token_delay = 0.5
+    asked = asyncio.ensure_future(served.get(f"/proxy?{arcgis.url}/rest/services/Secure/City/MapServer?f=json"))
+    await asyncio.sleep(0.25)
+    served.process.send_signal(signal.SIGTERM)
+    status, _ = await asked
+    assert status == 200
+    assert await asyncio.wait_for(served.process.wait(), 10) == 0
+
+
+async def test_a_second_signal_stops_at_once_with_another_status(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    served = await serve(path)
+    arcgis.options.token_delay = 5
+    asked = asyncio.ensure_future(served.get(f"/proxy?{arcgis.url}/rest/services/Secure/City/MapServer?f=json"))
+    await asyncio.sleep(0.25)
+    served.process.send_signal(signal.SIGTERM)
+    await asyncio.sleep(0.2)
+    served.process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(served.process.wait(), 2) != 0
+    with pytest.raises(aiohttp.ClientError):
+        await asked
+
+
+async def test_a_port_in_use_is_one_clear_line(serve: Serve, path: Path) -> None:
+    served = await serve(path)
+    second = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "proxy", "serve", "--config", str(path), stdout=-1, stderr=-1
+    )
+    _, errors = await second.communicate()
+    assert second.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{served.port}" in errors.decode()
+    assert "Traceback" not in errors.decode()
