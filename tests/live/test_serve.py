@@ -25,9 +25,10 @@ class Served:
         self.process, self.port, self.admin = process, port, admin
 
     async def get(self, path: str, port: int = 0) -> tuple[int, str]:
-        async with aiohttp.ClientSession() as session, session.get(
-            f"http://127.0.0.1:{port or self.port}{path}", headers={"Referer": PAGE}
-        ) as response:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port or self.port}{path}", headers={"Referer": PAGE}) as response,
+        ):
             return response.status, await response.text()
 
     async def until(self, path: str, wanted: Callable[[str], bool]) -> str:
