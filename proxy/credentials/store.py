@@ -140,7 +140,10 @@ class TokenStore:
             raise UpstreamTimeout("The token service did not answer in time.") from None
 
     def _start(self, held: _Held, audience: Audience) -> asyncio.Task[Token]:
-        fetch = asyncio.create_task(self._fetch(held, audience), name=f"token for {audience.credential}")
+        provider = self._providers.get(audience.credential)
+        if provider is None:
+            raise CredentialMisconfigured("The credential is no longer in the configuration.")
+        fetch = asyncio.create_task(self._fetch(held, audience, provider), name=f"token for {audience.credential}")
         held.fetch = fetch
         self._fetches.add(fetch)
         fetch.add_done_callback(self._ended)
@@ -151,11 +154,8 @@ class TokenStore:
         if not fetch.cancelled():
             fetch.exception()  # looked at: a renewal that nobody waits for may fail quietly, the slot knows
 
-    async def _fetch(self, held: _Held, audience: Audience) -> Token:
+    async def _fetch(self, held: _Held, audience: Audience, provider: TokenProvider) -> Token:
         try:
-            provider = self._providers.get(audience.credential)
-            if provider is None:
-                raise CredentialMisconfigured("The credential is no longer in the configuration.")
             token = await provider.fetch(audience, self)
             if held.place is None and self._probe is not None:
                 held.place = await self._probe(token)

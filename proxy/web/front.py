@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from proxy import names
-from proxy.errors import BadRequest, ProxyError, TargetTooLong
+from proxy.errors import BadRequest, Overloaded, ProxyError, TargetTooLong
 from proxy.model import Limits, Reply
 from proxy.web.respond import error_reply
 
@@ -34,11 +34,47 @@ class PlainResponse(web.StreamResponse):
 class Connection(RequestHandler):
     """One client connection. What cannot be parsed is answered in our own words: nothing is echoed."""
 
-    __slots__ = ("_malformed",)
+    __slots__ = ("_front", "_head_timer", "_limits", "_malformed")
 
-    def __init__(self, manager: web.Server, malformed: Callable[[str], None], **options: Any) -> None:
-        super().__init__(manager, **options)
-        self._malformed = malformed
+    def __init__(self, front: "Front", limits: Limits, malformed: Callable[[str], None], **options: Any) -> None:
+        super().__init__(front, **options)
+        self._front, self._limits, self._malformed = front, limits, malformed
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if len(self._front.connections) > self._limits.connections:
+            self._malformed("too_many_connections")
+            self._refuse(Overloaded("Too many connections.", retry_after=1))
+            return
+        # aiohttp's own deadline is the keep-alive one: a head that drips in would stay for a minute
+        loop = asyncio.get_running_loop()
+        self._head_timer = loop.call_later(self._limits.header_timeout, self._head_is_late)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.head_came()
+        super().connection_lost(exc)
+
+    def head_came(self) -> None:
+        """The first head is complete; the later ones are bounded by the idle limit."""
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._malformed("slow_head")
+        self._refuse(BadRequest("The request head did not come in time.", slug="slow_head"))
+
+    def _refuse(self, error: ProxyError) -> None:
+        """An answer before there is a request."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        reply = error_reply(error, uuid.uuid4().hex)
+        lines = [f"HTTP/1.1 {reply.status} refused", *(f"{name}: {value}" for name, value in reply.headers.items())]
+        assert isinstance(reply.body, bytes)  # noqa: S101 - our own answers are
+        transport.write("\r\n".join([*lines, f"{names.CONNECTION}: close", "", ""]).encode("ascii") + reply.body)
+        self.force_close()
 
     def handle_error(
         self,
@@ -76,7 +112,7 @@ class Front(web.Server):
         malformed: Callable[[str], None],
     ) -> None:
         super().__init__(handler, handler_cancellation=True)
-        self._malformed = malformed
+        self._malformed, self._limits = malformed, limits
         self._options: dict[str, Any] = {
             "keepalive_timeout": limits.idle_timeout,
             "max_line_size": limits.request_line,
@@ -88,4 +124,4 @@ class Front(web.Server):
         }
 
     def __call__(self) -> RequestHandler:
-        return Connection(self, self._malformed, loop=asyncio.get_running_loop(), **self._options)
+        return Connection(self, self._limits, self._malformed, loop=asyncio.get_running_loop(), **self._options)

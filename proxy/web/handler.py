@@ -23,7 +23,7 @@ from proxy.pipeline import Pipeline, methods
 from proxy.ports import Clock, Recorder
 from proxy.runtime import Current
 from proxy.web.client import client_address, own_origin
-from proxy.web.front import PlainResponse
+from proxy.web.front import Connection, PlainResponse
 from proxy.web.respond import error_reply, json_reply, ping_reply
 
 _LOG: Final = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ class Door:
     is_draining: Callable[[], bool] = lambda: False
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        if isinstance(request.protocol, Connection):
+            request.protocol.head_came()
         exchange = Exchange(uuid.uuid4().hex, request.method, self.clock())
         try:
             reply = await self._answer(request, exchange)

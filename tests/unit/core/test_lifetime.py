@@ -1,0 +1,118 @@
+"""proxy.core.lifetime: use, renew, wait or hold off."""
+
+import pytest
+
+from proxy.core.lifetime import (
+    Do,
+    Failure,
+    Slot,
+    accepted,
+    decide,
+    failed,
+    fetched,
+    life,
+    rejected,
+    renewal_at,
+    usable_until,
+)
+from proxy.model import Audience, Origin, Secret, Server, Token
+
+AUDIENCE = Audience("c", Server(Origin("https", "h", 443), "/arcgis"), "")
+
+
+def token(obtained_at: float = 0.0, seconds: float = 3600.0) -> Token:
+    return Token(Secret("x"), AUDIENCE, obtained_at, obtained_at + seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "earliest", "latest"),
+    [(3600, 3270, 3330), (600, 468, 492), (60, 46, 51), (20, 10, 11), (2, 1, 1), (86400, 86070, 86130)],
+)
+def test_renewal_is_ahead_of_the_end_by_a_share_of_the_life(seconds: float, earliest: float, latest: float) -> None:
+    for jitter in (0.0, 0.5, 1.0):
+        assert earliest <= renewal_at(token(seconds=seconds), jitter) <= latest
+
+
+def test_a_token_is_used_renewed_and_then_fetched() -> None:
+    slot = fetched(Slot(), token(), 0.5)
+    assert decide(slot, 0.0) is Do.USE
+    assert decide(slot, 3310.0) is Do.USE_AND_RENEW
+    assert decide(slot, 3596.0) is Do.FETCH  # five seconds early: it would end on its way
+    assert usable_until(token(seconds=2.0)) == pytest.approx(1.8)
+    assert decide(Slot(), 0.0) is Do.FETCH
+
+
+def test_a_refused_credential_rests_twice_as_long_each_time() -> None:
+    slot, now, waits = Slot(), 0.0, []
+    for _ in range(9):
+        slot = failed(slot, Failure.REFUSED, now)
+        waits.append(slot.held_until - now)
+        assert decide(slot, slot.held_until - 0.1) is Do.HOLD_OFF
+        now = slot.held_until
+        assert decide(slot, now) is Do.FETCH
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+def test_an_unavailable_service_is_asked_again_soon() -> None:
+    slot = Slot()
+    waits = []
+    for _ in range(7):
+        slot = failed(slot, Failure.UNAVAILABLE, 0.0)
+        waits.append(slot.held_until)
+    assert waits == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_living_token_serves_while_renewals_fail() -> None:
+    slot = failed(fetched(Slot(), token(), 0.5), Failure.UNAVAILABLE, 3400.0)
+    assert decide(slot, 3400.5) is Do.USE
+    assert decide(slot, 3402.0) is Do.USE_AND_RENEW
+    assert decide(slot, 3400.0 + 1.0) is Do.USE_AND_RENEW
+
+
+def test_a_late_rejection_of_an_old_token_leaves_the_new_one() -> None:
+    old, new = token(), token(100.0)
+    slot = fetched(fetched(Slot(), old, 0.5), new, 0.5)
+    assert rejected(slot, old, 101.0) is slot
+    assert rejected(slot, new, 200.0).token is None
+
+
+def test_two_young_tokens_rejected_in_a_row_hold_the_server_off() -> None:
+    first, second = token(0.0), token(1.0)
+    slot = rejected(fetched(Slot(), first, 0.5), first, 0.5)
+    assert decide(slot, 0.5) is Do.FETCH
+    slot = rejected(fetched(slot, second, 0.5), second, 1.5)
+    assert slot.token is second  # kept, for whatever still takes it
+    assert slot.held_until == 61.5
+    assert decide(slot, 2.0) is Do.USE
+
+
+def test_a_token_that_passed_may_be_revoked_by_hand_more_often() -> None:
+    slot = Slot()
+    for number in range(4):
+        held = token(float(number))
+        slot = rejected(accepted(fetched(slot, held, 0.5), held), held, number + 0.5)
+        assert decide(slot, number + 0.5) is Do.FETCH
+
+
+@pytest.mark.parametrize(
+    ("expires", "seconds"),
+    [
+        (1_000_003_600_000, 3600),  # epoch milliseconds, by the book
+        (1_000_003_600, 3600),  # in seconds
+        ("1000003600000", 3600),  # as text
+        (None, 3600),
+        ("never", 3600),
+        (True, 3600),
+        (0, 600),
+        (-5, 600),
+        (1000, 1),  # past
+        (1_000_900_000_000_000, 600),  # beyond the year 9999
+        (1_000_086_400_000, 3660),  # longer than asked for
+    ],
+)
+def test_an_end_is_taken_sanely(expires: object, seconds: float) -> None:
+    assert life(expires, wall_now=1_000_000_000.0, requested=3600.0) == seconds
+
+
+def test_without_an_end_the_servers_own_short_life_counts() -> None:
+    assert life(None, wall_now=0.0, requested=3600.0, short_validity=900.0) == 900
