@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 from proxy.simulator import geography as town
-from proxy.simulator import layers
+from proxy.simulator import layers, pbf
 from proxy.simulator.answers import json_answer
 from proxy.simulator.draw import PLACE_FILLS, map_png, swatch_png
 from proxy.simulator.geography import LAYERS
@@ -95,6 +95,9 @@ class Services:
         match [part.lower() for part in rest[1:]]:
             case []:
                 return self._json(layers.layer_metadata(layer, self.version, is_editable=is_editable), parameters)
+            case ["query"] if parameters.get("f") == "pbf":
+                body = pbf.encode(layers.query(layer, parameters), parameters.get("quantizationParameters", ""))
+                return web.Response(body=body, content_type="application/x-protobuf")
             case ["query"]:
                 return self._json(layers.query(layer, parameters), parameters)
             case _:

@@ -70,6 +70,7 @@ async def test_the_arcgis_sdk_shows_secured_layers_without_its_dialog(browser: B
     await page.wait_for_function("window.state.features > 0 || window.state.error", timeout=60_000)
     assert await page.evaluate("window.state.error") == ""
     assert await page.evaluate("window.state.features") == 12
+    assert any("f=pbf" in entry.query for entry in stage.arcgis.journal)  # the SDK reads them as protobuf
     await page.wait_for_selector(".esri-legend__layer-caption, .esri-legend__service", timeout=30_000)
     assert (await colours(page, "arcgis-core"))["harbour"] > 10_000
     assert await page.locator(DIALOG).count() == 0

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from proxy.simulator.server import Simulator
-from tests.live.conftest import PAGE, config
+from tests.live.conftest import PAGE, PASSWORD, config
 
 Serve = Callable[[Path], Awaitable["Served"]]
 
@@ -77,7 +77,8 @@ async def serve() -> AsyncIterator[Serve]:
     for process in started:
         if process.returncode is None:
             process.kill()
-        await process.communicate()
+        output, _ = await process.communicate()
+        assert PASSWORD.encode() not in output
 
 
 @pytest.fixture
