@@ -44,7 +44,7 @@ class Service:
         self._started_at = time.monotonic()
         pipeline = Pipeline(self.current, self.upstream, self.tokens, self.discovery, self.allowance, time.monotonic)
         door = Door(self.current, pipeline, self._record, time.monotonic, lambda: self.draining)
-        front = Front(wrap(door), configuration.limits, self.metrics.malformed)
+        front = Front(self.metrics.count_in_flight(wrap(door)), configuration.limits, self.metrics.malformed)
         self.public = Listener(front, configuration.listen, configuration.tls)
         self.admin: Listener | None = None
         self._admin_runner: web.AppRunner | None = None

@@ -126,7 +126,7 @@ async def _serve(path: Path, configuration: Configuration) -> int:
         await service.start()
         for line in _greeting(configuration, service):
             _ERR.print(line)
-        await reloader.start()
+        await reloader.start(configuration)
         await stop.wait()
     finally:
         await reloader.stop()

@@ -1,24 +1,39 @@
 """Watches the configuration: a good one is applied, a bad one kept out with its complaints; the old one serves on.
 
-Looks at the content, not at file events: those do not come for secrets that a container platform mounts.
+Looks at the content of the file and of the files it names, not at file events: those do not come for secrets that a
+container platform mounts. Judges nothing itself.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+import re
+import stat
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from proxy.errors import ConfigurationError
 from proxy.model import Configuration
 from proxy.telemetry.log import state_change
 
-_INTERVAL: Final = 2.0  # seconds
+_INTERVAL: Final = 2.0  # seconds between two looks
+_SETTLE: Final = 0.2  # seconds that a changed file has to stay as it is
+_MOST_SETTLES: Final = 25  # a file that never rests is read as it is then, and again at the next look
+_PATIENCE: Final = 30.0  # seconds for reading: a file may be on a network drive that hangs
+_MOST_BYTES: Final = 4 * 1024 * 1024
+_NAMED: Final = re.compile(rb"\$\{file:([^}]*)\}")
+
+_Result = TypeVar("_Result")
 
 
 class Reloader:
-    """Loads again when the file or a secret file beside it changes, or when told to (SIGHUP)."""
+    """Loads again when the file, or one that it names, changes, or when told to (SIGHUP).
+
+    `load` raises ConfigurationError; it is called in a thread. `apply` swaps the runtime. One look at a time: what
+    comes meanwhile is one more look afterwards, so the last of many wins.
+    """
 
     def __init__(
         self,
@@ -26,26 +41,38 @@ class Reloader:
         load: Callable[[], Configuration],
         apply: Callable[[Configuration], Awaitable[None]],
         interval: float = _INTERVAL,
+        settle: float = _SETTLE,
     ) -> None:
-        self._path, self._load, self._apply, self._interval = path, load, apply, interval
+        self._path, self._load, self._apply = path, load, apply
+        self._interval, self._settle = interval, settle
         self._told = asyncio.Event()
+        self._looking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        # A thread of its own: the common ones may all be waiting for a dead DNS server.
+        self._reader = ThreadPoolExecutor(1, "configuration")
         self._running: Configuration | None = None
-        self._seen = b""
-        self.rejected: list[str] = []  # the complaints of the last configuration, "" once a good one was applied
+        self._running_paths = b""  # digest of the files that it names by path, as they were when it was applied
+        self._seen = (b"", b"")  # what was looked at last, good or bad: the file's digest, and that of those paths
+        self.rejected: list[str] = []  # the complaints of what the file holds now; empty while it is what runs
         self.on_rejected: Callable[[], None] = lambda: None
 
-    async def start(self) -> None:
-        """Begins watching; what is there now counts as applied."""
-        self._seen = self._digest()
-        with contextlib.suppress(ConfigurationError):
-            self._running = self._load()
+    async def start(self, running: Configuration | None = None) -> None:
+        """Begins watching. `running` is what was applied; without it, what is there now counts as applied."""
+        content = b""
+        if running is None:
+            content = await self._digest()
+            with contextlib.suppress(ConfigurationError):
+                running = await self._read(self._load)
+        self._running, self._running_paths = running, await self._paths_digest(running)
+        self._seen = (content, self._running_paths)
         self._task = asyncio.create_task(self._watch(), name="configuration watch")
 
     async def stop(self) -> None:
+        """Ends watching. A look that hangs is left to its thread."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._reader.shutdown(wait=False, cancel_futures=True)
 
     def trigger(self) -> None:
         """Look now, changed or not."""
@@ -53,50 +80,95 @@ class Reloader:
 
     async def _watch(self) -> None:
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._interval):
                     await self._told.wait()
-            except TimeoutError:
-                pass
             was_told = self._told.is_set()
             self._told.clear()
             await self.look(was_told=was_told)
 
     async def look(self, *, was_told: bool) -> None:
-        """One look. A file that is still being written differs from itself a moment later, and waits."""
-        digest = self._digest()
-        try:
-            if not was_told and digest == self._seen and not self._secrets_changed():
-                return
-            configuration = self._load()
-            self._seen = digest
-            if configuration == self._running:
-                self.rejected = []
-                return
-            await self._apply(configuration)
-            self._running, self.rejected = configuration, []
-        except ConfigurationError as error:
-            if digest != self._seen or was_told:
+        """One look. Content that was looked at before is let alone, good or bad, unless `was_told`."""
+        async with self._looking:
+            try:
+                found = (await self._digest(), await self._paths_digest(self._running))
+                if found != self._seen:
+                    found = (await self._settled(found[0]), found[1])
+                elif not was_told:
+                    return
+                self._seen = found
+                await self._take(await self._read(self._load))
+                self._seen = (found[0], self._running_paths)
+            except ConfigurationError as error:
                 self._keep_old(error.complaints)
-            self._seen = digest
-        except Exception as error:  # noqa: BLE001 - whatever a bad file does, the old configuration serves on
-            self._keep_old([f"the configuration could not be applied: {type(error).__name__}"])
-            self._seen = digest
+            except Exception as error:  # noqa: BLE001 - whatever a bad file does, the old configuration serves on
+                # The name alone: a message may hold what was in hand.
+                self._keep_old([f"{self._path}: the configuration could not be applied: {type(error).__name__}"])
 
-    def _secrets_changed(self) -> bool:
-        """Whether the same file means something else now: `${file:…}` and variables are read anew."""
-        try:
-            return self._load() != self._running
-        except ConfigurationError:
-            return False
+    async def _take(self, configuration: Configuration) -> None:
+        paths = await self._paths_digest(configuration)
+        if configuration != self._running or paths != self._running_paths:
+            await self._apply(configuration)
+            self._running, self._running_paths = configuration, paths
+        elif self.rejected:
+            state_change("configuration_restored")
+        self.rejected = []
+
+    async def _settled(self, content: bytes) -> bytes:
+        """The content once it rests: a file that is still being written differs from itself a moment later."""
+        for _ in range(_MOST_SETTLES):
+            await asyncio.sleep(self._settle)
+            before, content = content, await self._digest()
+            if content == before:
+                break
+        return content
 
     def _keep_old(self, complaints: list[str]) -> None:
         self.rejected = complaints
         self.on_rejected()
-        state_change("configuration_rejected", complaints="; ".join(complaints))
+        state_change("configuration_rejected", complaints=complaints)
 
-    def _digest(self) -> bytes:
+    async def _digest(self) -> bytes:
+        return await self._read(lambda: _content_digest(self._path))
+
+    async def _paths_digest(self, configuration: Configuration | None) -> bytes:
+        """Of certificates and keys, which the configuration holds as paths: a renewed one is to be used, too."""
+        paths = _paths(configuration) if configuration is not None else ()
+        return await self._read(lambda: _digest_of(paths))
+
+    async def _read(self, reading: Callable[[], _Result]) -> _Result:
         try:
-            return sha256(self._path.read_bytes()).digest()
-        except OSError:
+            async with asyncio.timeout(_PATIENCE):
+                return await asyncio.get_running_loop().run_in_executor(self._reader, reading)
+        except TimeoutError:
+            raise ConfigurationError([f"{self._path}: could not be read in {_PATIENCE:.0f} seconds"]) from None
+
+
+def _content_digest(path: Path) -> bytes:
+    """Of the file and of the secret files that it names."""
+    named = [Path(name.decode("utf-8", "replace")) for name in _NAMED.findall(_bytes(path))]
+    return _digest_of((path, *named))
+
+
+def _paths(configuration: Configuration) -> list[Path]:
+    routes = {rule.route for rule in configuration.rules} | {configuration.unlisted_route}
+    bundles = sorted({route.ca_bundle for route in routes if route.ca_bundle is not None})
+    return [Path(name) for name in (*(configuration.tls or ()), *bundles)]
+
+
+def _digest_of(paths: Iterable[Path]) -> bytes:
+    digest = sha256()
+    for path in paths:
+        digest.update(sha256(_bytes(path)).digest())
+    return digest.digest()
+
+
+def _bytes(path: Path) -> bytes:
+    """What is there. What is no plain file has no content to watch, and a pipe would wait for its writer."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
             return b""
+        with path.open("rb") as file:
+            return file.read(_MOST_BYTES)
+    except (OSError, ValueError):
+        return b""

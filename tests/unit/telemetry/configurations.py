@@ -1,0 +1,58 @@
+"""Configurations and exchanges for tests, with one thing said and the rest as it usually is."""
+
+from typing import Any
+
+from proxy.model import AdmitPolicy, ArcGISCredential, Configuration, Exchange, Limits, Listen, Route, Rule, Secret
+
+ROADS, PARKS = "https://gis.example.com/roads", "https://gis.example.com/parks"
+
+
+def rule(name: str = ROADS, **more: Any) -> Rule:
+    return Rule(
+        name=name,
+        scheme="https",
+        host="gis.example.com",
+        wildcard=False,
+        port=None,
+        path="",
+        match_all=True,
+        case_sensitive=False,
+        route=more.pop("route", Route()),
+        **more,
+    )
+
+
+def configuration(*names: str, **more: Any) -> Configuration:
+    """One rule for each name, and the credential `city`."""
+    given: dict[str, Any] = {
+        "listen": Listen("127.0.0.1", 0),
+        "paths": ("/proxy",),
+        "public_url": None,
+        "trusted_proxies": (),
+        "tls": None,
+        "limits": Limits(),
+        "admin_listen": None,
+        "must_match": True,
+        "admit": AdmitPolicy((), False, (), frozenset()),
+        "credentials": (ArcGISCredential("city", "webmap", Secret("canary")),),
+        "rules": tuple(rule(name) for name in names),
+        "unlisted_route": Route(),
+        "log_level": "info",
+        "log_format": "json",
+        "source": "proxy.yaml",
+    }
+    return Configuration(**(given | more))
+
+
+def exchange(**more: Any) -> Exchange:
+    """A request for roads that went well."""
+    given: dict[str, Any] = {
+        "request_id": "r-1",
+        "method": "GET",
+        "started_at": 100.0,
+        "client": "192.0.2.7",
+        "outcome": "ok",
+        "status": 200,
+        "rule": ROADS,
+    }
+    return Exchange(**(given | more))

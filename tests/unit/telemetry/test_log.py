@@ -1,0 +1,307 @@
+"""Log lines: what they hold, what they never hold, and that nobody waits for their reader."""
+
+import asyncio
+import io
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.model import Secret
+from proxy.telemetry.log import AccessLog, LogHandle, configure, state_change, tally
+from tests.unit.telemetry.configurations import ROADS, exchange
+
+CANARY = "canary-Zx9"
+access = AccessLog()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def begin() -> Iterator[Callable[..., tuple[LogHandle, io.StringIO]]]:
+    """Begins a log in memory."""
+    handles: list[LogHandle] = []
+
+    def started(
+        level: str = "info", form: str = "json", stream: io.StringIO | None = None
+    ) -> tuple[LogHandle, io.StringIO]:
+        stream = stream or io.StringIO()
+        handles.append(configure(level, form, stream))
+        return handles[-1], stream
+
+    yield started
+    for handle in handles:
+        handle.close()
+
+
+Begin = Callable[..., tuple[LogHandle, io.StringIO]]
+
+
+def lines(handle: LogHandle, stream: io.StringIO) -> list[dict[str, Any]]:
+    handle.close()
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def leave() -> None:
+    """Waits for threads that were stalled when their log was closed."""
+    for thread in threading.enumerate():
+        if thread.name == "log writer":
+            thread.join(10.0)
+            assert not thread.is_alive()
+
+
+def test_the_canonical_line(begin: Begin) -> None:
+    handle, stream = begin()
+    access(
+        exchange(
+            target="https://gis.example.com/roads/MapServer",
+            query_keys=("f", "where"),
+            credential="city",
+            operation="query",
+            attempts=2,
+            renewals=1,
+            upstream_seconds=0.0102,
+            bytes_in=3,
+            bytes_out=4,
+            generation=5,
+            note="a sentence",
+        ),
+        100.0304,
+    )
+    [line] = lines(handle, stream)
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "info",
+        "event": "request",
+        "request_id": "r-1",
+        "client": "192.0.2.7",
+        "method": "GET",
+        "target": "https://gis.example.com/roads/MapServer",
+        "query": "f,where",
+        "rule": ROADS,
+        "credential": "city",
+        "operation": "query",
+        "status": 200,
+        "outcome": "ok",
+        "duration_ms": 30.4,
+        "upstream_ms": 10.2,
+        "attempts": 2,
+        "renewals": 1,
+        "bytes_in": 3,
+        "bytes_out": 4,
+        "generation": 5,
+        "note": "a sentence",
+    }
+
+
+def test_a_query_shows_names_alone(begin: Begin) -> None:
+    handle, stream = begin()
+    bare = "eyJhbGciOiJIUzI1NiJ9.canary-Zx9_and_so_on_for_long"
+    access(exchange(query_keys=("f", bare, "token%3Dcanary", "where clause", *("x",) * 500)), 101.0)
+    [line] = lines(handle, stream)
+    assert line["query"].startswith("f,…,…,…,x,x")
+    assert len(line["query"]) < 100
+
+
+def test_one_line_each_in_plain_ascii_and_not_too_long(begin: Begin) -> None:
+    handle, stream = begin()
+    access(exchange(method='GET\r\n{"event":"forged"}', target="é\x1b[31m\u2028\x7f" * 9, note="n" * 9000), 101.0)
+    state_change("started", text="a\nb")
+    written = stream.getvalue
+    [request, started] = lines(handle, stream)
+    assert written().isascii()
+    assert written().count("\n") == 2
+    assert not any(ord(character) < 32 or ord(character) == 127 for character in written().replace("\n", ""))
+    assert request["event"] == "request"
+    assert len(request["note"]) == 512
+    assert started["text"] == "a\nb"
+
+
+def test_what_looks_like_a_credential_is_taken_out_of_every_line(begin: Begin) -> None:
+    handle, stream = begin("debug")
+    before = tally().redacted
+    access(exchange(note=f"the service said token={CANARY}", target=f"https://u:{CANARY}@x/"), 101.0)
+    state_change("reloaded", password=CANARY, complaints=[f"token: {CANARY}"], held={"Cookie": CANARY})
+    state_change("credential_refused", credential=Secret(CANARY))
+    logging.getLogger("aiohttp.server").error("cannot fetch %s", f"http://x/?f=json&token={CANARY}")
+    logging.getLogger("aiohttp.access").warning("Authorization: Bearer %s", CANARY)
+    logging.getLogger("asyncio").error("future: <Task exception=ClientError({'X-Esri-Authorization': '%s'})>", CANARY)
+    handle.close()
+    assert CANARY not in stream.getvalue()
+    assert stream.getvalue().count("\n") == 6
+    assert tally().redacted - before >= 6
+
+
+def test_an_exception_leaves_its_name_and_places_but_not_its_words(begin: Begin) -> None:
+    handle, stream = begin()
+
+    def deepest(password: str) -> None:
+        raise ValueError(f"invalid literal {password!r}")
+
+    try:
+        deepest(CANARY)
+    except ValueError:
+        logging.getLogger("aiohttp.server").exception("Error handling request")
+    [line] = lines(handle, stream)
+    assert (line["event"], line["logger"], line["level"]) == ("message", "aiohttp.server", "error")
+    assert line["text"] == "Error handling request"
+    assert line["exception"].startswith("ValueError at test_log.py:")
+    assert "in deepest < test_log.py:" in line["exception"]
+    assert CANARY not in stream.getvalue()
+
+
+def test_a_message_that_does_not_fit_its_arguments_goes_nowhere_else(
+    begin: Begin, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handle, stream = begin()
+    before = tally().dropped
+    record = logging.LogRecord("aiohttp.server", logging.ERROR, "", 0, "%d requests", (CANARY,), None)
+    logging.getLogger().handlers[-1].handle(record)  # ours alone: pytest's own handler would raise
+    state_change("started")
+    assert [line["event"] for line in lines(handle, stream)] == ["started"]
+    assert CANARY not in "".join(capsys.readouterr())
+    assert tally().dropped == before + 1
+
+
+def test_a_value_that_cannot_be_shown_costs_its_own_line_alone(begin: Begin) -> None:
+    class Odd:
+        def __str__(self) -> str:
+            raise ValueError(CANARY)
+
+    handle, stream = begin()
+    state_change("reloaded", odd=Odd())
+    state_change("started")
+    assert [line["event"] for line in lines(handle, stream)] == ["started"]
+
+
+@pytest.mark.parametrize(
+    ("level", "events"),
+    [
+        ("debug", ["request", "started", "credential_refused"]),
+        ("info", ["request", "started", "credential_refused"]),
+        ("warning", ["credential_refused"]),
+        ("error", []),
+    ],
+)
+def test_the_level_says_what_is_written(begin: Begin, level: str, events: list[str]) -> None:
+    handle, stream = begin(level)
+    access(exchange(), 101.0)
+    state_change("started", generation=1)
+    state_change("credential_refused", credential="city")
+    logging.getLogger("asyncio").info("Using selector: EpollSelector")
+    assert [line["event"] for line in lines(handle, stream)] == events
+
+
+def test_closing_leaves_logging_as_it_was(begin: Begin) -> None:
+    root, own = logging.getLogger(), logging.getLogger("proxy")
+    before = (root.level, own.level, list(root.handlers))
+    handle, _ = begin("debug")
+    handle.close()
+    assert (root.level, own.level, list(root.handlers)) == before
+
+
+def test_text_on_a_terminal_and_json_elsewhere(begin: Begin) -> None:
+    handle, stream = begin("info", "auto", Terminal())
+    access(exchange(target="https://gis.example.com/roads", note="two words\n\x1b[31m"), 100.5)
+    handle.close()
+    [line] = stream.getvalue().splitlines()
+    assert line.isascii()
+    assert line.isprintable()
+    assert " 200 ok GET https://gis.example.com/roads " in line
+    assert "duration_ms=500.0" in line
+    assert r'note="two words\n\u001b[31m"' in line
+    assert "renewals" not in line  # nothing to tell
+    for form, other in (("auto", io.StringIO()), ("json", Terminal())):
+        handle, stream = begin("info", form, other)
+        state_change("started")
+        assert [each["event"] for each in lines(handle, stream)] == ["started"]
+
+
+def test_a_flood_of_other_peoples_lines_is_cut(begin: Begin) -> None:
+    handle, stream = begin()
+    before = tally().dropped
+    for _ in range(1000):
+        logging.getLogger("asyncio").error("socket.accept() out of system resource")
+    state_change("draining")
+    written = lines(handle, stream)
+    assert len(written) <= 151  # fifty for each second that was touched
+    assert written[-1]["event"] == "draining"
+    assert tally().dropped - before == 1001 - len(written)
+
+
+def test_a_reader_that_stalls_costs_lines_and_not_time() -> None:
+    reading, writing = os.pipe()
+    before = tally().dropped
+    with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb") as reader:
+        handle = configure("info", "json", stream)
+        longest = 0.0
+        for _ in range(25_000):
+            began = time.perf_counter()
+            access(exchange(), 101.0)
+            longest = max(longest, time.perf_counter() - began)
+        assert longest < 1.0
+        assert tally().dropped - before > 5_000
+        began = time.perf_counter()
+        handle.close(within=0.2)
+        assert time.perf_counter() - began < 2.0
+        assert reader.read(9) == b'{"time":"'
+    leave()
+
+
+async def test_the_loop_goes_on_while_a_reader_stalls() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb"):
+        handle = configure("info", "json", stream)
+        late = 0.0
+        for _ in range(50):
+            for _ in range(200):
+                access(exchange(), 101.0)
+            began = time.perf_counter()
+            await asyncio.sleep(0)
+            late = max(late, time.perf_counter() - began)
+        handle.close(within=0.1)
+        assert late < 1.0
+    leave()
+
+
+def test_a_reader_that_left_is_nobodys_failure() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    before = tally().dropped
+    with os.fdopen(writing, "w") as stream:
+        handle = configure("info", "json", stream)
+        for _ in range(3):
+            access(exchange(), 101.0)
+        handle.close()
+    assert tally().dropped - before == 3
+
+
+def test_a_line_that_comes_late_goes_into_no_other_file(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as stream:
+        handle = configure("info", "json", stream)
+    with (tmp_path / "other").open("w"):  # takes the file number that the log had
+        state_change("stopped")
+        handle.close()
+    assert (tmp_path / "other").read_text() == ""
+    assert json.loads((tmp_path / "log").read_text())["event"] == "stopped"
+
+
+def test_a_line_is_cheap() -> None:
+    stream = io.StringIO()
+    handle = configure("info", "json", stream)
+    record = exchange(target="https://gis.example.com/roads/MapServer/export", query_keys=("f", "bbox", "size"))
+    began = time.process_time()
+    for _ in range(5_000):
+        access(record, 101.0)
+    handle.close(within=10.0)
+    assert (time.process_time() - began) / 5_000 < 0.0005
+    assert stream.getvalue().count("\n") == 5_000
