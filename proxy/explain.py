@@ -9,7 +9,7 @@ from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_request_target
 from proxy.errors import ProxyError
 from proxy.model import Exchange, Headers, Incoming, Rule, Target
-from proxy.pipeline import decide
+from proxy.plan import decide
 from proxy.runtime import Runtime
 
 

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from proxy import names
-from proxy.core import admit, hygiene, inject, operations, rewrite
+from proxy.core import hygiene, inject, operations, rewrite
 from proxy.core.classify import Finding, Verdict, inspect
 from proxy.core.servers import server_for_rule
-from proxy.core.target import parse_request_target
-from proxy.errors import BadRequest, CredentialRefused, MethodNotAllowed, NotAllowed, UpstreamFailed
+from proxy.errors import CredentialRefused, NotAllowed, UpstreamFailed
 from proxy.model import (
     Access,
     Audience,
@@ -23,26 +22,14 @@ from proxy.model import (
     Place,
     Reply,
     Rule,
-    Target,
     Token,
 )
+from proxy.plan import Plan, check_operation, decide
 from proxy.ports import Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
-from proxy.server_info import answer_info, info_rule
+from proxy.server_info import answer_info
 from proxy.state.allowance import Allowance
 from proxy.upstream import body as bodies
-
-READING = ("GET", "HEAD", "POST")
-EDITING = (*READING, "PUT", "PATCH", "DELETE")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What was decided about a request before its body was read."""
-
-    target: Target
-    rule: Rule
-    credential: Credential | None
 
 
 @dataclass(slots=True)
@@ -71,7 +58,7 @@ class Pipeline:
         element = operations.soap_element(whole) if whole else None
         operation = operations.operation(incoming.method, plan.target, parameters=parameters, soap_element=element)
         exchange.operation = operation.name
-        _check_operation(plan.rule, operation, parameters)
+        check_operation(plan.rule, operation, parameters)
         target = plan.target
         if plan.credential is not None:
             dropped = inject.credential_names(plan.credential.token_param)
@@ -133,50 +120,6 @@ class Pipeline:
             return await self.upstream.send(outgoing)
         finally:
             exchange.upstream_seconds += self.clock() - began
-
-
-def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
-    """Everything that can be said without waiting. Raises BadRequest, NotAllowed or MethodNotAllowed."""
-    if incoming.raw_target is None:
-        raise BadRequest("There is no target URL.", "Write it after the question mark: /proxy?https://host/…")
-    target = parse_request_target(incoming.raw_target)
-    exchange.target = f"{target.origin}{target.path}"
-    exchange.query_keys = tuple(pair.partition("=")[0] for pair in (target.query or "").split("&") if pair)
-    rule = runtime.table.lookup(target) or info_rule(runtime.table, target) or runtime.unlisted
-    policy = runtime.configuration.admit if rule is None or rule.admit is None else rule.admit
-    exchange.policy = policy
-    admit.admit(policy, incoming.headers, incoming.own_origin)
-    if rule is None:
-        rule = runtime.table.find(target)  # refuses
-    exchange.rule = rule.name
-    if incoming.method not in methods(rule):
-        raise MethodNotAllowed(f"{incoming.method} is not allowed here.", "access: edit on the rule allows edits.")
-    credential = runtime.credentials[rule.credential] if rule.credential else None
-    exchange.credential = rule.credential or ""
-    return Plan(target, rule, credential)
-
-
-def methods(rule: Rule | None) -> tuple[str, ...]:
-    """The verbs that a rule takes."""
-    return EDITING if rule is not None and rule.access >= Access.EDIT else READING
-
-
-def _check_operation(rule: Rule, operation: operations.Operation, parameters: operations.Parameters) -> None:
-    reason = operations.refuse_reason(rule, operation)
-    if reason is not None:
-        raise NotAllowed(reason, slug="operation")
-    if not rule.allow_jsonp and operations.wants_jsonp(parameters):
-        raise NotAllowed(
-            "JSONP (callback=) lets any page read the answer.", "allowJsonp: true allows it.", slug="operation"
-        )
-    if not rule.allow_data_layers and operations.has_data_layer(parameters):
-        raise NotAllowed(
-            "A dataLayer source can name any table of the server.", "allowDataLayers: true allows it.", slug="operation"
-        )
-    if rule.credential and not rule.allow_html and operations.wanted_format(parameters) == "html":
-        raise NotAllowed(
-            "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
-        )
 
 
 async def _examine(reply: Reply, wanted: str, path: str) -> Finding:

@@ -19,7 +19,8 @@ from proxy.core import admit, hygiene
 from proxy.core.target import parse_request_target
 from proxy.errors import BadRequest, ClientGone, NotFound, Overloaded, ProxyError, TargetTooLong
 from proxy.model import Exchange, Headers, Incoming, Limits, Reply
-from proxy.pipeline import Pipeline, methods
+from proxy.pipeline import Pipeline
+from proxy.plan import methods
 from proxy.ports import Clock, Recorder
 from proxy.runtime import Current
 from proxy.web.client import client_address, own_origin

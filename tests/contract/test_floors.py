@@ -11,14 +11,14 @@ FLOORS = [
     {"errors", "names", "model", "ports", "__init__"},
     {"core"},
     {"credentials", "upstream", "state", "telemetry", "runtime", "server_info"},
-    {"pipeline"},
+    {"pipeline", "plan"},
     {"web", "settings", "explain"},
     {"assemble", "demo", "cli", "__main__"},
 ]
 SIMULATOR = "simulator"
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "os", "random", "socket", "pathlib", "threading", "subprocess"}
 # All the nouns of the house stand in one place, so that a newcomer reads one page.
-LONG = {"model.py": 420}
+LONG = {"model.py": 420, "pipeline.py": 200}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -224,8 +224,25 @@ async def test_of_a_hundred_triggers_the_last_wins_and_none_run_together(site: S
 
 
 async def test_two_looks_at_once_apply_one_change_once(site: Site) -> None:
+    async def apply(new: Configuration) -> None:
+        await asyncio.sleep(SOON)
+        site.applied.append(new.source)
+
+    reloader = Reloader(site.path, site.load, apply, interval=3600.0, settle=SOON)
+    await reloader.start()
     site.write("two")
-    await asyncio.gather(*(site.look(was_told=True) for _ in range(10)))
+    await asyncio.gather(*(reloader.look(was_told=True) for _ in range(10)))
+    await reloader.stop()
+    assert site.applied == ["two"]
+
+
+async def test_a_file_that_rests_is_not_waited_for(site: Site) -> None:
+    reloader = Reloader(site.path, site.load, site.apply, interval=3600.0, settle=0.1)
+    await reloader.start()
+    site.write("two")
+    async with asyncio.timeout(1.5):  # of the 2.5 that it may take for one that never does
+        await reloader.look(was_told=False)
+    await reloader.stop()
     assert site.applied == ["two"]
 
 
