@@ -33,7 +33,7 @@ class Service:
         """`wrap` may put pages of its own in front of the proxy, as the demo does."""
         self.metrics = Metrics()
         self.current = Current(build(configuration, generation=1))
-        self.upstream = UpstreamClient()
+        self.upstream = UpstreamClient(self._own_ports)
         self.discovery = Discovery(self.upstream, time.monotonic)
         self.tokens = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
         self.allowance = Allowance()
@@ -91,7 +91,7 @@ class Service:
         return {
             "generation": runtime.generation,
             "uptimeSeconds": round(time.monotonic() - self._started_at),
-            "rules": [rule.name for rule in runtime.configuration.rules],
+            "rules": self.metrics.by_rule(),
             "credentials": self.tokens.snapshot(),
             "totals": self.metrics.totals(),
             "rejectedConfiguration": self.rejected(),
@@ -133,6 +133,9 @@ class Service:
                 if place is not None:
                     return place
         return Place.HEADER
+
+    def _own_ports(self) -> set[int]:
+        return {listener.port for listener in (self.public, self.admin) if listener is not None}
 
     def _not_ready(self) -> str | None:
         return "draining" if self.draining else None

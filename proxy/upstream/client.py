@@ -7,7 +7,7 @@ so that one dead upstream cannot use up the connections of another.
 import asyncio
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Container, Iterable
 from functools import lru_cache
 from io import BytesIO
 from typing import Final
@@ -31,8 +31,8 @@ _POOL_IDLE: Final = 15.0  # seconds; below the keep-alive of the servers we know
 class _Pool:
     """The session of one origin and route."""
 
-    def __init__(self, route: Route) -> None:
-        self.guard = AddressGuard(route)
+    def __init__(self, route: Route, own_ports: Callable[[], Container[int]]) -> None:
+        self.guard = AddressGuard(route, own_ports)
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=route.max_connections,
@@ -65,7 +65,8 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
 class UpstreamClient:
     """Implements `ports.Upstream` and `ports.Fetcher`."""
 
-    def __init__(self) -> None:
+    def __init__(self, own_ports: Callable[[], Container[int]] = frozenset) -> None:
+        self._own_ports = own_ports
         self._pools: dict[tuple[Origin, Route], _Pool] = {}
 
     async def send(self, outgoing: Outgoing) -> Reply:
@@ -128,7 +129,7 @@ class UpstreamClient:
         key = (origin, route)
         pool = self._pools.get(key)
         if pool is None:
-            pool = self._pools[key] = _Pool(route)
+            pool = self._pools[key] = _Pool(route, self._own_ports)
         return pool
 
 

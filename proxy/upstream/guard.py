@@ -5,6 +5,7 @@ skip the resolver altogether; the socket's own address does not lie.
 """
 
 import socket
+from collections.abc import Callable, Container
 
 from aiohttp.connector import AddrInfoType
 
@@ -17,16 +18,31 @@ class AddressRefused(OSError):
 
 
 class AddressGuard:
-    """The `socket_factory` of one connector, which serves one origin by one route."""
+    """The `socket_factory` of one connector, which serves one origin by one route.
 
-    def __init__(self, route: Route) -> None:
-        self._route = route
+    `own_ports` are those that this process listens on: a proxy that calls itself would never stop.
+    """
+
+    def __init__(self, route: Route, own_ports: Callable[[], Container[int]]) -> None:
+        self._route, self._own_ports = route, own_ports
         self.refused = ""  # why the last address was refused; "" if none was
 
     def __call__(self, address: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, sockaddr = address
         reason = refusal(str(sockaddr[0]), self._route.reach, self._route.allow_addresses)
+        if reason is None and sockaddr[1] in self._own_ports() and _is_of_this_machine(family, str(sockaddr[0])):
+            reason = "own_listener"
         if reason is not None:
             self.refused = reason
             raise AddressRefused(f"address refused: {reason}")
         return socket.socket(family, kind, protocol)
+
+
+def _is_of_this_machine(family: int, address: str) -> bool:
+    """Only an address of one's own can be bound."""
+    with socket.socket(family, socket.SOCK_STREAM) as attempt:
+        try:
+            attempt.bind((address, 0))
+        except OSError:
+            return False
+        return True

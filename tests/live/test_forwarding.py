@@ -267,6 +267,18 @@ async def test_a_name_that_leads_to_a_forbidden_address_is_502(build: Build, ori
     assert origin.requests == []
 
 
+async def test_a_rule_for_our_own_listener_does_not_make_a_loop(world: World) -> None:
+    from dataclasses import replace
+
+    current = world.service.current.runtime.configuration
+    port = world.service.public.port
+    own = replace(current.rules[0], name="own", port=port, path="", credential=None)
+    await world.service.apply(replace(current, rules=(own,)))
+    got = await world.client.get(f"http://127.0.0.1:{port}/healthz")
+    assert got.status == 502
+    assert "own_listener" in got.json["error"]["message"]
+
+
 async def test_a_refused_request_never_reaches_the_upstream(world: World) -> None:
     before = len(world.arcgis.journal)
     refused = [
