@@ -5,6 +5,7 @@ the life; ArcGIS Server's built-in store locks an account after five refused pas
 """
 
 import enum
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,9 +18,10 @@ _YOUNG: Final = 10.0  # seconds; a token rejected younger than this was never go
 # So many young tokens rejected in a row, and renewing stops for a while: two where no request has ever passed with
 # one; five where the server takes our tokens elsewhere, since somebody may be revoking them by hand.
 _UNPROVEN_LIMIT, _PROVEN_LIMIT = 2, 5
-_MIN_LIFE, _TEXT_LIFE = 1.0, 600.0
+_MIN_LIFE, _UNTOLD_LIFE = 1.0, 600.0
 _MAX_SANE_EPOCH_MS: Final = 253_402_300_800_000  # year 10000
 _SECONDS_NOT_MS: Final = 100_000_000_000  # an epoch below this is in seconds
+_DIGITS: Final = re.compile(r"-?[0-9]{1,32}(?:\.[0-9]{1,32})?")
 
 
 class Failure(enum.Enum):
@@ -45,8 +47,9 @@ class Slot:
     token: Token | None = None
     renew_at: float = 0.0
     held_until: float = 0.0
-    failures: int = 0
+    failures: int = 0  # in a row, of the kind that `failure` names
     failure: Failure | None = None
+    refusals: int = 0  # since the last token: an outage in between does not give the account its five tries back
     young_rejections: int = 0
     proven: bool = False  # a request has passed with this token
 
@@ -78,17 +81,30 @@ def renewal_at(token: Token, jitter: float) -> float:
 def fetched(slot: Slot, token: Token, jitter: float) -> Slot:
     """A new token. Rejections are remembered until one has lived: a server that rejects every token would else
     have us log in for each request."""
-    return replace(slot, token=token, renew_at=renewal_at(token, jitter), failures=0, failure=None, proven=False)
+    old = slot.token
+    has_lived = old is not None and slot.failure is not Failure.REFUSED and token.obtained_at - old.obtained_at > _YOUNG
+    return replace(
+        slot,
+        token=token,
+        renew_at=renewal_at(token, jitter),
+        failures=0,
+        failure=None,
+        refusals=0,
+        young_rejections=0 if has_lived else slot.young_rejections,
+        proven=False,
+    )
 
 
 def failed(slot: Slot, failure: Failure, now: float) -> Slot:
     """A failed acquisition: the next waits twice as long as the one before."""
-    failures = slot.failures + 1 if slot.failure is failure else 1
-    first, most = (
-        (_REFUSED_FIRST, _REFUSED_MOST) if failure is Failure.REFUSED else (_UNAVAILABLE_FIRST, _UNAVAILABLE_MOST)
-    )
+    if failure is Failure.REFUSED:
+        refusals = failures = slot.refusals + 1
+        first, most = _REFUSED_FIRST, _REFUSED_MOST
+    else:
+        refusals, failures = slot.refusals, slot.failures + 1 if slot.failure is failure else 1
+        first, most = _UNAVAILABLE_FIRST, _UNAVAILABLE_MOST
     wait = min(most, first * 2 ** min(failures - 1, 20))
-    return replace(slot, failures=failures, failure=failure, held_until=now + wait)
+    return replace(slot, failures=failures, failure=failure, refusals=refusals, held_until=now + wait)
 
 
 def accepted(slot: Slot, token: Token) -> Slot:
@@ -120,18 +136,20 @@ def life(expires: object, *, wall_now: float, requested: float, short_validity: 
     as seconds, as a string, or missing. `wall_now` is the service's own clock where it told it; `requested` and
     `short_validity` are seconds."""
     stated = _number(expires)
-    if stated is None or not 0 < stated < _MAX_SANE_EPOCH_MS:
-        return max(_MIN_LIFE, min(requested, short_validity or (requested if stated is None else _TEXT_LIFE)))
-    epoch = stated if stated < _SECONDS_NOT_MS else stated / 1000
-    # A past or far end is a clock that disagrees; what was asked for bounds both.
-    return max(_MIN_LIFE, min(epoch - wall_now, requested + 60))
+    if stated is None:
+        return max(_MIN_LIFE, min(requested, short_validity or requested))
+    left = (stated if stated < _SECONDS_NOT_MS else stated / 1000) - wall_now
+    if left <= 0 or stated >= _MAX_SANE_EPOCH_MS:
+        # A clock that disagrees, or no time at all. Believing it would be a login a second; should the token really
+        # be dead, the server says so, and twice is enough to be held off.
+        return max(_MIN_LIFE, min(requested, short_validity or _UNTOLD_LIFE))
+    return max(_MIN_LIFE, min(left, requested + 60))
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool):
+    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if isinstance(value, int | float):
-        return float(value)
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and value.isascii():
-        return float(value[:32])
-    return None
+    # JSON has numbers that no float holds, and Python's reader takes NaN and Infinity: neither is below
+    return float(value) if abs(value) < 2**1000 else None

@@ -28,8 +28,7 @@ def server_for_rule(rule: Rule, target: Target) -> Server:
 
 
 def _context(path: str) -> str | None:
-    """What stands before the first marker. `rest` counts only before info, services and their like: a folder may
-    have any name, but stands behind the marker."""
+    """What stands before the first marker: folders and services may have any name, but they stand behind it."""
     segments = path.split("/")
     for index, segment in enumerate(segments):
         if index and segment.lower() in _MARKERS:

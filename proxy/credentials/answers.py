@@ -15,8 +15,9 @@ from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenReject
 from proxy.model import Answer, Secret
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.~+/=|-]{16,4096}")
-_JSON_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,8192}")
+_JSON_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}")  # it travels in header lines, which end at 8 KiB
 _REFUSALS: Final = frozenset((400, 401, 403))
+_REFUSING_STATUSES: Final = frozenset((401, 403))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +38,28 @@ def read_answer(answer: Answer, *, text: bool) -> GoodAnswer:
         raise CredentialMisconfigured(
             "The token service redirects, and a password is not sent after it.", "Set tokenServiceUri to its real URL."
         )
-    if answer.status == 403 and text:
-        raise _refused("")
-    document = json_object(answer)
+    # Some services say a refusal with the status too; read as an outage it would be tried until the account locks
+    document = json_object(answer, any_status=True)
     if document is None:
         return _read_text(answer, text=text)
     token = document.get("token")
-    if isinstance(token, str) and _JSON_TOKEN.fullmatch(token):
+    if answer.status < 300 and isinstance(token, str) and _JSON_TOKEN.fullmatch(token):
         return GoodAnswer(Secret(token), document.get("expires"), _date(answer))
     error = document.get("error")
     if isinstance(error, dict):
         raise _failure(error)
-    raise TokenUnavailable(
-        "The token service answered without a token.", _sentence(document.get("messages")), retry_after=5
-    )
+    said = _sentence(document.get("messages"))
+    if _code(document) in _REFUSALS or answer.status in _REFUSING_STATUSES:
+        raise _refused(said)
+    raise TokenUnavailable("The token service answered without a token.", *filter(None, [said]), retry_after=5)
 
 
 def _read_text(answer: Answer, *, text: bool) -> GoodAnswer:
     body = answer.body.decode("latin-1").strip()
     if text and answer.status == 200 and _TOKEN.fullmatch(body):
         return GoodAnswer(Secret(body), None, _date(answer))
+    if answer.status in _REFUSING_STATUSES:
+        raise _refused("")
     if "Client ID is required" in body:
         raise CredentialMisconfigured(
             "The token service wants a shorter life.", "Set expiration on the credential to 60."
@@ -69,7 +72,7 @@ def _read_text(answer: Answer, *, text: bool) -> GoodAnswer:
 
 
 def _failure(error: dict[str, object]) -> Exception:
-    code = error.get("code")
+    code = _code(error)
     sentence = " ".join(filter(None, (_sentence(error.get("message")), _sentence(error.get("details")))))
     if code in (names.CODE_TOKEN_INVALID, names.CODE_TOKEN_REQUIRED):
         return TokenRejected(sentence)
@@ -78,6 +81,13 @@ def _failure(error: dict[str, object]) -> Exception:
     if code in (201, 405):
         return CredentialMisconfigured(f"The token service does not take the request: {sentence}")
     return TokenUnavailable(f"The token service failed: {sentence}", retry_after=5)
+
+
+def _code(document: dict[str, object]) -> int | None:
+    code = document.get("code")
+    if isinstance(code, str) and re.fullmatch("[0-9]{1,4}", code):
+        return int(code)
+    return code if isinstance(code, int) else None
 
 
 def _refused(sentence: str) -> CredentialRefused:

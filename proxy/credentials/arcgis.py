@@ -4,22 +4,36 @@ The wire: `generateToken` takes a form by POST, answers most failures with HTTP 
 referer that was named, which must then be sent with every use.
 """
 
+import html
+import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from proxy import names
 from proxy.core import lifetime
 from proxy.credentials.answers import GoodAnswer, read_answer
-from proxy.credentials.discover import Discovery, ServerInfo
-from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenRejected, TokenUnavailable, UpstreamFailed
+from proxy.credentials.discover import Discovery, ServerInfo, json_object
+from proxy.errors import (
+    CredentialMisconfigured,
+    CredentialRefused,
+    NotAllowed,
+    ProxyError,
+    TokenRejected,
+    TokenUnavailable,
+    UpstreamFailed,
+)
 from proxy.model import Answer, ArcGISCredential, Audience, Origin, Route, Secret, Server, Target, Token
 from proxy.ports import Clock, Fetcher, TokenSource, WallClock
 
 _TIMEOUT: Final = 15.0  # seconds
 _CLOCKS_AGREE: Final = 2.0  # seconds
 _GENERATE: Final = "/tokens/generateToken"
+_PORTAL_GENERATE: Final = "/sharing/rest/generateToken"
+# Where a server that names no token service is asked in turn: 10.0 and later, 12.0, a portal
+_GUESSES: Final = (_GENERATE, "/security/tokens/generateToken", _PORTAL_GENERATE)
 _TEXT_ENDPOINT: Final = re.compile(r"/tokens/?\Z", re.IGNORECASE)
 
 
@@ -41,32 +55,44 @@ class ArcGISProvider:
         """See `ports.TokenProvider.fetch`. A configured token service is asked as it stands; else the server says
         whether it issues tokens itself or trusts a portal's."""
         if self.credential.token_service is not None:
-            return await self._log_in(self.credential.token_service, audience, None)
-        info = await self.discovery.info(audience.server, self.route)
+            return await self._log_in([self.credential.token_service], audience, None)
+        info = await self._info(audience.server)
         portal = self._portal(audience.server, info)
         if portal is not None and portal != audience.server:
             return await self._exchange(portal, audience, tokens)
-        return await self._log_in(self._endpoint(audience.server, info), audience, info)
+        return await self._log_in(self._endpoints(audience.server, info), audience, info)
+
+    async def _info(self, server: Server) -> ServerInfo:
+        try:
+            return await self.discovery.info(server, self.route)
+        except UpstreamFailed as error:
+            raise _down(error) from None
 
     def _portal(self, server: Server, info: ServerInfo) -> Server | None:
         """The portal whose tokens `server` takes: the configured one, or the one it names on its own origin."""
-        if info.owning_system is None:
-            return None
         portal = self.credential.portal
+        if info.owning_system is None:
+            # One that names no token service either says nothing against the configured portal
+            return portal if info.token_services is None else None
         if portal is not None:
             return portal
         self._believe(server, info.owning_system.origin, "portal", "portalUrl")
         return info.owning_system
 
-    def _endpoint(self, server: Server, info: ServerInfo) -> Target:
+    def _endpoints(self, server: Server, info: ServerInfo) -> list[Target]:
+        """Where to log in; each further one is asked only where the one before does not exist."""
         if info.token_services is None:
             if self.credential.portal == server:
-                return server.target("/sharing/rest/generateToken")
-            return server.target(_GENERATE)
+                return [server.target(_PORTAL_GENERATE)]
+            guesses = [server.target(path) for path in _GUESSES]
+            return [*guesses, server.target("/tokens")]
         self._believe(server, info.token_services.origin, "token service", "tokenServiceUri")
-        endpoint = info.token_services
-        # `…/arcgis/tokens/` is the old text service; the JSON one is right below it (10.0 and later)
-        return replace(endpoint, path=_TEXT_ENDPOINT.sub(_GENERATE, endpoint.path), query=None)
+        endpoint = replace(info.token_services, query=None)
+        # `…/arcgis/tokens/` is the old text service, alone before 10.0; since then the JSON one is right below it
+        text = replace(endpoint, path=endpoint.path.removesuffix("/generateToken").rstrip("/"))
+        if not _TEXT_ENDPOINT.search(text.path):
+            return [endpoint]
+        return [replace(text, path=f"{text.path}/generateToken"), text]
 
     def _believe(self, server: Server, origin: Origin, what: str, setting: str) -> None:
         portal = self.credential.portal
@@ -78,25 +104,30 @@ class ArcGISProvider:
             slug="foreign_token_service",
         )
 
-    async def _log_in(self, endpoint: Target, audience: Audience, info: ServerInfo | None) -> Token:
-        form = self._form(audience, {"username": self.credential.username}, {"password": self.credential.password})
-        answer = await self._post(endpoint, form, audience)
-        text = _TEXT_ENDPOINT.search(endpoint.path) is not None
-        if answer.status in (404, 405) and endpoint.path.endswith(_GENERATE) and self.credential.token_service is None:
-            # Releases before 10.0 have the text service alone
-            endpoint = replace(endpoint, path=endpoint.path.removesuffix("/generateToken"))
-            text = True
-            answer = await self._post(endpoint, f"request=getToken&{form}", audience)
+    async def _log_in(self, endpoints: Iterable[Target], audience: Audience, info: ServerInfo | None) -> Token:
+        fields = {"username": self.credential.username}
+        answer, text = Answer(404, {}, b""), False
+        for endpoint in endpoints:
+            text = _TEXT_ENDPOINT.search(endpoint.path) is not None
+            old = {"request": "getToken"} if text else {}
+            if text and audience.referer:
+                old["clientid"] = f"ref.{audience.referer}"  # the binding, as releases before 10.0 call it
+            form = self._form(audience, old | fields, {"password": self.credential.password})
+            answer = await self._post(endpoint, form, audience)
+            if answer.status not in (404, 405):
+                break
         try:
             return self._token(read_answer(answer, text=text), audience, info)
         except TokenRejected:
             raise CredentialRefused("The token service wants a token to give one.") from None
+        except (CredentialRefused, CredentialMisconfigured, TokenUnavailable) as error:
+            raise _silenced(error, answer, self.credential.password) from None
 
     async def _exchange(self, portal: Server, audience: Audience, tokens: TokenSource) -> Token:
         """A portal's token for a federated server's. A portal token that has ended cannot be exchanged: it is
         dropped, and the exchange tried once more with the next one."""
-        info = await self.discovery.info(portal, self.route)
-        endpoint = self._endpoint(portal, info) if info.token_services else portal.target("/sharing/rest/generateToken")
+        info = await self._info(portal)
+        endpoint = self._endpoints(portal, info)[0] if info.token_services else portal.target(_PORTAL_GENERATE)
         for is_last in (False, True):
             held = await tokens.get(Audience(audience.credential, portal, audience.referer))
             form = self._form(
@@ -109,6 +140,8 @@ class ArcGISProvider:
                 tokens.reject(held)
                 if is_last:
                     break
+            except (CredentialRefused, CredentialMisconfigured, TokenUnavailable) as error:
+                raise _silenced(error, answer, held.value) from None
         raise TokenUnavailable("The portal does not exchange its own token.", retry_after=30)
 
     def _form(self, audience: Audience, fields: dict[str, str], secrets: dict[str, Secret]) -> str:
@@ -125,8 +158,11 @@ class ArcGISProvider:
                 "POST", endpoint, route=self.route, timeout=_TIMEOUT, headers=headers, body=form.encode("ascii")
             )
         except UpstreamFailed as error:
-            # The service is down, the credential is not wrong: a 503 that says when to come back
-            raise TokenUnavailable(error.message, *error.details, slug=error.slug, retry_after=1) from None
+            raise _down(error) from None
+        except NotAllowed as error:
+            raise CredentialMisconfigured(
+                "The token service is at an address that is not allowed.", *error.details, slug=error.slug
+            ) from None
 
     def _token(self, good: GoodAnswer, audience: Audience, info: ServerInfo | None) -> Token:
         now, wall_now = self.clock(), self.wall_clock()
@@ -140,3 +176,23 @@ class ArcGISProvider:
             short_validity=info.short_validity if info else None,
         )
         return Token(good.token, audience, now, now + seconds)
+
+
+def _down(error: UpstreamFailed) -> TokenUnavailable:
+    """The service is down, the credential is not wrong: a 503 that says when to come back."""
+    return TokenUnavailable(error.message, *error.details, slug=error.slug, retry_after=1)
+
+
+def _silenced(error: ProxyError, answer: Answer, secret: Secret) -> ProxyError:
+    """`error`, less the service's own words where its answer repeats the secret it was sent."""
+    plain = secret.reveal()
+    forms = {plain, quote(plain, safe=""), quote_plus(plain), html.escape(plain)}
+    document = json_object(answer, any_status=True)
+    said = answer.body.decode("utf-8", "replace") + json.dumps(document, ensure_ascii=False)
+    if not plain or not any(form in said or json.dumps(form, ensure_ascii=False)[1:-1] in said for form in forms):
+        return error
+    return type(error)(
+        "The token service does not give a token; its words are not shown, since they repeat what must stay secret.",
+        slug=error.slug,
+        retry_after=error.retry_after,
+    )

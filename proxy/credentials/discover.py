@@ -8,19 +8,24 @@ import asyncio
 import json
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakValueDictionary
 
 from cachetools import TTLCache
 
 from proxy import names
+from proxy.core.servers import server_of
 from proxy.core.target import parse_url
-from proxy.errors import BadRequest
+from proxy.errors import BadRequest, UpstreamFailed, UpstreamTimeout
 from proxy.model import Answer, Route, Server, Target
 from proxy.ports import Clock, Fetcher
 
 _LIFE: Final = 3600.0  # seconds that an answer is believed
+_NOTHING_LIFE: Final = 60.0  # seconds that a server is known for nothing: its directory may be back soon
+_FAILURE_LIFE: Final = 2.0  # seconds; those who queued behind a failure share it
 _MOST: Final = 10_000
 _TIMEOUT: Final = 10.0
 _PATHS: Final = ("/rest/info", "/sharing/rest/info")
+_KEYS: Final = frozenset(("currentVersion", "fullVersion", "authInfo", "owningSystemUrl", "tokenServiceUrl", "soapUrl"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,37 +45,57 @@ class Discovery:
     def __init__(self, fetcher: Fetcher, clock: Clock) -> None:
         self._fetcher = fetcher
         self._known: TTLCache[Server, ServerInfo] = TTLCache(_MOST, _LIFE, timer=clock)
-        self._asking: dict[Server, asyncio.Lock] = {}
+        self._unknown: TTLCache[Server, ServerInfo] = TTLCache(_MOST, _NOTHING_LIFE, timer=clock)
+        self._failed: TTLCache[Server, UpstreamFailed | UpstreamTimeout] = TTLCache(_MOST, _FAILURE_LIFE, timer=clock)
+        # A lock lives as long as somebody holds or waits for it
+        self._asking: WeakValueDictionary[Server, asyncio.Lock] = WeakValueDictionary()
 
     async def info(self, server: Server, route: Route) -> ServerInfo:
-        """What the server said. Raises UpstreamFailed or UpstreamTimeout; a server that answers with something else
-        than the JSON of `rest/info` is known for nothing, and its token service is guessed."""
-        known = self._known.get(server)
+        """What the server said. Raises UpstreamFailed or UpstreamTimeout where it is down; one that answers with
+        something else than the JSON of `rest/info` is known for nothing, and its token service is guessed."""
+        known = self._remembered(server)
         if known is not None:
             return known
-        async with self._asking.setdefault(server, asyncio.Lock()):
-            try:
-                known = self._known.get(server)
-                if known is None:
-                    known = self._known[server] = await self._ask(server, route)
+        lock = self._asking.get(server)
+        if lock is None:
+            lock = self._asking[server] = asyncio.Lock()
+        async with lock:
+            known = self._remembered(server)
+            if known is not None:
                 return known
-            finally:
-                self._asking.pop(server, None)
+            try:
+                info = await self._ask(server, route)
+            except (UpstreamFailed, UpstreamTimeout) as error:
+                self._failed[server] = error
+                raise
+            (self._unknown if info == ServerInfo() else self._known)[server] = info
+            return info
+
+    def _remembered(self, server: Server) -> ServerInfo | None:
+        failure = self._failed.get(server)
+        if failure is not None:
+            raise type(failure)(failure.message, *failure.details, slug=failure.slug)
+        return self._known.get(server) or self._unknown.get(server)
 
     async def _ask(self, server: Server, route: Route) -> ServerInfo:
+        is_down = False
         for path in _PATHS:
             answer = await self._fetcher.fetch(
                 "GET", server.target(path, "f=json"), route=route, timeout=_TIMEOUT, headers={names.ACCEPT: "*/*"}
             )
             document = json_object(answer)
-            if document is not None and "error" not in document:
+            if document is not None and not document.keys().isdisjoint(_KEYS):
                 return _read(document)
+            is_down |= answer.status >= 500 or (document is not None and document.get("status") == "error")
+        if is_down:
+            # A web adaptor whose server restarts. Guessing now would try the password at the wrong place.
+            raise UpstreamFailed("The server cannot say where its tokens come from just now.", slug="rest_info")
         return ServerInfo()
 
 
-def json_object(answer: Answer) -> dict[str, object] | None:
+def json_object(answer: Answer, *, any_status: bool = False) -> dict[str, object] | None:
     """The JSON object of an answer with a good status; None for anything else (HTML, text, an error page)."""
-    if answer.status >= 400:
+    if answer.status >= 400 and not any_status:
         return None
     try:
         document = json.loads(answer.body.decode("utf-8-sig"))
@@ -84,15 +109,19 @@ def _read(document: dict[str, object]) -> ServerInfo:
     auth = auth if isinstance(auth, dict) else {}
     service = auth.get("tokenServicesUrl") or auth.get("tokenServiceUrl") or document.get("tokenServiceUrl")
     owning = _target(document.get("owningSystemUrl"))
-    version, full = document.get("currentVersion"), document.get("fullVersion")
-    validity = auth.get("shortLivedTokenValidity")
+    full, validity = document.get("fullVersion"), _number(auth.get("shortLivedTokenValidity"))
     return ServerInfo(
-        current_version=version if isinstance(version, int | float) and not isinstance(version, bool) else None,
+        current_version=_number(document.get("currentVersion")),
         full_version=full if isinstance(full, str) and len(full) <= 64 else None,
         token_services=_target(service),
-        owning_system=Server(owning.origin, owning.path.rstrip("/")) if owning else None,
-        short_validity=validity * 60.0 if isinstance(validity, int | float) and validity > 0 else None,
+        owning_system=(server_of(owning) or Server(owning.origin, owning.path.rstrip("/"))) if owning else None,
+        short_validity=validity * 60.0 if validity else None,
     )
+
+
+def _number(value: object) -> float | None:
+    """A number as versions and minutes are; JSON has others, and Python's reader takes NaN."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e6 else None
 
 
 def _target(url: object) -> Target | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
+from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_url
 from proxy.credentials.discover import json_object
 from proxy.errors import ProxyError
@@ -22,9 +23,13 @@ class Probe:
 
     async def try_rule(self, rule: Rule, token: Token) -> Place | None:
         """QUERY where the server says that no token arrived (499), HEADER where it answers; None where nothing was
-        learned, or the rule is on another server."""
-        origin = token.audience.server.origin
+        learned, or the token is for another site or referer than the rule's."""
+        audience = token.audience
+        origin = audience.server.origin
         if rule.host != origin.host or (rule.port or DEFAULT_PORTS[origin.scheme]) != origin.port:
+            return None
+        target = parse_url(f"{origin}{rule.path or '/'}?f=json")
+        if server_for_rule(rule, target) != audience.server or rule.referer != audience.referer:
             return None
         headers = {
             names.X_ESRI_AUTHORIZATION: f"Bearer {token.value.reveal()}",
@@ -34,7 +39,7 @@ class Probe:
         try:
             answer = await self.fetcher.fetch(
                 "GET",
-                parse_url(f"{origin}{rule.path or '/'}?f=json"),
+                target,
                 route=rule.route,
                 timeout=_TIMEOUT,
                 headers={name: value for name, value in headers.items() if value},

@@ -15,15 +15,16 @@ from proxy.core.lifetime import Do, Failure, Slot
 from proxy.errors import (
     CredentialMisconfigured,
     CredentialRefused,
+    NotAllowed,
     ProxyError,
     TokenUnavailable,
-    UpstreamFailed,
     UpstreamTimeout,
 )
 from proxy.model import Audience, Place, Token
 from proxy.ports import Clock, TokenProvider
 
 _PATIENCE: Final = 15.0  # seconds that a client waits for a login
+_PROBE_PATIENCE: Final = 5.0  # seconds that a good token is kept back to learn where it travels
 _MOST_AUDIENCES: Final = 10_000  # a wildcard rule makes one of each host
 
 
@@ -39,7 +40,7 @@ class TokenStore:
     """Implements `ports.Tokens`.
 
     `observe(event, audience)` is told of: obtained, renewed, refused, unavailable, rejected. `probe(token)` says, once
-    for each audience, where its tokens travel; it must bound its own time and raise nothing.
+    for each audience, where its tokens travel; it has five seconds and raises nothing.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class TokenStore:
     ) -> None:
         self._clock, self._rand, self._observe, self._probe = clock, rand, observe, probe
         self._held: LRUCache[Audience, _Held] = LRUCache(_MOST_AUDIENCES)
+        self._refused: LRUCache[tuple[str, str], _Held] = LRUCache(_MOST_AUDIENCES)
         self._providers: Mapping[str, TokenProvider] = {}
         self._fetches: set[asyncio.Task[Token]] = set()
 
@@ -61,9 +63,14 @@ class TokenStore:
         token = held.slot.token
         if do is Do.HOLD_OFF:
             raise self._held_off(held)
+        if do is Do.USE and token is not None:
+            return token
+        refused = self._refused_already(audience) if held.fetch is None else None
         if do is Do.FETCH or token is None:
+            if refused is not None:
+                raise self._held_off(refused)
             return await self._wait(held, audience)
-        if do is Do.USE_AND_RENEW and held.fetch is None:
+        if held.fetch is None and refused is None:
             self._start(held, audience)
         return token
 
@@ -97,6 +104,7 @@ class TokenStore:
             if name in old and old[name].fingerprint() == provider.fingerprint()
         }
         for audience in [audience for audience in self._held if audience.credential not in same]:
+            self._refused.pop(_account(audience), None)
             del self._held[audience]  # an acquisition in flight goes on for those who wait for it
 
     def snapshot(self) -> list[dict[str, object]]:
@@ -130,6 +138,14 @@ class TokenStore:
             held = self._held[audience] = _Held()
         return held
 
+    def _refused_already(self, audience: Audience) -> _Held | None:
+        """Whether this user was refused at this server for another referer or in other letter case: those are
+        tokens of their own, but the account locks after five tries of any of them."""
+        held = self._refused.get(_account(audience))
+        if held is None or not isinstance(held.error, CredentialRefused) or self._clock() >= held.slot.held_until:
+            return None
+        return held
+
     async def _wait(self, held: _Held, audience: Audience) -> Token:
         fetch = held.fetch or self._start(held, audience)
         try:
@@ -157,8 +173,7 @@ class TokenStore:
     async def _fetch(self, held: _Held, audience: Audience, provider: TokenProvider) -> Token:
         try:
             token = await provider.fetch(audience, self)
-            if held.place is None and self._probe is not None:
-                held.place = await self._probe(token)
+            await self._learn_place(held, token)
             self._observe("renewed" if held.slot.token is not None else "obtained", audience)
             held.slot = lifetime.fetched(held.slot, token, self._rand())
             held.error = None
@@ -166,21 +181,40 @@ class TokenStore:
         except (CredentialRefused, CredentialMisconfigured) as error:
             self._failed(held, audience, Failure.REFUSED, error)
             raise
-        except (TokenUnavailable, UpstreamFailed, UpstreamTimeout) as error:
+        except ProxyError as error:
             self._failed(held, audience, Failure.UNAVAILABLE, error)
             raise
         finally:
             # A failed fetch must not stay the answer for ever (the ArcGIS REST JS bug).
             held.fetch = None
 
+    async def _learn_place(self, held: _Held, token: Token) -> None:
+        if self._probe is None or held.place is not None:
+            return
+        try:
+            async with asyncio.timeout(_PROBE_PATIENCE):
+                learned = await self._probe(token)
+        except TimeoutError:
+            return
+        if held.place is None:  # else a request learned it meanwhile
+            held.place = learned
+
     def _failed(self, held: _Held, audience: Audience, failure: Failure, error: ProxyError) -> None:
         held.slot = lifetime.failed(held.slot, failure, self._clock())
         held.error = error
+        # After a reload this may be the word on a password that was corrected since
+        if isinstance(error, CredentialRefused) and self._held.get(audience) is held:
+            self._refused[_account(audience)] = held
         self._observe(failure.value, audience)
 
     def _held_off(self, held: _Held) -> ProxyError:
         left = held.slot.held_until - self._clock()
         error = held.error
-        if isinstance(error, CredentialRefused | CredentialMisconfigured):
+        if isinstance(error, CredentialRefused | CredentialMisconfigured | NotAllowed):
             return type(error)(error.message, *error.details, slug=error.slug, retry_after=left)
         return TokenUnavailable("The token service is not available.", retry_after=left)
+
+
+def _account(audience: Audience) -> tuple[str, str]:
+    """What is locked after five refusals: a user of a server, whatever the referer and the letter case."""
+    return audience.credential, str(audience.server).lower()
