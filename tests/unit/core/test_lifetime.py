@@ -116,3 +116,54 @@ def test_an_end_is_taken_sanely(expires: object, seconds: float) -> None:
 
 def test_without_an_end_the_servers_own_short_life_counts() -> None:
     assert life(None, wall_now=0.0, requested=3600.0, short_validity=900.0) == 900
+
+
+@pytest.mark.parametrize(
+    ("expires", "seconds"),
+    [
+        (10**400, 3600),  # JSON has numbers that no float holds
+        (float("nan"), 3600),
+        (float("inf"), 3600),
+        ("--5", 3600),
+        (" " * 40 + "5", 600),
+        (" 1000003600000\n", 3600),
+        ("1000003600000.0", 3600),
+        ("9" * 33, 3600),
+        (["1000003600000"], 3600),
+        (3600, 600),  # how long, not when
+        ("60", 600),
+        (253_402_300_799_000, 3660),  # the last second of the year 9999
+        (1_000_000_000_400, 1),  # less than a second is a second
+    ],
+)
+def test_an_odd_end_is_neither_a_crash_nor_a_login_a_second(expires: object, seconds: float) -> None:
+    assert life(expires, wall_now=1_000_000_000.0, requested=3600.0) == seconds
+
+
+def test_an_outage_in_between_does_not_give_a_refused_credential_its_tries_back() -> None:
+    slot = failed(Slot(), Failure.REFUSED, 0.0)
+    slot = failed(slot, Failure.UNAVAILABLE, 60.0)
+    assert slot.held_until == 61.0
+    slot = failed(slot, Failure.REFUSED, 61.0)
+    assert slot.held_until == 61.0 + 120.0
+    assert failed(fetched(slot, token(), 0.5), Failure.REFUSED, 0.0).held_until == 60.0
+
+
+def test_a_token_that_lived_clears_what_is_remembered_of_rejections() -> None:
+    bad, good, newer, newest = token(0.0), token(1.0), token(3000.0), token(3001.0)
+    slot = fetched(rejected(fetched(Slot(), bad, 0.5), bad, 0.5), good, 0.5)
+    slot = fetched(slot, newer, 0.5)  # renewed ahead: nobody rejected `good`
+    slot = rejected(slot, newer, 3000.5)
+    assert decide(slot, 3000.5) is Do.FETCH
+    assert rejected(fetched(slot, newest, 0.5), newest, 3001.5).held_until > 3001.5
+
+
+def test_the_hold_off_of_a_server_that_rejects_every_token_grows() -> None:
+    slot, now, waits = Slot(), 0.0, []
+    for _ in range(3):
+        while now >= slot.held_until:
+            held = token(now)
+            slot = rejected(fetched(slot, held, 0.5), held, now)
+        waits.append(slot.held_until - now)
+        now = slot.held_until
+    assert waits == [60, 120, 240]
