@@ -163,9 +163,11 @@ class Prober:
     def __init__(self, place: Place, seconds: float = 0.0) -> None:
         self.place, self.seconds = place, seconds
         self.tried: list[Token] = []
+        self.began = asyncio.Event()
 
     async def __call__(self, token: Token) -> Place:
         self.tried.append(token)
+        self.began.set()
         await asyncio.sleep(self.seconds)
         return self.place
 
@@ -201,9 +203,10 @@ def test_a_probe_keeps_a_good_token_back_for_five_seconds_at_most() -> None:
 
 
 async def test_what_a_request_learned_is_not_undone_by_the_probe() -> None:
-    store = probing(Service(), Prober(Place.HEADER))
+    prober = Prober(Place.HEADER, seconds=0.01)
+    store = probing(Service(), prober)
     waiting = asyncio.ensure_future(store.get(AUDIENCE))
-    await asyncio.sleep(0)
+    await prober.began.wait()
     store.learn_query(AUDIENCE)
     await waiting
     assert store.place(AUDIENCE, None) is Place.QUERY
