@@ -1,7 +1,7 @@
 """Havenport, a town that does not exist: its coast, parks, streets and places, in Web Mercator metres. Data alone."""
 
 from dataclasses import dataclass
-from math import atan, degrees, exp, pi, radians, sin
+from math import atan, degrees, exp, log, pi, radians, tan
 from typing import Any, Final
 
 WKID: Final = 102100
@@ -93,8 +93,6 @@ def to_degrees(point: Point) -> Point:
 
 def from_degrees(point: Point) -> Point:
     """Longitude and latitude to Web Mercator."""
-    from math import log, tan
-
     return radians(point[0]) * _RADIUS, log(tan(pi / 4 + radians(point[1]) / 2)) * _RADIUS
 
 
@@ -108,17 +106,6 @@ def spatial_reference() -> dict[str, int]:
     return {"wkid": WKID, "latestWkid": 3857}
 
 
-def area(ring: list[Point]) -> float:
-    """Square metres of a ring, on the town's flat ground."""
-    pairs = zip(ring, [*ring[1:], ring[0]], strict=True)
-    return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in pairs)) / 2
-
-
 def centre(shape: list[Point]) -> Point:
     """Where a label stands."""
     return sum(p[0] for p in shape) / len(shape), sum(p[1] for p in shape) / len(shape)
-
-
-def wave(x: float) -> float:
-    """The ripple of the sea, for drawing."""
-    return 30 * sin(x / 180)
