@@ -11,12 +11,13 @@ from proxy.credentials.arcgis import ArcGISProvider
 from proxy.credentials.discover import Discovery
 from proxy.credentials.probe import Probe
 from proxy.credentials.store import TokenStore
-from proxy.model import Audience, Configuration, Exchange, Place, Route, Token
+from proxy.model import Configuration, Place, Route
 from proxy.pipeline import Pipeline
 from proxy.runtime import Current, build
 from proxy.state.allowance import Allowance
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
+from proxy.traffic import Audience, Exchange, Token
 from proxy.upstream.client import UpstreamClient
 from proxy.web.admin import admin_app
 from proxy.web.app import Listener

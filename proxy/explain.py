@@ -8,9 +8,10 @@ from proxy.core import operations
 from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_request_target
 from proxy.errors import ProxyError
-from proxy.model import Exchange, Headers, Incoming, Rule, Target
+from proxy.model import Headers, Rule, Target
 from proxy.plan import decide
 from proxy.runtime import Runtime
+from proxy.traffic import Exchange, Incoming
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,23 +12,13 @@ from proxy.core import hygiene, inject, operations, rewrite
 from proxy.core.classify import Finding, Verdict, inspect
 from proxy.core.servers import server_for_rule
 from proxy.errors import CredentialRefused, NotAllowed, UpstreamFailed
-from proxy.model import (
-    Access,
-    Audience,
-    Credential,
-    Exchange,
-    Incoming,
-    Outgoing,
-    Place,
-    Reply,
-    Rule,
-    Token,
-)
+from proxy.model import Access, Credential, Place, Rule
 from proxy.plan import Plan, check_operation, decide
 from proxy.ports import Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
 from proxy.server_info import answer_info
 from proxy.state.allowance import Allowance
+from proxy.traffic import Audience, Exchange, Incoming, Outgoing, Reply, Token
 from proxy.upstream import body as bodies
 
 

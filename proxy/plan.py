@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from proxy.core import admit, operations
 from proxy.core.target import parse_request_target
 from proxy.errors import BadRequest, MethodNotAllowed, NotAllowed
-from proxy.model import Access, Credential, Exchange, Incoming, Rule, Target
+from proxy.model import Access, Credential, Rule, Target
 from proxy.runtime import Runtime
 from proxy.server_info import info_rule
+from proxy.traffic import Exchange, Incoming
 
 READING = ("GET", "HEAD", "POST")
 EDITING = (*READING, "PUT", "PATCH", "DELETE")

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from proxy.model import Answer, Audience, Exchange, Headers, Outgoing, Place, Reply, Route, Server, Target, Token
+from proxy.model import Headers, Place, Route, Server, Target
+from proxy.traffic import Answer, Audience, Exchange, Outgoing, Reply, Token
 
 # Seconds from a fixed, unknown start; never steps back (time.monotonic).
 Clock = Callable[[], float]

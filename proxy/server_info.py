@@ -8,8 +8,9 @@ from proxy import names
 from proxy.core import hygiene
 from proxy.core.match import RuleTable
 from proxy.core.servers import server_for_rule, server_of
-from proxy.model import Reply, Rule, Target
+from proxy.model import Rule, Target
 from proxy.ports import ServerInfoSource
+from proxy.traffic import Reply
 
 
 def info_rule(table: RuleTable, target: Target) -> Rule | None:

@@ -9,7 +9,8 @@ from urllib.parse import quote, unquote_plus
 
 from proxy import names
 from proxy.errors import CredentialMisconfigured
-from proxy.model import Body, Outgoing, Place, Target, Token
+from proxy.model import Place, Target
+from proxy.traffic import Body, Outgoing, Token
 
 
 def credential_names(token_param: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from proxy.model import Token
+from proxy.traffic import Token
 
 _REFUSED_FIRST, _REFUSED_MOST = 60.0, 3600.0
 _UNAVAILABLE_FIRST, _UNAVAILABLE_MOST = 1.0, 30.0

@@ -12,7 +12,8 @@ from typing import Final
 from proxy import names
 from proxy.credentials.discover import json_object
 from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenRejected, TokenUnavailable
-from proxy.model import Answer, Secret
+from proxy.model import Secret
+from proxy.traffic import Answer
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.~+/=|-]{16,4096}")
 _JSON_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}")  # it travels in header lines, which end at 8 KiB

@@ -25,8 +25,9 @@ from proxy.errors import (
     TokenUnavailable,
     UpstreamFailed,
 )
-from proxy.model import Answer, ArcGISCredential, Audience, Origin, Route, Secret, Server, Target, Token
+from proxy.model import ArcGISCredential, Origin, Route, Secret, Server, Target
 from proxy.ports import Clock, Fetcher, TokenSource, WallClock
+from proxy.traffic import Answer, Audience, Token
 
 _TIMEOUT: Final = 15.0  # seconds
 _CLOCKS_AGREE: Final = 2.0  # seconds

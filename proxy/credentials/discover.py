@@ -16,8 +16,9 @@ from proxy import names
 from proxy.core.servers import server_of
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest, UpstreamFailed, UpstreamTimeout
-from proxy.model import Answer, Route, Server, Target
+from proxy.model import Route, Server, Target
 from proxy.ports import Clock, Fetcher
+from proxy.traffic import Answer
 
 _LIFE: Final = 3600.0  # seconds that an answer is believed
 _NOTHING_LIFE: Final = 60.0  # seconds that a server is known for nothing: its directory may be back soon

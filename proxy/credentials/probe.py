@@ -8,8 +8,9 @@ from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_url
 from proxy.credentials.discover import json_object
 from proxy.errors import ProxyError
-from proxy.model import DEFAULT_PORTS, Place, Rule, Token
+from proxy.model import DEFAULT_PORTS, Place, Rule
 from proxy.ports import Fetcher
+from proxy.traffic import Token
 
 _TIMEOUT: Final = 5.0  # seconds
 _LIMIT: Final = 1024 * 1024  # bytes; service descriptions can be long

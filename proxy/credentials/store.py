@@ -20,8 +20,9 @@ from proxy.errors import (
     TokenUnavailable,
     UpstreamTimeout,
 )
-from proxy.model import Audience, Place, Token
+from proxy.model import Place
 from proxy.ports import Clock, TokenProvider
+from proxy.traffic import Audience, Token
 
 _PATIENCE: Final = 15.0  # seconds that a client waits for a login
 _PROBE_PATIENCE: Final = 5.0  # seconds that a good token is kept back to learn where it travels

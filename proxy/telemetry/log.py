@@ -20,8 +20,8 @@ from logging.handlers import QueueHandler
 from pathlib import PurePath
 from typing import Final, TextIO
 
-from proxy.model import Exchange
 from proxy.telemetry.redaction import names_a_secret, redact
+from proxy.traffic import Exchange
 
 _LOG: Final = logging.getLogger("proxy")
 _QUEUE: Final = 10_000  # lines

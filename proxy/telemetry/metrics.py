@@ -12,9 +12,10 @@ from prometheus_client.registry import Collector
 
 from proxy import __version__
 from proxy.errors import RateLimited
-from proxy.model import Audience, Configuration, Exchange
+from proxy.model import Configuration
 from proxy.runtime import UNLISTED
 from proxy.telemetry.log import tally
+from proxy.traffic import Audience, Exchange
 
 # A time stamp beside every series would be a third of the page; process_start_time_seconds says the same.
 disable_created_metrics()  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ from proxy import names
 from proxy.core.inject import form_without_credentials
 from proxy.core.multipart import MultipartFilter, boundary_of
 from proxy.errors import BadRequest, BodyTooLarge
-from proxy.model import Body, Incoming
+from proxy.traffic import Body, Incoming
 
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\";\s]*)", re.IGNORECASE)
 _PLAIN_CHARSETS: Final = frozenset(("utf-8", "utf8", "us-ascii", "iso-8859-1"))

@@ -18,7 +18,8 @@ from yarl import URL
 from proxy import names
 from proxy.core import hygiene
 from proxy.errors import ProxyError, UpstreamFailed, UpstreamTimeout
-from proxy.model import Answer, Body, Headers, Origin, Outgoing, Reply, Route, Target
+from proxy.model import Headers, Origin, Route, Target
+from proxy.traffic import Answer, Body, Outgoing, Reply
 from proxy.upstream.guard import AddressGuard
 
 _SKIPPED: Final = (names.USER_AGENT, names.ACCEPT, names.ACCEPT_ENCODING, names.CONTENT_TYPE)

@@ -11,7 +11,8 @@ from aiohttp.web_protocol import RequestHandler
 
 from proxy import names
 from proxy.errors import BadRequest, Overloaded, ProxyError, TargetTooLong
-from proxy.model import Limits, Reply
+from proxy.model import Limits
+from proxy.traffic import Reply
 from proxy.web.respond import error_reply
 
 _LOG: Final = logging.getLogger(__name__)

@@ -18,11 +18,12 @@ from proxy import names
 from proxy.core import admit, hygiene
 from proxy.core.target import parse_request_target
 from proxy.errors import BadRequest, ClientGone, NotFound, Overloaded, ProxyError, TargetTooLong
-from proxy.model import Exchange, Headers, Incoming, Limits, Reply
+from proxy.model import Headers, Limits
 from proxy.pipeline import Pipeline
 from proxy.plan import methods
 from proxy.ports import Clock, Recorder
 from proxy.runtime import Current
+from proxy.traffic import Exchange, Incoming, Reply
 from proxy.web.client import client_address, own_origin
 from proxy.web.front import Connection, PlainResponse
 from proxy.web.respond import error_reply, json_reply, ping_reply

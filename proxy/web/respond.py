@@ -13,7 +13,7 @@ from typing import Final
 from proxy import __version__, names
 from proxy.core.hygiene import COMMON
 from proxy.errors import ProxyError
-from proxy.model import Reply
+from proxy.traffic import Reply
 
 _SSL: Final = re.compile("ssl", re.IGNORECASE)
 _JSON: Final = "application/json;charset=utf-8"

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "proxy"
 FLOORS = [
-    {"errors", "names", "model", "ports", "__init__"},
+    {"errors", "names", "model", "traffic", "ports", "__init__"},
     {"core"},
     {"credentials", "upstream", "state", "telemetry", "runtime", "server_info"},
     {"pipeline", "plan"},
@@ -17,8 +17,7 @@ FLOORS = [
 ]
 SIMULATOR = "simulator"
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "os", "random", "socket", "pathlib", "threading", "subprocess"}
-# All the nouns of the house stand in one place, so that a newcomer reads one page.
-LONG = {"model.py": 420, "pipeline.py": 200}
+LONG = {"pipeline.py": 200}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -11,8 +11,9 @@ from proxy.core import lifetime
 from proxy.core.lifetime import Slot
 from proxy.credentials.store import TokenStore
 from proxy.errors import CredentialRefused, ProxyError, TokenUnavailable
-from proxy.model import Audience, Origin, Secret, Server, Token
+from proxy.model import Origin, Secret, Server
 from proxy.ports import TokenSource
+from proxy.traffic import Audience, Token
 
 AUDIENCE = Audience("c", Server(Origin("https", "h", 443), "/arcgis"), "")
 LIVES = st.sampled_from([1.0, 2.0, 15.0, 60.0, 600.0, 3600.0, 86400.0]) | st.floats(1.0, 1e6)

@@ -6,7 +6,8 @@ from proxy.core.inject import authorize, credential_names, form_without_credenti
 from proxy.core.multipart import MultipartFilter, boundary_of
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest, CredentialMisconfigured
-from proxy.model import Audience, Body, Outgoing, Place, Route, Secret, Server, Token
+from proxy.model import Place, Route, Secret, Server
+from proxy.traffic import Audience, Body, Outgoing, Token
 
 NAMES = credential_names("access_token")
 TARGET = parse_url("https://h/arcgis/rest/services/A?f=json")

@@ -15,7 +15,8 @@ from proxy.core.lifetime import (
     renewal_at,
     usable_until,
 )
-from proxy.model import Audience, Origin, Secret, Server, Token
+from proxy.model import Origin, Secret, Server
+from proxy.traffic import Audience, Token
 
 AUDIENCE = Audience("c", Server(Origin("https", "h", 443), "/arcgis"), "")
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from proxy.credentials.answers import read_answer
 from proxy.errors import CredentialMisconfigured, CredentialRefused, ProxyError, TokenRejected, TokenUnavailable
-from proxy.model import Answer
+from proxy.traffic import Answer
 from tests.unit.credentials.world import error, reply
 
 JSON_401 = error(401, "You are not authorized to access this information", "Invalid credentials")

@@ -11,7 +11,8 @@ from proxy.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from proxy.model import Answer, Secret
+from proxy.model import Secret
+from proxy.traffic import Answer
 from tests.unit.credentials.world import (
     NO_TOKENS,
     PASSWORD,

@@ -6,8 +6,9 @@ import pytest
 
 from proxy.credentials.store import TokenStore
 from proxy.errors import CredentialRefused, TokenUnavailable
-from proxy.model import Audience, Origin, Place, Secret, Server, Token
+from proxy.model import Origin, Place, Secret, Server
 from proxy.ports import TokenSource
+from proxy.traffic import Audience, Token
 
 AUDIENCE = Audience("c", Server(Origin("https", "h", 443), "/arcgis"), "")
 

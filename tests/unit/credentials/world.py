@@ -10,8 +10,9 @@ from proxy.core.target import parse_url
 from proxy.credentials.arcgis import ArcGISProvider
 from proxy.credentials.discover import Discovery
 from proxy.errors import UpstreamFailed
-from proxy.model import Answer, ArcGISCredential, Audience, Headers, Route, Secret, Server, Target, Token
+from proxy.model import ArcGISCredential, Headers, Route, Secret, Server, Target
 from proxy.ports import TokenSource
+from proxy.traffic import Answer, Audience, Token
 
 PASSWORD = "p+w%41&=#é"
 REFERER = "https://proxy.example.com/"

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from proxy.model import AdmitPolicy, ArcGISCredential, Configuration, Exchange, Limits, Listen, Route, Rule, Secret
+from proxy.model import AdmitPolicy, ArcGISCredential, Configuration, Limits, Listen, Route, Rule, Secret
+from proxy.traffic import Exchange
 
 ROADS, PARKS = "https://gis.example.com/roads", "https://gis.example.com/parks"
 

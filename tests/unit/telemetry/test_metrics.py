@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.model import Audience, Origin, Server
+from proxy.model import Origin, Server
 from proxy.runtime import UNLISTED
 from proxy.telemetry.metrics import Metrics
+from proxy.traffic import Audience
 from tests.unit.telemetry.configurations import PARKS, ROADS, configuration, exchange
 
 AUDIENCE = Audience("city", Server(Origin("https", "gis.example.com", 443), "/arcgis"), "")

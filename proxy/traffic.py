@@ -1,0 +1,114 @@
+"""The nouns of a request on its way: what came in, what goes up, what comes back, and the token in hand.
+
+Times ending in `_at` are seconds of a monotonic clock. Nothing here decides or waits.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from proxy.model import AdmitPolicy, Headers, Origin, Route, Secret, Server, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """What a token is good for: a server, under the one referer that it was bound to."""
+
+    credential: str
+    server: Server
+    referer: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Token:
+    """A token in hand. Two tokens are the same only if they are the same object: `TokenStore.reject` compares."""
+
+    value: Secret
+    audience: Audience
+    obtained_at: float
+    expires_at: float
+
+
+@dataclass(slots=True)
+class Body:
+    """A request body: whole in memory (can be sent again), or a stream that is sent once.
+
+    `length` is in bytes; None means chunked. An absent body is `Body(b"", None, 0)` and is sent as no body.
+    """
+
+    whole: bytes | None = b""
+    stream: AsyncIterator[bytes] | None = None
+    length: int | None = 0
+
+    @property
+    def replayable(self) -> bool:
+        return self.stream is None
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A request as it came in, checked for form alone. `raw_target` is everything after the first `?`, or None."""
+
+    method: str
+    path: str
+    raw_target: str | None
+    headers: Headers
+    client: str  # the client's address, behind trusted proxies the one they name
+    own_origin: Origin | None  # how this client reached us
+    has_body: bool
+    read_body: Callable[[], AsyncIterator[bytes]]
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One attempt: what is sent upstream."""
+
+    method: str
+    target: Target
+    headers: dict[str, str]
+    body: Body
+    route: Route
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer, ours or an upstream's. `body` is whole or arrives in pieces; `close` is safe to call twice and
+    gives the connection back, or aborts it where the body was not read to its end."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes | AsyncIterator[bytes] = b""
+    close: Callable[[], None] = field(default=lambda: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A small answer read whole, as token services give them. `headers` as in `Headers`."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+@dataclass(slots=True)
+class Exchange:
+    """The record of one request, gathered as it goes; it becomes the canonical line and feeds the metrics."""
+
+    request_id: str
+    method: str
+    started_at: float
+    client: str = ""
+    outcome: str = "internal"
+    status: int = 0
+    rule: str = ""
+    credential: str = ""
+    target: str = ""  # scheme, host and path: never the query
+    query_keys: tuple[str, ...] = ()
+    operation: str = ""
+    attempts: int = 0
+    renewals: int = 0
+    upstream_seconds: float = 0.0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    generation: int = 0
+    policy: AdmitPolicy | None = None  # the rule's own, where it has one: whose pages may read the answer
+    note: str = ""  # a sentence for the operator, e.g. the token service's own words
