@@ -2,23 +2,44 @@
 
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from typing import assert_never
 
 from aiohttp import web
 
 from proxy.credentials.arcgis import ArcGISProvider
 from proxy.credentials.discover import Discovery
+from proxy.credentials.exchange import ExchangeProvider
+from proxy.credentials.oauth import AppProvider
 from proxy.credentials.probe import Probe
+from proxy.credentials.service import TokenService
+from proxy.credentials.static import StaticProvider
 from proxy.credentials.store import TokenStore
-from proxy.model import Configuration, Place, Route
+from proxy.credentials.web_tier import WebTier
+from proxy.model import (
+    AppCredential,
+    ArcGISCredential,
+    Configuration,
+    ExchangeCredential,
+    Origin,
+    Place,
+    Route,
+    Rule,
+    Scope,
+    StaticCredential,
+    TokenCredential,
+    WebCredential,
+)
 from proxy.pipeline import Pipeline
+from proxy.ports import TokenProvider
 from proxy.runtime import Current, build
 from proxy.state.allowance import Allowance
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
 from proxy.traffic import Audience, Exchange, Token
 from proxy.upstream.client import UpstreamClient
+from proxy.upstream.fetch import Fetch
 from proxy.web.admin import admin_app
 from proxy.web.app import Listener
 from proxy.web.front import Front
@@ -34,17 +55,21 @@ class Service:
         """`wrap` may put pages of its own in front of the proxy, as the demo does."""
         self.metrics = Metrics()
         self.current = Current(build(configuration, generation=1))
-        self.upstream = UpstreamClient(self._own_ports)
-        self.discovery = Discovery(self.upstream, time.monotonic)
+        self.transport = UpstreamClient(self._own_ports)
+        self.web_tier = WebTier(self.transport, time.monotonic, observe=self._login_event)
+        self.fetcher = Fetch(self.web_tier)
+        self.discovery = Discovery(self.fetcher, time.monotonic)
         self.tokens = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
         self.allowance = Allowance()
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
         self._access_log = AccessLog()
-        self._prober = Probe(self.upstream)
+        self._prober = Probe(self.fetcher)
         self._started_at = time.monotonic()
-        pipeline = Pipeline(self.current, self.upstream, self.tokens, self.discovery, self.allowance, time.monotonic)
-        door = Door(self.current, pipeline, self._record, time.monotonic, lambda: self.draining)
+        self.pipeline = Pipeline(
+            self.current, self.web_tier, self.tokens, self.discovery, self.allowance, time.monotonic
+        )
+        door = Door(self.current, self.pipeline, self._record, time.monotonic, lambda: self.draining)
         front = Front(self.metrics.count_in_flight(wrap(door)), configuration.limits, self.metrics.malformed)
         self.public = Listener(front, configuration.listen, configuration.tls)
         self.admin: Listener | None = None
@@ -70,7 +95,7 @@ class Service:
         runtime = build(configuration, self.current.runtime.generation + 1)
         self._adopt(configuration, runtime.generation)
         self.current.runtime = runtime
-        await self.upstream.retain({rule.route for rule in configuration.rules} | {configuration.unlisted_route})
+        await self.transport.retain(routes(configuration))
         state_change("reloaded", generation=runtime.generation)
 
     async def stop(self) -> None:
@@ -83,7 +108,7 @@ class Service:
         if self._admin_runner is not None:
             await self._admin_runner.cleanup()
         await self.tokens.close()
-        await self.upstream.close()
+        await self.transport.close()
         state_change("stopped")
 
     def status(self) -> dict[str, object]:
@@ -94,6 +119,7 @@ class Service:
             "uptimeSeconds": round(time.monotonic() - self._started_at),
             "rules": self.metrics.by_rule(),
             "credentials": self.tokens.snapshot(),
+            "logins": self.web_tier.snapshot(),
             "totals": self.metrics.totals(),
             "rejectedConfiguration": self.rejected(),
             "warnings": list(runtime.configuration.warnings),
@@ -102,18 +128,33 @@ class Service:
     def _adopt(self, configuration: Configuration, generation: int) -> None:
         self.tokens.replace_providers(
             {
-                credential.name: ArcGISProvider(
-                    credential,
-                    credential_route(configuration, credential.name),
-                    self.upstream,
-                    self.discovery,
-                    time.monotonic,
-                    time.time,
-                )
+                credential.name: self._provider(configuration, credential)
                 for credential in configuration.credentials
+                if not isinstance(credential, WebCredential)
             }
         )
         self.metrics.configured(configuration, generation)
+
+    def _provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
+        if isinstance(credential, StaticCredential):
+            return StaticProvider(credential, time.monotonic)
+        service = TokenService(
+            self.fetcher,
+            self.discovery,
+            time.monotonic,
+            time.time,
+            lambda origin: route_to(origin, configuration.rules, credential),
+            credential.expiration,
+        )
+        match credential:
+            case ArcGISCredential():
+                return ArcGISProvider(credential, service)
+            case AppCredential():
+                return AppProvider(credential, service)
+            case ExchangeCredential():
+                return ExchangeProvider(credential, service)
+            case _:
+                assert_never(credential)
 
     def _record(self, exchange: Exchange) -> None:
         ended_at = time.monotonic()
@@ -121,9 +162,12 @@ class Service:
         self._access_log(exchange, ended_at)
 
     def _token_event(self, event: str, audience: Audience) -> None:
-        self.metrics.token_event(event, audience)
+        self._login_event(event, audience.credential, str(audience.server))
+
+    def _login_event(self, event: str, credential: str, where: str) -> None:
+        self.metrics.token_event(event, credential)
         if event in ("refused", "unavailable"):
-            state_change(f"credential_{event}", credential=audience.credential, server=str(audience.server))
+            state_change(f"credential_{event}", credential=credential, server=where)
 
     async def _probe(self, token: Token) -> Place:
         """The first token of a server is tried on a rule's own URL, before a client waits for the outcome."""
@@ -142,12 +186,23 @@ class Service:
         return "draining" if self.draining else None
 
 
-def credential_route(configuration: Configuration, credential: str) -> Route:
-    """How a credential's token service is reached: as the first rule that uses it."""
-    for rule in configuration.rules:
-        if rule.credential == credential:
+def route_to(origin: Origin, rules: Iterable[Rule], credential: TokenCredential) -> Route:
+    """How a credential's servers and token services are reached: as a rule of its own at that origin, or as the
+    configured portal or token service elsewhere."""
+    for rule in rules:
+        scope = Scope(rule.scheme, rule.host, rule.wildcard, rule.port)
+        if rule.credential == credential.name and scope.covers(origin):
             return rule.route
-    return Route()
+    return Route() if isinstance(credential, StaticCredential) else credential.service_route
+
+
+def routes(configuration: Configuration) -> set[Route]:
+    """Every route that a configuration uses."""
+    found = {rule.route for rule in configuration.rules} | {configuration.unlisted_route}
+    for credential in configuration.credentials:
+        if not isinstance(credential, StaticCredential | WebCredential):
+            found.add(credential.service_route)
+    return found
 
 
 async def run(service: Service, until: Awaitable[object]) -> None:

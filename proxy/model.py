@@ -7,7 +7,7 @@ import enum
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import NoReturn
 
@@ -145,8 +145,71 @@ class Reach(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """The origins that a rule stands on. None means any scheme, or the scheme's default port."""
+
+    scheme: str | None
+    host: str  # lower-case; the part behind "*." where `wildcard`
+    wildcard: bool = False
+    port: int | None = None
+
+    def covers(self, origin: Origin) -> bool:
+        """Whether `origin` is one of them; `*.` stands for one label (as in `core.match`)."""
+        host = origin.host.partition(".")[2] if self.wildcard else origin.host
+        port = self.port or DEFAULT_PORTS[origin.scheme]
+        return host == self.host and origin.port == port and self.scheme in (None, origin.scheme)
+
+
+class Scheme(enum.Enum):
+    """How a web server asks for a login (RFC 9110 §11; the names of the IANA registry)."""
+
+    BASIC = "Basic"
+    DIGEST = "Digest"
+    NTLM = "NTLM"
+    NEGOTIATE = "Negotiate"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLogin:
+    """A login at the web server in front of ArcGIS. No `username`: the process's own Kerberos ticket or keytab."""
+
+    scheme: Scheme
+    username: str
+    password: Secret
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the proxy is to the web servers within `scope`, beside any token. It is shown to no other origin."""
+
+    credential: str  # its name, for log lines
+    scope: Scope
+    headers: tuple[tuple[str, Secret], ...] = ()  # lower-case names
+    login: HttpLogin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """Who the proxy is in the TLS handshake (PKI): PEM files, or one PKCS#12 file (`.p12`, `.pfx`)."""
+
+    certificate: str
+    key: str | None = None  # None: in the same file
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundProxy:
+    """The organisation's own proxy on the way out. No `origin`: as the environment says (HTTPS_PROXY, NO_PROXY)."""
+
+    origin: Origin | None = None
+    username: str = ""
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """How an upstream is reached. Equal routes to one origin share their connections."""
+    """How an upstream is reached. Equal routes to one origin share their connections, others never do."""
 
     connect_timeout: float = 5.0
     header_timeout: float = 60.0
@@ -155,6 +218,10 @@ class Route:
     reach: Reach = Reach.LISTED
     allow_addresses: tuple[Network, ...] = ()
     ca_bundle: str | None = None
+    certificate: ClientCertificate | None = None
+    tls_version: str = ""  # changes with the contents of the files above
+    outbound_proxy: OutboundProxy | None = None
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +229,8 @@ class ArcGISCredential:
     """User and password of an ArcGIS Server or portal.
 
     `token_service` and `portal` are None where they are to be discovered; `expiration` is the life asked for, in
-    minutes; `token_param` the name of the query parameter that carries the token.
+    minutes; `token_param` the name of the query parameter that carries the token. `service_route` leads to a token
+    service or portal that is on another origin than the rules.
     """
 
     name: str
@@ -172,22 +240,70 @@ class ArcGISCredential:
     portal: Server | None = None
     expiration: int = 60
     token_param: str = "token"
-
-    def fingerprint(self) -> str:
-        """Changes when anything that a token depends on changes; tokens survive a reload while it does not."""
-        parts = (
-            self.name,
-            self.username,
-            self.password.fingerprint(),
-            self.token_service.url if self.token_service else "",
-            str(self.portal or ""),
-            str(self.expiration),
-            self.token_param,
-        )
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    service_route: Route = Route()
 
 
-Credential = ArcGISCredential
+@dataclass(frozen=True, slots=True)
+class AppCredential:
+    """Client id and secret of an app registered with a portal or ArcGIS Online (OAuth 2 client credentials)."""
+
+    name: str
+    client_id: str
+    client_secret: Secret
+    endpoint: Target  # Esri's base, "token" not yet appended
+    portal: Server
+    expiration: int = 60
+    token_param: str = "token"
+    service_route: Route = Route()
+
+
+@dataclass(frozen=True, slots=True)
+class StaticCredential:
+    """An API key or long-lived token, used as it is and never renewed."""
+
+    name: str
+    value: Secret
+    token_param: str = "token"
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeCredential:
+    """A portal whose web server does the login: it gives a federated server's tokens to whom `service_route` is."""
+
+    name: str
+    portal: Server
+    expiration: int = 60
+    token_param: str = "token"
+    service_route: Route = Route()
+
+
+@dataclass(frozen=True, slots=True)
+class WebCredential:
+    """No token: who the proxy is stands in the rules' routes alone (headers, a login, a certificate)."""
+
+    name: str
+    kind: str  # as `type` in the file
+    token_param: str = "token"
+
+
+TokenCredential = ArcGISCredential | AppCredential | StaticCredential | ExchangeCredential
+Credential = TokenCredential | WebCredential
+
+
+def fingerprint(value: object) -> str:
+    """Changes when anything changes that `value` holds, secrets too, and shows none of it: tokens survive a reload
+    while the fingerprint of their credential stays."""
+    return hashlib.sha256(_flat(value).encode()).hexdigest()[:16]
+
+
+def _flat(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.fingerprint()
+    if is_dataclass(value):
+        return f"{type(value).__name__}({', '.join(_flat(getattr(value, each.name)) for each in fields(value))})"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_flat, value))})"
+    return repr(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from proxy.model import Headers, Place, Route, Server, Target
+from proxy.model import Headers, Origin, Place, Route, Server, Target
 from proxy.traffic import Answer, Audience, Exchange, Outgoing, Reply, Token
 
 # Seconds from a fixed, unknown start; never steps back (time.monotonic).
@@ -21,6 +21,28 @@ class Upstream(Protocol):
         Raises UpstreamFailed, UpstreamTimeout, NotAllowed (slug `address`) or Overloaded. Iterating the reply's
         body may raise UpstreamFailed or UpstreamTimeout; its `close` must be called on every path.
         """
+        ...
+
+
+class Lane(Upstream, Protocol):
+    """One connection of one's own, for logins that hold for a connection (NTLM)."""
+
+    is_signed_in: bool  # set by whoever signs in; a new connection begins without
+
+    def peer_certificate(self) -> bytes | None:
+        """The server's certificate (DER) on the last connection; None without TLS."""
+        ...
+
+    def release(self) -> None:
+        """Gives the connection back, for the next with the same route. Safe to call twice."""
+        ...
+
+
+class Transport(Upstream, Protocol):
+    """What sends and knows nothing of credentials but the routes' TLS certificates."""
+
+    async def lane(self, origin: Origin, route: Route) -> Lane:
+        """Raises UpstreamTimeout where all of `route.max_connections` stay busy for `route.connect_timeout`."""
         ...
 
 

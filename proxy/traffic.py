@@ -26,6 +26,7 @@ class Token:
     audience: Audience
     obtained_at: float
     expires_at: float
+    is_renewable: bool = True  # an API key is not: rejected, it is the operator's to replace
 
 
 @dataclass(slots=True)

@@ -45,6 +45,16 @@ _NAT64: Final = ip_network("64:ff9b::/96")
 _SIX_TO_FOUR: Final = ip_network("2002::/16")
 
 
+def names_loopback(host: str) -> bool:
+    """Whether a host as written, not as resolved, is this machine's own."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @lru_cache(maxsize=4096)
 def refusal(address: str, reach: Reach, allow: tuple[Network, ...]) -> str | None:
     """None if `address` (as a socket names it) may be dialled on a route with this reach, else the reason.

@@ -51,6 +51,8 @@ _ANY_INVALID: Final = re.compile(rb"\binvalid token\b", _ANY_CASE)
 _ANY_REQUIRED: Final = re.compile(rb"\btoken required\b", _ANY_CASE)
 _ERROR_INVALID: Final = re.compile(rb">\s*error:?\s*(?:<[^<>]{0,40}>\s*)?invalid token\b", _ANY_CASE)
 _ERROR_REQUIRED: Final = re.compile(rb">\s*error:?\s*(?:<[^<>]{0,40}>\s*)?token required\b", _ANY_CASE)
+# nginx: "No required SSL certificate was sent", "The SSL certificate error"; IIS 403.7, .13, .16 and .17
+_CERTIFICATE: Final = re.compile(rb"\b(?:SSL|client) certificate\b", _ANY_CASE)
 _LOGIN_LINK: Final = re.compile(rb"rest/login\?redirect=", _ANY_CASE)
 
 _SIGN_IN_PATH: Final = re.compile(
@@ -74,6 +76,7 @@ class Verdict(enum.Enum):
     TOKEN_REQUIRED = "token_required"  # 499: none arrived
     TOKEN_INVALID = "token_invalid"  # 498
     DENIED = "denied"  # the token is good, the right is missing
+    CERTIFICATE = "certificate"  # the web server in front wants another client certificate
     LOGIN = "login"  # a sign-in page, redirect or challenge: ambiguous, heals reads only
 
 
@@ -93,6 +96,7 @@ _REQUIRED: Final = Finding(Verdict.TOKEN_REQUIRED, "Token Required")
 _CHALLENGED: Final = Finding(Verdict.LOGIN, "The server asks for a sign-in.")
 _REDIRECTED: Final = Finding(Verdict.LOGIN, "The server redirects to its sign-in.")
 _PAGE: Final = Finding(Verdict.LOGIN, "The server answered with its sign-in page.")
+_UNCERTIFIED: Final = Finding(Verdict.CERTIFICATE)
 _VERDICTS: Final[dict[int | float, Verdict]] = {
     names.CODE_UNAUTHORIZED: Verdict.DENIED,
     names.CODE_FORBIDDEN: Verdict.DENIED,
@@ -102,8 +106,13 @@ _VERDICTS: Final[dict[int | float, Verdict]] = {
 
 # Ordinary pages of the Services Directory link to the sign-in and may quote anything: there only a form tells.
 _ASKED_PAGE: Final = ((_PASSWORD, _PAGE), (_ERROR_INVALID, _INVALID), (_ERROR_REQUIRED, _REQUIRED))
-_FAILED_PAGE: Final = ((_PASSWORD, _PAGE), (_ANY_INVALID, _INVALID), (_ANY_REQUIRED, _REQUIRED))
-_UNASKED_PAGE: Final = (*_FAILED_PAGE, (_LOGIN_LINK, _PAGE))
+_FAILED_PAGE: Final = (
+    (_CERTIFICATE, _UNCERTIFIED),
+    (_PASSWORD, _PAGE),
+    (_ANY_INVALID, _INVALID),
+    (_ANY_REQUIRED, _REQUIRED),
+)
+_UNASKED_PAGE: Final = (*_FAILED_PAGE[1:], (_LOGIN_LINK, _PAGE))
 
 
 def inspect(status: int, headers: Headers, *, wanted: str, path: str) -> "Finding | Inspector | None":

@@ -4,12 +4,13 @@ What the client brought is removed wherever it hides; with two tokens in a reque
 ArcGIS takes, and a bad token makes even public services fail.
 """
 
+from base64 import b64encode
 from typing import assert_never
 from urllib.parse import quote, unquote_plus
 
 from proxy import names
 from proxy.errors import CredentialMisconfigured
-from proxy.model import Place, Target
+from proxy.model import Identity, Place, Scheme, Target
 from proxy.traffic import Body, Outgoing, Token
 
 
@@ -55,6 +56,21 @@ def authorize(outgoing: Outgoing, token: Token, place: Place, token_param: str) 
             return _with_parameter(outgoing, f"{quote(token_param, safe='')}={quote(token.value.reveal(), safe='')}")
         case _:
             assert_never(place)
+
+
+def identify(outgoing: Outgoing, identity: Identity) -> Outgoing:
+    """One attempt with the identity's own headers and, where its login needs no challenge (Basic, RFC 7617), that.
+
+    Raises CredentialMisconfigured where the target is out of its scope: the same last check as for tokens.
+    """
+    if not identity.scope.covers(outgoing.target.origin):
+        raise CredentialMisconfigured("The credential is for another server.", slug="foreign_credential")
+    headers = {**outgoing.headers, **{name: value.reveal() for name, value in identity.headers}}
+    login = identity.login
+    if login is not None and login.scheme is Scheme.BASIC:
+        pair = f"{login.username}:{login.password.reveal()}"
+        headers[names.AUTHORIZATION] = f"Basic {b64encode(pair.encode()).decode('ascii')}"
+    return Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route)
 
 
 def _with_header(outgoing: Outgoing, name: str, value: str) -> Outgoing:

@@ -121,6 +121,12 @@ def rejected(slot: Slot, token: Token, now: float) -> Slot:
     if slot.token is not token or now < slot.held_until:
         return slot
     dropped = replace(slot, token=None, proven=False)
+    if not token.is_renewable:
+        if slot.proven:
+            return slot  # the server takes it elsewhere
+        rejections = slot.young_rejections + 1
+        wait = min(_REFUSED_MOST, _REFUSED_FIRST * 2 ** min(rejections - 1, 20))
+        return replace(dropped, young_rejections=rejections, held_until=now + wait, failure=Failure.REFUSED)
     if now - token.obtained_at > _YOUNG:
         return replace(dropped, young_rejections=0 if slot.proven else slot.young_rejections)
     rejections = slot.young_rejections + 1

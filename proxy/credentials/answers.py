@@ -17,21 +17,26 @@ from proxy.traffic import Answer
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.~+/=|-]{16,4096}")
 _JSON_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}")  # it travels in header lines, which end at 8 KiB
+_LOCKED: Final = re.compile(r"\block(?:ed)?\b|too many .{0,20}attempts", re.IGNORECASE)
+_LONGEST: Final = 10 * 365 * 86400  # seconds
 _REFUSALS: Final = frozenset((400, 401, 403))
 _REFUSING_STATUSES: Final = frozenset((401, 403))
 
 
 @dataclass(frozen=True, slots=True)
 class GoodAnswer:
-    """A token as issued. `expires` as the service wrote it; `server_time` is its own clock, seconds since 1970."""
+    """A token as issued. `expires` as the service wrote it; `server_time` is its own clock, seconds since 1970;
+    `seconds` its life, where the service tells that (OAuth)."""
 
     token: Secret
     expires: object
     server_time: float | None
+    seconds: float | None = None
 
 
-def read_answer(answer: Answer, *, text: bool) -> GoodAnswer:
-    """The token in `answer`; `text` for the legacy service, whose whole body may be the token.
+def read_answer(answer: Answer, *, text: bool = False, what: str = "user name or password") -> GoodAnswer:
+    """The token in `answer`; `text` for the legacy service, whose whole body may be the token; `what` is the
+    credential, in an operator's words.
 
     Raises CredentialRefused, CredentialMisconfigured, TokenUnavailable, or TokenRejected (498 from an exchange).
     """
@@ -42,25 +47,25 @@ def read_answer(answer: Answer, *, text: bool) -> GoodAnswer:
     # Some services say a refusal with the status too; read as an outage it would be tried until the account locks
     document = json_object(answer, any_status=True)
     if document is None:
-        return _read_text(answer, text=text)
-    token = document.get("token")
+        return _read_text(answer, text=text, what=what)
+    token = document.get("token") or document.get("access_token")
     if answer.status < 300 and isinstance(token, str) and _JSON_TOKEN.fullmatch(token):
-        return GoodAnswer(Secret(token), document.get("expires"), _date(answer))
+        return GoodAnswer(Secret(token), document.get("expires"), _date(answer), _seconds(document.get("expires_in")))
     error = document.get("error")
     if isinstance(error, dict):
-        raise _failure(error)
+        raise _failure(error, what)
     said = _sentence(document.get("messages"))
     if _code(document) in _REFUSALS or answer.status in _REFUSING_STATUSES:
-        raise _refused(said)
+        raise _refused(said, what)
     raise TokenUnavailable("The token service answered without a token.", *filter(None, [said]), retry_after=5)
 
 
-def _read_text(answer: Answer, *, text: bool) -> GoodAnswer:
+def _read_text(answer: Answer, *, text: bool, what: str) -> GoodAnswer:
     body = answer.body.decode("latin-1").strip()
     if text and answer.status == 200 and _TOKEN.fullmatch(body):
         return GoodAnswer(Secret(body), None, _date(answer))
     if answer.status in _REFUSING_STATUSES:
-        raise _refused("")
+        raise _refused("", what)
     if "Client ID is required" in body:
         raise CredentialMisconfigured(
             "The token service wants a shorter life.", "Set expiration on the credential to 60."
@@ -72,13 +77,13 @@ def _read_text(answer: Answer, *, text: bool) -> GoodAnswer:
     )
 
 
-def _failure(error: dict[str, object]) -> Exception:
+def _failure(error: dict[str, object], what: str) -> Exception:
     code = _code(error)
     sentence = " ".join(filter(None, (_sentence(error.get("message")), _sentence(error.get("details")))))
     if code in (names.CODE_TOKEN_INVALID, names.CODE_TOKEN_REQUIRED):
         return TokenRejected(sentence)
     if code in _REFUSALS:
-        return _refused(sentence)
+        return _refused(sentence, what)
     if code in (201, 405):
         return CredentialMisconfigured(f"The token service does not take the request: {sentence}")
     return TokenUnavailable(f"The token service failed: {sentence}", retry_after=5)
@@ -91,10 +96,22 @@ def _code(document: dict[str, object]) -> int | None:
     return code if isinstance(code, int) else None
 
 
-def _refused(sentence: str) -> CredentialRefused:
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value < _LONGEST else None
+
+
+def _refused(sentence: str, what: str) -> CredentialRefused:
     said = f" It says: {sentence}" if sentence else ""
+    if _LOCKED.search(sentence):
+        return CredentialRefused(
+            f"The account is locked at the token service.{said}",
+            "Unlock it there, or wait until it is; and see who else uses it with a wrong password.",
+            slug="account_locked",
+        )
     return CredentialRefused(
-        f"The token service refuses the proxy's user name or password.{said}",
+        f"The token service refuses the proxy's {what}.{said}",
         "Correct the credential in proxy.yaml; until then it is not tried again at once, since accounts lock.",
     )
 

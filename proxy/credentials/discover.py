@@ -6,17 +6,19 @@ hint, never an authority (Esri's PHP proxy gave its password away by believing i
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakValueDictionary
 
 from cachetools import TTLCache
 
 from proxy import names
+from proxy.core import catalog
+from proxy.core.challenge import parse_challenges
 from proxy.core.servers import server_of
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest, UpstreamFailed, UpstreamTimeout
-from proxy.model import Route, Server, Target
+from proxy.model import Route, Scheme, Server, Target
 from proxy.ports import Clock, Fetcher
 from proxy.traffic import Answer
 
@@ -24,8 +26,10 @@ _LIFE: Final = 3600.0  # seconds that an answer is believed
 _NOTHING_LIFE: Final = 60.0  # seconds that a server is known for nothing: its directory may be back soon
 _FAILURE_LIFE: Final = 2.0  # seconds; those who queued behind a failure share it
 _MOST: Final = 10_000
+_LONGEST_WSDL: Final = 1024 * 1024
 _TIMEOUT: Final = 10.0
 _PATHS: Final = ("/rest/info", "/sharing/rest/info")
+_LOGINS: Final = {scheme.value.lower(): scheme.value for scheme in Scheme}
 _KEYS: Final = frozenset(("currentVersion", "fullVersion", "authInfo", "owningSystemUrl", "tokenServiceUrl", "soapUrl"))
 
 
@@ -38,6 +42,8 @@ class ServerInfo:
     token_services: Target | None = None
     owning_system: Server | None = None
     short_validity: float | None = None
+    logins: tuple[str, ...] = ()  # what the web server in front asked for, e.g. ("Negotiate", "NTLM")
+    is_token_based: bool | None = None
 
 
 class Discovery:
@@ -87,11 +93,34 @@ class Discovery:
             document = json_object(answer)
             if document is not None and not document.keys().isdisjoint(_KEYS):
                 return _read(document)
+            if answer.status == names.CODE_UNAUTHORIZED and names.WWW_AUTHENTICATE in answer.headers:
+                asked = parse_challenges(answer.headers[names.WWW_AUTHENTICATE])
+                return ServerInfo(logins=tuple(_LOGINS[each.scheme] for each in asked if each.scheme in _LOGINS))
             is_down |= answer.status >= 500 or (document is not None and document.get("status") == "error")
         if is_down:
             # A web adaptor whose server restarts. Guessing now would try the password at the wrong place.
             raise UpstreamFailed("The server cannot say where its tokens come from just now.", slug="rest_info")
-        return ServerInfo()
+        return await self._ask_catalog(server, route)
+
+    async def _ask_catalog(self, server: Server, route: Route) -> ServerInfo:
+        """The SOAP catalog, where there is no `rest/info` (before 10.0, or REST switched off)."""
+        where = server.target("/services")
+        wsdl = await self._fetcher.fetch(
+            "GET", replace(where, query="wsdl"), route=route, timeout=_TIMEOUT, limit=_LONGEST_WSDL
+        )
+        namespace = catalog.target_namespace(wsdl.body) if wsdl.status == 200 else None
+        if namespace is None:
+            return ServerInfo()
+        answer = await self._fetcher.fetch(
+            "POST",
+            where,
+            route=route,
+            timeout=_TIMEOUT,
+            headers={names.CONTENT_TYPE: "text/xml; charset=utf-8", names.SOAP_ACTION: '""'},
+            body=catalog.question("GetTokenServiceURL", namespace),
+        )
+        url = catalog.result(answer.body, "TokenServiceURL") if answer.status == 200 else None
+        return ServerInfo(token_services=_target(url), is_token_based=bool(url))
 
 
 def json_object(answer: Answer, *, any_status: bool = False) -> dict[str, object] | None:
@@ -117,6 +146,7 @@ def _read(document: dict[str, object]) -> ServerInfo:
         token_services=_target(service),
         owning_system=(server_of(owning) or Server(owning.origin, owning.path.rstrip("/"))) if owning else None,
         short_validity=validity * 60.0 if validity else None,
+        is_token_based=based if isinstance(based := auth.get("isTokenBasedSecurity"), bool) else None,
     )
 
 

@@ -86,6 +86,8 @@ class TokenStore:
         held = self._held.get(token.audience)
         if held is not None and held.slot.token is token:
             held.slot = lifetime.rejected(held.slot, token, self._clock())
+            if not token.is_renewable:
+                held.error = _STATIC
             self._observe("rejected", token.audience)
 
     def place(self, audience: Audience, configured: Place | None) -> Place:
@@ -214,6 +216,13 @@ class TokenStore:
         if isinstance(error, CredentialRefused | CredentialMisconfigured | NotAllowed):
             return type(error)(error.message, *error.details, slug=error.slug, retry_after=left)
         return TokenUnavailable("The token service is not available.", retry_after=left)
+
+
+_STATIC: Final = CredentialRefused(
+    "The server rejects the configured token.",
+    "It has ended, was revoked, or is bound to another referer: put a new one in accessToken.",
+    slug="token_rejected",
+)
 
 
 def _account(audience: Audience) -> tuple[str, str]:

@@ -5,29 +5,14 @@ from typing import Final
 
 from proxy.settings.document import Complaint, Document, KeyPath
 
-# Shapes of key paths ([] stands for any entry of a list or mapping), and the values that mean "not used".
+# Shapes of key paths ([] stands for any entry of a list), and the values that mean "not used".
 NOT_YET: Final[dict[tuple[str, ...], tuple[object, ...]]] = {
     ("server", "workers"): (1,),
     ("users",): ({"source": "none"},),
     ("state", "url"): (),
     ("cache", "memory"): ("256MiB",),
-    ("credentials", "[]", "type"): ("arcgis",),
-    ("credentials", "[]", "domain"): (),
-    ("credentials", "[]", "clientId"): (),
-    ("credentials", "[]", "clientSecret"): (),
-    ("credentials", "[]", "oauth2Endpoint"): (),
-    ("credentials", "[]", "accessToken"): (),
-    ("credentials", "[]", "headers"): (),
-    ("serverUrls", "[]", "domain"): (),
-    ("serverUrls", "[]", "clientId"): (),
-    ("serverUrls", "[]", "clientSecret"): (),
-    ("serverUrls", "[]", "oauth2Endpoint"): (),
-    ("serverUrls", "[]", "accessToken"): (),
-    ("serverUrls", "[]", "headers"): (),
     ("serverUrls", "[]", "mount"): (),
     ("serverUrls", "[]", "hostRedirect"): (),
-    ("serverUrls", "[]", "outboundProxy"): (),
-    ("serverUrls", "[]", "clientCertificate"): (),
     ("serverUrls", "[]", "setParameters"): (),
     ("serverUrls", "[]", "denyParameters"): (),
     ("serverUrls", "[]", "users"): (),
@@ -47,12 +32,10 @@ def _walk(document: Document, value: object, path: KeyPath, shape: tuple[str, ..
     if allowed is not None:
         # Nothing, and an empty list or mapping, never use a feature; a reference gives text (`${WORKERS:-1}`).
         if value not in (None, [], {}) and str(value) not in map(str, allowed):
-            what = f"{shape[-1]}: {value}" if shape[-1] == "type" else shape[-1]
-            found.append(document.complaint(path, f"{what} is not available yet; leave it out"))
+            found.append(document.complaint(path, f"{shape[-1]} is not available yet; leave it out"))
     elif isinstance(value, dict):
         for name, child in value.items():
-            step = "[]" if shape == ("credentials",) else name
-            _walk(document, child, (*path, name), (*shape, step), found)
+            _walk(document, child, (*path, name), (*shape, name), found)
     elif isinstance(value, list):
         for index, child in enumerate(value):
             _walk(document, child, (*path, index), (*shape, "[]"), found)

@@ -5,20 +5,20 @@ import re
 import ssl
 from collections.abc import Iterable
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Final
 
+from proxy.core.addresses import names_loopback
 from proxy.core.admit import parse_entry
 from proxy.core.match import RulePlace, parse_place
 from proxy.core.servers import server_of
 from proxy.core.target import parse_url
-from proxy.errors import BadRequest
-from proxy.model import DEFAULT_PORTS, Listen, Network, Target
-from proxy.settings.compiled import names_loopback
+from proxy.model import DEFAULT_PORTS, Listen, Network
+from proxy.settings.check_credentials import look_at_credential, look_at_stack
 from proxy.settings.document import Complaint, Document, KeyPath
-from proxy.settings.schema import CredentialKeys, CredentialSettings, RuleSettings, Settings
+from proxy.settings.findings import Findings, of_a_setting
+from proxy.settings.kinds import IN_PLACE, LOGINS, kind_in_place, kind_of, written
+from proxy.settings.schema import CredentialSettings, RuleSettings, Settings
 
-_IN_PLACE: Final = ("username", "password", "tokenServiceUri", "portalUrl", "tokenParamName", "expiration")
 _PATH: Final = re.compile(r"/[!-~]*")
 _REFERER: Final = re.compile(r"[!-~]+")
 _EVERYWHERE: Final = frozenset(("0.0.0.0", "::"))  # noqa: S104 - compared, not bound
@@ -39,14 +39,13 @@ def look_over(settings: Settings, document: Document) -> tuple[list[Complaint], 
     for index, (rule, place) in enumerate(zip(settings.serverUrls, places, strict=True)):
         look.at_rule(rule, place, ("serverUrls", index))
     look.at_places(places)
-    return look.errors, look.warnings
+    return look.findings.errors, look.findings.warnings
 
 
 class _Look:
     def __init__(self, settings: Settings, document: Document) -> None:
         self._settings, self._document = settings, document
-        self.errors: list[Complaint] = []
-        self.warnings: list[Complaint] = []
+        self.findings = Findings(document)
 
     def at_pages(self) -> None:
         settings = self._settings
@@ -54,11 +53,11 @@ class _Look:
         self._entries(settings.allowedOrigins, ("allowedOrigins",))
         own = all(rule.allowedReferers is not None for rule in settings.serverUrls)
         if not settings.allowedReferers and not settings.allowMissingReferer and not own:
-            self._error(
+            self.findings.error(
                 ("allowedReferers",), 'nobody may use the proxy; list your pages, e.g. ["https://maps.example.com"]'
             )
         if not settings.mustMatch:
-            self._warn(
+            self.findings.warn(
                 ("mustMatch",),
                 "unlisted URLs pass too: any public server can be reached through this proxy; write true unless meant",
             )
@@ -66,17 +65,17 @@ class _Look:
     def at_server(self) -> None:
         server = self._settings.server
         if not server.paths:
-            self._error(("server", "paths"), "at least one path is needed, e.g. [/proxy]")
+            self.findings.error(("server", "paths"), "at least one path is needed, e.g. [/proxy]")
         for index, path in enumerate(server.paths):
             if not _PATH.fullmatch(path) or "?" in path or "#" in path:
-                self._error(("server", "paths", index), "a path starts with / and has no ? or #; write /proxy")
+                self.findings.error(("server", "paths", index), "a path starts with / and has no ? or #; write /proxy")
             elif path == "/healthz":
-                self._error(("server", "paths", index), "the health check answers here; write another path")
+                self.findings.error(("server", "paths", index), "the health check answers here; write another path")
         if server.publicUrl is not None:
-            self._url(server.publicUrl, ("server", "publicUrl"))
+            self.findings.url(server.publicUrl, ("server", "publicUrl"))
         for key in ("requestLine", "headers"):
             if getattr(server.limits, key) < _LEAST_HEAD:
-                self._error(("server", "limits", key), "no request is so short; write 1KiB or more")
+                self.findings.error(("server", "limits", key), "no request is so short; write 1KiB or more")
         self.at_networks(server.trustedProxies, ("server", "trustedProxies"))
         if server.tls is not None:
             self._tls(server.tls.certificate, server.tls.key)
@@ -86,41 +85,44 @@ class _Look:
         if admin is None:
             return
         if _collide(public, admin):
-            self._error(("admin", "listen"), "server.listen has this address and port; write another port")
+            self.findings.error(("admin", "listen"), "server.listen has this address and port; write another port")
         if not names_loopback(admin.host):
-            self._warn(("admin", "listen"), "whoever reaches this address can read status and metrics")
+            self.findings.warn(("admin", "listen"), "whoever reaches this address can read status and metrics")
 
     def at_networks(self, networks: list[Network], path: KeyPath) -> None:
         for index, network in enumerate(networks):
             if path[-1] == "trustedProxies" and network.prefixlen == 0:
-                self._warn((*path, index), "every client can name any address as its own; list your load balancers")
+                self.findings.warn(
+                    (*path, index), "every client can name any address as its own; list your load balancers"
+                )
             if path[-1] == "allowAddresses" and network.version == 4 and network.overlaps(_METADATA):
-                self._warn((*path, index), "the metadata service of a cloud is in this network; write a smaller one")
+                self.findings.warn(
+                    (*path, index), "the metadata service of a cloud is in this network; write a smaller one"
+                )
 
     def at_credential(self, credential: CredentialSettings, path: KeyPath) -> None:
-        self._token_service(credential, path)
-        if credential.type == "arcgis" and (not credential.username or credential.password is None):
-            self._error(path, "an arcgis credential needs username and password")
+        look_at_credential(self.findings, credential, credential.type, path)
         if not any(rule.credential == path[-1] for rule in self._settings.serverUrls):
-            self._warn(path, f"no rule uses this credential; write credential: {path[-1]} in one, or leave it out")
+            self.findings.warn(
+                path, f"no rule uses this credential; write credential: {path[-1]} in one, or leave it out"
+            )
 
     def at_url(self, rule: RuleSettings, path: KeyPath) -> RulePlace | None:
         try:
             place = parse_place(rule.url)
         except ValueError as error:
-            self._error((*path, "url"), _of_a_setting(str(error)))
+            self.findings.error((*path, "url"), of_a_setting(str(error)))
             return None
         if "*" in place.path:
             what = "a * has no meaning in the path; leave it out: matchAll: true covers everything below"
-            self._error((*path, "url"), what)
+            self.findings.error((*path, "url"), what)
         return place
 
     def at_rule(self, rule: RuleSettings, place: RulePlace | None, path: KeyPath) -> None:
-        self._token_service(rule, path)
         has_credential = self._signed(rule, path)
         if rule.allowedReferers is not None:
             if not rule.allowedReferers:
-                self._error(
+                self.findings.error(
                     (*path, "allowedReferers"), "an empty list lets nobody in; leave the key out for the general list"
                 )
             self._entries(rule.allowedReferers, (*path, "allowedReferers"))
@@ -128,39 +130,54 @@ class _Look:
             self._authorities(rule.caBundle, (*path, "caBundle"))
         if rule.referer and not _REFERER.fullmatch(rule.referer):
             # a line break here would smuggle headers into every request
-            self._error((*path, "referer"), "this cannot stand in a header; write a URL: https://maps.example.com/")
+            self.findings.error(
+                (*path, "referer"), "this cannot stand in a header; write a URL: https://maps.example.com/"
+            )
         self.at_networks(rule.allowAddresses, (*path, "allowAddresses"))
         if rule.rateLimit is None and "rateLimitPeriod" in rule.model_fields_set:
-            self._warn((*path, "rateLimitPeriod"), "has no effect without rateLimit; write both")
+            self.findings.warn((*path, "rateLimitPeriod"), "has no effect without rateLimit; write both")
         for name in sorted({n.lower() for n in rule.allowOperations} & {n.lower() for n in rule.denyOperations}):
-            self._warn((*path, "denyOperations"), f"{name} is allowed and denied; it will be denied")
+            self.findings.warn((*path, "denyOperations"), f"{name} is allowed and denied; it will be denied")
         if has_credential and place is not None:
             self._signed_place(rule, place, path)
 
     def _signed(self, rule: RuleSettings, path: KeyPath) -> bool:
         """Whether the rule has a credential; complains where it has half a one, or two."""
-        in_place = [key for key in _IN_PLACE if key in rule.model_fields_set and getattr(rule, key) is not None]
+        kind = kind_in_place(rule)
         if rule.credential is not None:
             if rule.credential not in self._settings.credentials:
                 known = ", ".join(self._settings.credentials) or "none"
-                self._error((*path, "credential"), f"there is no credential {rule.credential}; known: {known}")
-            if in_place:
+                self.findings.error((*path, "credential"), f"there is no credential {rule.credential}; known: {known}")
+            for key in [key for key in written(rule) if key in IN_PLACE][:1]:
                 where = f"credentials.{rule.credential}"
-                self._error((*path, in_place[0]), f"this rule names a credential; write {in_place[0]} in {where}")
-        elif in_place and (not rule.username or rule.password is None):
-            self._error((*path, in_place[0]), "a credential in place needs username and password; write both")
-        elif not in_place and rule.inject != "auto":
-            self._error((*path, "inject"), "has no effect on a rule without a credential; leave it out")
-        return rule.credential is not None or bool(in_place)
+                self.findings.error((*path, key), f"this rule names a credential; write {key} in {where}")
+            look_at_stack(self.findings, rule, path)
+        elif kind is not None:
+            look_at_credential(self.findings, rule, kind, path)
+        elif rule.inject != "auto":
+            self.findings.error((*path, "inject"), "has no effect on a rule without a credential; leave it out")
+        return rule.credential is not None or kind is not None
 
     def _signed_place(self, rule: RuleSettings, place: RulePlace, path: KeyPath) -> None:
         if place.scheme != "https" and not names_loopback(place.host):
-            self._warn((*path, "url"), "the token travels unencrypted; write https:// where the server has it")
+            self.findings.warn(
+                (*path, "url"), "the credential travels unencrypted; write https:// where the server has it"
+            )
         named = self._settings.credentials.get(rule.credential or "")
+        kind = kind_of(named or rule)
+        if kind in LOGINS and place.wildcard:
+            self.findings.warn(
+                (*path, "url"), "the password goes to every host that this covers; list those that are meant"
+            )
         service = named.tokenServiceUri if named else rule.tokenServiceUri
         deep = place.path.count("/") > 1
-        if deep and service is None and server_of(parse_url(f"https://{place.host}{place.path}")) is None:
-            self._warn(
+        if (
+            kind == "arcgis"
+            and deep
+            and service is None
+            and server_of(parse_url(f"https://{place.host}{place.path}")) is None
+        ):
+            self.findings.warn(
                 (*path, "url"),
                 "there is no /rest/services in this URL, so its token service is looked for right under it; "
                 "write the address of services, or tokenServiceUri",
@@ -175,71 +192,41 @@ class _Look:
                 first = seen.setdefault(key, index)
                 if first != index:
                     line = self._document.line(("serverUrls", first))
-                    self._error(
+                    self.findings.error(
                         ("serverUrls", index, "url"), f"the rule on line {line} stands at the same place; keep one"
                     )
                     break
-
-    def _token_service(self, keys: CredentialKeys, path: KeyPath) -> None:
-        for key in ("tokenServiceUri", "portalUrl"):
-            url = getattr(keys, key)
-            target = self._url(url, (*path, key)) if url is not None else None
-            if target is not None and target.origin.scheme == "http" and not names_loopback(target.origin.host):
-                self._warn((*path, key), "the password travels unencrypted; write https://")
 
     def _entries(self, entries: list[str], path: KeyPath) -> None:
         for index, entry in enumerate(entries):
             try:
                 if parse_entry(entry).anyone:
-                    self._warn((*path, index), '"*" lets any page in the world use the proxy\'s credentials')
+                    self.findings.warn((*path, index), '"*" lets any page in the world use the proxy\'s credentials')
             except ValueError as error:
-                self._error((*path, index), f"{entry!r} is no page; {error}")
-
-    def _url(self, url: str, path: KeyPath) -> Target | None:
-        try:
-            return parse_url(url)
-        except BadRequest as error:
-            self._error(path, _of_a_setting(error.message))
-            return None
+                self.findings.error((*path, index), f"{entry!r} is no page; {error}")
 
     def _authorities(self, name: str, path: KeyPath) -> None:
-        if self._readable(name, path):
+        if self.findings.readable(name, path):
             try:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(name)
             except ssl.SSLError:
-                self._error(path, f"there is no certificate in {name}; it must be in PEM form (-----BEGIN CERTIFICATE)")
+                self.findings.error(
+                    path, f"there is no certificate in {name}; it must be in PEM form (-----BEGIN CERTIFICATE)"
+                )
 
     def _tls(self, certificate: str, key: str) -> None:
         path = ("server", "tls")
         # both are looked at, so that both are complained of
-        readable = [self._readable(certificate, (*path, "certificate")), self._readable(key, (*path, "key"))]
+        readable = [
+            self.findings.readable(certificate, (*path, "certificate")),
+            self.findings.readable(key, (*path, "key")),
+        ]
         if all(readable):
             try:
                 # without a password of our own, OpenSSL would ask for one on the terminal
                 ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
             except ssl.SSLError:
-                self._error(path, "certificate and key do not fit together, or are not PEM without a password")
-
-    def _readable(self, name: str, path: KeyPath) -> bool:
-        try:
-            with Path(name).open("rb") as file:
-                file.read(1)
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "this is no name of a file"
-            self._error(path, f"the file {name!r} cannot be read: {why}; check path and permissions")
-            return False
-        return True
-
-    def _error(self, path: KeyPath, what: str) -> None:
-        self.errors.append(self._document.complaint(path, what))
-
-    def _warn(self, path: KeyPath, what: str) -> None:
-        self.warnings.append(self._document.complaint(path, what))
-
-
-def _of_a_setting(message: str) -> str:
-    """The parser speaks of targets; a setting is none."""
-    return message.replace("target URL", "URL").replace("target", "URL")
+                self.findings.error(path, "certificate and key do not fit together, or are not PEM without a password")
 
 
 def _collide(one: Listen, other: Listen) -> bool:

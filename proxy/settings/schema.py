@@ -7,7 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from proxy.settings.values import Duration, ListenAddress, NetworkAddress, SecretText, Size, Wait
+from proxy.settings.values import (
+    Duration,
+    HeaderText,
+    ListenAddress,
+    NetworkAddress,
+    OutboundText,
+    SecretText,
+    Size,
+    Wait,
+)
 
 
 class _Model(BaseModel):
@@ -65,6 +74,9 @@ class Upstreams(_Model):
     headerTimeout: Wait = _option("60s", "Until an answer begins.")
     idleTimeout: Wait = _option("60s", "Between two pieces of an answer.")
     maxConnections: Annotated[int, Field(ge=1)] = _option(100, "Most connections to one server.")
+    outboundProxy: OutboundText | None = _option(
+        None, "The organisation's own proxy on the way out; environment = HTTPS_PROXY and NO_PROXY."
+    )
 
 
 class Users(_Model):
@@ -98,22 +110,33 @@ class Log(_Model):
     format: Literal["auto", "json", "text"] = _option("auto", "auto = text on a terminal, else JSON.")
 
 
+class CertificateFiles(_Model):
+    """A client certificate in parts."""
+
+    certificate: str = Field(description="File with the certificate and its chain, PEM; or PKCS#12 (.p12, .pfx).")
+    key: str | None = _option(None, "File with the key, PEM, where it is not in the same file.")
+    password: SecretText | None = _option(None, "What the key or the PKCS#12 file is encrypted with.")
+
+
 class CredentialKeys(_Model):
     """The keys of a credential, named or written in place in a rule."""
 
     username: str | None = _option(None, "User of the ArcGIS Server or portal; DOMAIN\\user for Windows accounts.")
     password: SecretText | None = _option(None, "The user's password; write it as ${NAME} or ${file:…}.")
-    domain: str | None = _option(None, "Windows domain (NTLM, Negotiate).")
+    domain: str | None = _option(None, "Windows domain (ntlm, negotiate); in place in a rule it means negotiate.")
     clientId: str | None = _option(None, "App login: client id.")
     clientSecret: SecretText | None = _option(None, "App login: client secret.")
-    oauth2Endpoint: str | None = _option(None, "App login: base URL; `token` is appended.")
+    oauth2Endpoint: str | None = _option(None, "App login: base URL, `token` is appended; ArcGIS Online's if not said.")
     tokenServiceUri: str | None = _option(None, "The token service, where it is not to be discovered.")
     portalUrl: str | None = _option(None, "The portal that the server is federated with.")
     accessToken: SecretText | None = _option(None, "An API key or long-lived token.")
     tokenParamName: str = _option(
         "token", "Name of the query parameter that carries the token.", pattern=r"^[A-Za-z0-9_.-]+$"
     )
-    headers: dict[str, SecretText] = _option({}, "Headers for every request, of an API of one's own in front.")
+    headers: dict[str, HeaderText] = _option({}, "Headers for every request, of an API of one's own in front.")
+    clientCertificate: str | CertificateFiles | None = _option(
+        None, "Certificate and key for the server (PKI): a PEM or PKCS#12 file, or {certificate, key, password}."
+    )
     expiration: Annotated[int, Field(ge=1, le=21600)] = _option(60, "Life to ask for, in minutes.")
 
 
@@ -121,7 +144,7 @@ class CredentialSettings(CredentialKeys):
     """A named credential, so that many rules share its tokens."""
 
     type: Literal["arcgis", "oauth", "token", "basic", "digest", "ntlm", "negotiate", "certificate", "headers"] = (
-        _option("arcgis", "arcgis = user and password, exchanged for tokens.")
+        _option("arcgis", "arcgis = user and password, exchanged for tokens; oauth = app login; token = API key.")
     )
 
 
@@ -152,8 +175,7 @@ class RuleSettings(CredentialKeys):
     timeout: Wait | None = _option(None, "For connect, first byte and each pause; never a whole download.")
     maxConnections: Annotated[int, Field(ge=1)] | None = _option(None, "Most connections to this server.")
     caBundle: str | None = _option(None, "File with the authorities that the server's certificate may have, PEM.")
-    clientCertificate: str | None = _option(None, "File with certificate and key for the server (PKI).")
-    outboundProxy: str | None = _option(None, "The organisation's own proxy on the way out.")
+    outboundProxy: OutboundText | None = _option(None, "As in `upstream`; direct = none for this rule.")
     setParameters: dict[str, str] = _option({}, "Parameters forced on every request.")
     denyParameters: list[str] = _option([], "Parameters taken out of every request.")
     users: Literal["required"] | list[str] | None = _option(None, "Which users and groups may use the rule.")

@@ -3,18 +3,22 @@
 import re
 from collections.abc import Callable
 from ipaddress import ip_network
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, GetPydanticSchema, PlainSerializer, WithJsonSchema
 from pydantic_core import core_schema
 
-from proxy.model import Listen, Network, Secret
+from proxy.core.target import parse_url
+from proxy.errors import BadRequest
+from proxy.model import DEFAULT_PORTS, Listen, Network, OutboundProxy, Secret
 
 _DURATION: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE: Final = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB)")
 _BYTES: Final = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _LISTEN: Final = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9_.-]+)):([0-9]{1,5})")
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 _LONGEST: Final = 366 * 86400.0  # seconds; more is a slip, and too much for a timer
 _LARGEST: Final = 1024**4
 REFERENCE: Final = r".*\$\{.+\}.*"
@@ -62,6 +66,30 @@ def _secret(value: object) -> Secret:
     return Secret(value)
 
 
+def _header(value: object) -> Secret:
+    secret = _secret(value)
+    if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+        raise ValueError("cannot stand in a header; write one line of plain characters")
+    return secret
+
+
+def _outbound(value: object) -> OutboundProxy | Literal["direct"]:
+    if value == "direct":
+        return "direct"
+    if value == "environment":
+        return OutboundProxy()
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        if parts is None or parts.scheme not in DEFAULT_PORTS or parts.path.strip("/") or parts.query:
+            raise ValueError(value)
+        origin = parse_url(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}").origin
+    except (BadRequest, ValueError):
+        what = "is no outbound proxy; write http://host:port, http://user:password@host:port, environment or direct"
+        raise ValueError(what) from None
+    password = Secret(unquote(parts.password)) if parts.password else None
+    return OutboundProxy(origin, unquote(parts.username or ""), password)
+
+
 def _plain(convert: Callable[[object], object]) -> GetPydanticSchema:
     return GetPydanticSchema(lambda source, handler: core_schema.no_info_plain_validator_function(convert))
 
@@ -74,6 +102,7 @@ _DURATION_SCHEMA: Final = _text(_DURATION.pattern, "30s")
 _SIZE_SCHEMA: Final = _text(_SIZE.pattern, "10MiB")
 _LISTEN_SCHEMA: Final = {"type": "string", "examples": ["0.0.0.0:8080"]}
 _NETWORK_SCHEMA: Final = {"type": "string", "examples": ["10.0.0.0/8"]}
+_OUTBOUND_SCHEMA: Final = {"type": "string", "examples": ["http://proxy.example.com:3128", "environment", "direct"]}
 _SECRET_SCHEMA: Final = {"type": "string", "examples": ["${CITY_PASSWORD}", "${file:/run/secrets/city}"]}
 
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
@@ -81,6 +110,10 @@ Wait = Annotated[Duration, Field(gt=0)]  # a time-out: zero would mean none
 Size = Annotated[int, BeforeValidator(_size), WithJsonSchema(_SIZE_SCHEMA)]
 ListenAddress = Annotated[Listen, _plain(_listen), WithJsonSchema(_LISTEN_SCHEMA)]
 NetworkAddress = Annotated[Network, _plain(_network), WithJsonSchema(_NETWORK_SCHEMA)]
+OutboundText = Annotated[OutboundProxy | Literal["direct"], _plain(_outbound), WithJsonSchema(_OUTBOUND_SCHEMA)]
 SecretText = Annotated[
     Secret, _plain(_secret), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema(_SECRET_SCHEMA)
+]
+HeaderText = Annotated[
+    Secret, _plain(_header), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema(_SECRET_SCHEMA)
 ]

@@ -15,7 +15,7 @@ from proxy.errors import RateLimited
 from proxy.model import Configuration
 from proxy.runtime import UNLISTED
 from proxy.telemetry.log import tally
-from proxy.traffic import Audience, Exchange
+from proxy.traffic import Exchange
 
 # A time stamp beside every series would be a third of the page; process_start_time_seconds says the same.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -165,10 +165,9 @@ class Metrics:
 
         return counted
 
-    def token_event(self, event: str, audience: Audience) -> None:
-        """Counts what the token store observed."""
-        credential = audience.credential if audience.credential in self._credentials else _OTHER
-        self._tokens.labels(credential, event).inc()
+    def token_event(self, event: str, credential: str) -> None:
+        """Counts what became of a token or a login."""
+        self._tokens.labels(credential if credential in self._credentials else _OTHER, event).inc()
         self._counted["tokensObtained"] += event in ("obtained", "renewed")
         self._counted["tokensRejected"] += event == "rejected"
 

@@ -5,10 +5,7 @@ so that one dead upstream cannot use up the connections of another.
 """
 
 import asyncio
-import ssl
-import zlib
 from collections.abc import AsyncIterator, Callable, Container, Iterable
-from functools import lru_cache
 from io import BytesIO
 from typing import Final
 
@@ -17,10 +14,14 @@ from yarl import URL
 
 from proxy import names
 from proxy.core import hygiene
-from proxy.errors import ProxyError, UpstreamFailed, UpstreamTimeout
+from proxy.errors import UpstreamFailed, UpstreamTimeout
 from proxy.model import Headers, Origin, Route, Target
-from proxy.traffic import Answer, Body, Outgoing, Reply
+from proxy.ports import Lane
+from proxy.traffic import Body, Outgoing, Reply
+from proxy.upstream.failures import Failures
 from proxy.upstream.guard import AddressGuard
+from proxy.upstream.outbound import way_out
+from proxy.upstream.tls import PeerContext, peer_context, tls_context
 
 _SKIPPED: Final = (names.USER_AGENT, names.ACCEPT, names.ACCEPT_ENCODING, names.CONTENT_TYPE)
 _READ_BUFFER: Final = 64 * 1024
@@ -30,14 +31,17 @@ _POOL_IDLE: Final = 15.0  # seconds; below the keep-alive of the servers we know
 
 
 class _Pool:
-    """The session of one origin and route."""
+    """The session of one origin and route, or of one lane."""
 
-    def __init__(self, route: Route, own_ports: Callable[[], Container[int]]) -> None:
-        self.guard = AddressGuard(route, own_ports)
+    def __init__(
+        self, origin: Origin, route: Route, own_ports: Callable[[], Container[int]], lane: PeerContext | None = None
+    ) -> None:
+        self.proxy = way_out(origin, route)
+        self.guard = AddressGuard(route if self.proxy is None else self.proxy.route, own_ports)
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=route.max_connections,
-                ssl=tls_context(route.ca_bundle),
+                limit=1 if lane else route.max_connections,
+                ssl=lane or tls_context(route.ca_bundle, route.certificate, route.tls_version),
                 socket_factory=self.guard,
                 keepalive_timeout=_POOL_IDLE,
             ),
@@ -54,34 +58,18 @@ class _Pool:
             ),
         )
 
-
-@lru_cache(maxsize=64)
-def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """TLS 1.2 or later, the system's trust store or the given bundle; names and chains are always checked."""
-    context = ssl.create_default_context(cafile=ca_bundle)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-class UpstreamClient:
-    """Implements `ports.Upstream` and `ports.Fetcher`."""
-
-    def __init__(self, own_ports: Callable[[], Container[int]] = frozenset) -> None:
-        self._own_ports = own_ports
-        self._pools: dict[tuple[Origin, Route], _Pool] = {}
-
     async def send(self, outgoing: Outgoing) -> Reply:
-        """See `ports.Upstream.send`."""
         route = outgoing.route
-        pool = self._pool(outgoing.target.origin, route)
-        with _ours(pool.guard, "The server"):
+        with Failures(self.guard, has_proxy=self.proxy is not None):
             async with asyncio.timeout(route.header_timeout + route.connect_timeout) as limit:
-                response = await pool.session.request(
+                response = await self.session.request(
                     outgoing.method,
                     _url(outgoing.target),
                     headers=_headers(outgoing.headers, outgoing.body),
                     data=_data(outgoing.body, limit, route.header_timeout),
                     allow_redirects=False,
+                    proxy=self.proxy.url if self.proxy else None,
+                    proxy_auth=self.proxy.login if self.proxy else None,
                 )
         try:
             headers = hygiene.upstream_headers(response.raw_headers)
@@ -90,86 +78,102 @@ class UpstreamClient:
         except BaseException:
             response.close()
             raise
-        return Reply(response.status, headers, _pieces(response, pool.guard, route.idle_timeout), response.close)
+        pieces = _pieces(response, Failures(self.guard, has_proxy=self.proxy is not None), route.idle_timeout)
+        return Reply(response.status, headers, pieces, response.close)
 
-    async def fetch(
-        self,
-        method: str,
-        target: Target,
-        *,
-        route: Route,
-        timeout: float,
-        headers: Headers | None = None,
-        body: bytes | None = None,
-        limit: int = 65536,
-    ) -> Answer:
-        """See `ports.Fetcher.fetch`."""
-        pool = self._pool(target.origin, route)
-        sent = {names.ACCEPT_ENCODING: "identity", names.USER_AGENT: names.PRODUCT} | dict(headers or {})
-        with _ours(pool.guard, "The token service"):
-            async with (
-                asyncio.timeout(timeout),
-                pool.session.request(method, _url(target), headers=sent, data=body, allow_redirects=False) as response,
-            ):
-                answer_headers = hygiene.upstream_headers(response.raw_headers)
-                raw = await _read(response.content, limit)
-                return Answer(response.status, answer_headers, _decoded(answer_headers, raw, limit))
+
+class _Lane:
+    """Implements `ports.Lane`."""
+
+    def __init__(self, pool: _Pool, tls: PeerContext, release: Callable[["_Lane"], None]) -> None:
+        self.is_signed_in = False
+        self.pool, self._tls = pool, tls
+        self._release = release
+        self._is_taken = False
+
+    def take(self) -> None:
+        self._is_taken = True
+
+    async def send(self, outgoing: Outgoing) -> Reply:
+        return await self.pool.send(outgoing)
+
+    def peer_certificate(self) -> bytes | None:
+        return self._tls.peer_certificate()
+
+    def release(self) -> None:
+        if self._is_taken:
+            self._is_taken = False
+            self._release(self)
+
+
+class _Lanes:
+    """The lanes of one origin and route. The one that was used last is given first: it is the likeliest to be open."""
+
+    def __init__(self, origin: Origin, route: Route, own_ports: Callable[[], Container[int]]) -> None:
+        self._origin, self._route, self._own_ports = origin, route, own_ports
+        self._free = asyncio.Semaphore(route.max_connections)
+        self._idle: list[_Lane] = []
+        self.pools: set[_Pool] = set()
+
+    async def take(self) -> _Lane:
+        try:
+            async with asyncio.timeout(self._route.connect_timeout):
+                await self._free.acquire()
+        except TimeoutError:
+            raise UpstreamTimeout("All connections to the server stayed busy.") from None
+        try:
+            lane = self._idle.pop() if self._idle else self._new()
+        except BaseException:
+            self._free.release()
+            raise
+        lane.take()
+        return lane
+
+    def _new(self) -> _Lane:
+        tls = peer_context(self._route.ca_bundle, self._route.certificate)
+        lane = _Lane(_Pool(self._origin, self._route, self._own_ports, tls), tls, self._back)
+        self.pools.add(lane.pool)
+        return lane
+
+    def _back(self, lane: _Lane) -> None:
+        self._idle.append(lane)
+        self._free.release()
+
+
+class UpstreamClient:
+    """Implements `ports.Transport`."""
+
+    def __init__(self, own_ports: Callable[[], Container[int]] = frozenset) -> None:
+        self._own_ports = own_ports
+        self._pools: dict[tuple[Origin, Route], _Pool] = {}
+        self._lanes: dict[tuple[Origin, Route], _Lanes] = {}
+
+    async def send(self, outgoing: Outgoing) -> Reply:
+        """See `ports.Upstream.send`."""
+        origin, route = outgoing.target.origin, outgoing.route
+        pool = self._pools.get((origin, route))
+        if pool is None:
+            pool = self._pools[origin, route] = _Pool(origin, route, self._own_ports)
+        return await pool.send(outgoing)
+
+    async def lane(self, origin: Origin, route: Route) -> Lane:
+        """See `ports.Transport.lane`."""
+        lanes = self._lanes.get((origin, route))
+        if lanes is None:
+            lanes = self._lanes[origin, route] = _Lanes(origin, route, self._own_ports)
+        return await lanes.take()
 
     async def retain(self, routes: Iterable[Route]) -> None:
         """After a reload: closes what no rule uses any more. Requests in flight keep theirs until they end."""
         kept = frozenset(routes)
         for key in [key for key in self._pools if key[1] not in kept]:
             await self._pools.pop(key).session.close()
+        for key in [key for key in self._lanes if key[1] not in kept]:
+            for pool in self._lanes.pop(key).pools:
+                await pool.session.close()
 
     async def close(self) -> None:
-        pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            await pool.session.close()
-
-    def _pool(self, origin: Origin, route: Route) -> _Pool:
-        key = (origin, route)
-        pool = self._pools.get(key)
-        if pool is None:
-            pool = self._pools[key] = _Pool(route, self._own_ports)
-        return pool
-
-
-class _ours:  # noqa: N801 - reads as a phrase: with _ours(guard, "The server")
-    """Maps aiohttp's errors to ours; `who` begins the sentence. No host, address or URL gets into it."""
-
-    def __init__(self, guard: AddressGuard, who: str) -> None:
-        self._guard, self._who = guard, who
-
-    def __enter__(self) -> None:
-        self._guard.refused = ""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        mapped = self._map(error)
-        if mapped is not None:
-            raise mapped from None  # aiohttp's own text carries URLs
-
-    def _map(self, error: BaseException | None) -> ProxyError | None:
-        match error:
-            case TimeoutError():
-                return UpstreamTimeout(f"{self._who} did not answer in time.")
-            case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-                return UpstreamFailed(
-                    f"{self._who} has a certificate that is not trusted.",
-                    "Give its authority with caBundle, or renew the certificate.",
-                    slug="certificate",
-                )
-            case aiohttp.ClientConnectorError() if self._guard.refused:
-                return UpstreamFailed(
-                    f"The name of the server leads to an address that is not allowed ({self._guard.refused}).",
-                    "List the network in allowAddresses if it is meant.",
-                    slug="address",
-                )
-            case aiohttp.ClientConnectorError():
-                return UpstreamFailed(f"{self._who} could not be reached.", slug="unreachable")
-            case aiohttp.ClientError() | OSError():
-                return UpstreamFailed(f"{self._who} broke off or gave an answer that is not HTTP.", slug="bad_answer")
-            case _:
-                return None
+        await self.retain(())
 
 
 def _url(target: Target) -> URL:
@@ -207,9 +211,9 @@ async def _paced(stream: AsyncIterator[bytes], limit: asyncio.Timeout, pause: fl
             limit.reschedule(loop.time() + pause)
 
 
-async def _pieces(response: aiohttp.ClientResponse, guard: AddressGuard, pause: float) -> AsyncIterator[bytes]:
+async def _pieces(response: aiohttp.ClientResponse, failures: Failures, pause: float) -> AsyncIterator[bytes]:
     try:
-        with _ours(guard, "The server"):
+        with failures:
             while True:
                 async with asyncio.timeout(pause):
                     piece = await response.content.readany()
@@ -219,24 +223,3 @@ async def _pieces(response: aiohttp.ClientResponse, guard: AddressGuard, pause: 
     finally:
         # After the last piece the connection went back to its pool by itself; anything else ends it here.
         response.close()
-
-
-async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:
-    whole = bytearray()
-    while piece := await content.readany():
-        whole += piece
-        if len(whole) > limit:
-            raise UpstreamFailed("The token service gave an answer that is far too long.", slug="bad_answer")
-    return bytes(whole)
-
-
-def _decoded(headers: Headers, raw: bytes, limit: int) -> bytes:
-    coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
-    if coding in ("", "identity"):
-        return raw
-    if coding not in ("gzip", "x-gzip", "deflate"):
-        raise UpstreamFailed("The token service gave an answer in an unknown coding.", slug="bad_answer")
-    try:
-        return zlib.decompressobj(wbits=47 if coding != "deflate" else 15).decompress(raw, limit)
-    except zlib.error:
-        raise UpstreamFailed("The token service gave an answer that cannot be decoded.", slug="bad_answer") from None

@@ -10,14 +10,15 @@ PACKAGE = ROOT / "proxy"
 FLOORS = [
     {"errors", "names", "model", "traffic", "ports", "__init__"},
     {"core"},
-    {"credentials", "upstream", "state", "telemetry", "runtime", "server_info"},
+    {"credentials", "upstream", "state", "telemetry", "runtime", "server_info", "refusals"},
     {"pipeline", "plan"},
     {"web", "settings", "explain"},
     {"assemble", "demo", "cli", "__main__"},
 ]
 SIMULATOR = "simulator"
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "os", "random", "socket", "pathlib", "threading", "subprocess"}
-LONG = {"pipeline.py": 200}
+# What is configured stands on one page.
+LONG = {"pipeline.py": 200, "model.py": 420}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -89,7 +90,15 @@ def test_secrets_are_revealed_in_few_places() -> None:
     places = {
         str(module.relative_to(PACKAGE)) for module in MODULES if ".reveal()" in module.read_text(encoding="utf-8")
     }
-    assert places == {"core/inject.py", "credentials/arcgis.py", "credentials/probe.py"}
+    assert places == {
+        "core/digest.py",
+        "core/inject.py",
+        "credentials/probe.py",
+        "credentials/service.py",
+        "credentials/windows.py",
+        "upstream/outbound.py",
+        "upstream/tls.py",
+    }
 
 
 def test_header_names_are_spelled_in_one_place() -> None:

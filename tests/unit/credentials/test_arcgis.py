@@ -243,7 +243,7 @@ async def test_a_password_that_the_service_repeats_is_not_passed_on(echo: str, w
 
 async def test_a_portal_token_that_the_exchange_repeats_is_not_passed_on() -> None:
     world = World({INFO: federated(), PORTAL_GENERATE: reply(error(400, "No: portal-token-1"))})
-    with pytest.raises(CredentialRefused) as caught:
+    with pytest.raises(CredentialMisconfigured) as caught:
         await world.provider().fetch(audience(), Tokens("portal-token-1"))
     assert "portal-token-1" not in caught.value.message
 

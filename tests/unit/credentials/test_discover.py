@@ -43,6 +43,7 @@ async def test_what_the_server_says_is_read() -> None:
         token_services=parse_url(f"{SITE}/tokens/"),
         owning_system=server("https://gis.example.com/portal"),
         short_validity=7200.0,
+        is_token_based=True,
     )
 
 

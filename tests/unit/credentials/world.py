@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 from proxy.core.target import parse_url
 from proxy.credentials.arcgis import ArcGISProvider
 from proxy.credentials.discover import Discovery
+from proxy.credentials.service import TokenService
 from proxy.errors import UpstreamFailed
 from proxy.model import ArcGISCredential, Headers, Route, Secret, Server, Target
 from proxy.ports import TokenSource
@@ -95,7 +96,11 @@ class World:
             portal=server(portal) if portal else None,
             expiration=expiration,
         )
-        return ArcGISProvider(credential, Route(), self, Discovery(self, self.clock), self.clock, self.wall_clock)
+        return ArcGISProvider(credential, self.service(expiration))
+
+    def service(self, expiration: int = 60) -> TokenService:
+        discovery = Discovery(self, self.clock)
+        return TokenService(self, discovery, self.clock, self.wall_clock, lambda origin: Route(), expiration)
 
 
 class Tokens:

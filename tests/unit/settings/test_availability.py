@@ -14,8 +14,6 @@ IN_USE: dict[str, object] = {
     "users": ["alice"],
     "url": "redis://redis:6379/0",
     "memory": "1GiB",
-    "type": "oauth",
-    "headers": {"X-Api-Key": "k"},
     "setParameters": {"layers": "show:0"},
     "denyParameters": ["where"],
     "cache": {"maxAge": "5m"},
@@ -38,22 +36,14 @@ def written(shape: tuple[str, ...], value: object) -> str:
 def test_a_key_that_is_not_available_is_complained_of(tmp_path: Path, shape: tuple[str, ...]) -> None:
     value = {"source": "jwt"} if shape == ("users",) else IN_USE.get(shape[-1], "x")
     (complaint,) = complaints(tmp_path, written(shape, value))
-    assert complaint.endswith(
-        f"{shape[-1]}{': oauth' if shape[-1] == 'type' else ''} is not available yet; leave it out"
-    )
+    assert complaint.endswith(f"{shape[-1]} is not available yet; leave it out")
 
 
 @pytest.mark.parametrize("shape", NOT_YET, ids=".".join)
 def test_its_default_is_not_complained_of(tmp_path: Path, shape: tuple[str, ...]) -> None:
-    nothing: object = {} if shape[-1] in ("headers", "setParameters") else [] if shape[-1] == "denyParameters" else None
+    nothing: object = {} if shape[-1] == "setParameters" else [] if shape[-1] == "denyParameters" else None
     for default in NOT_YET[shape] or (nothing,):
         assert loaded(tmp_path, written(shape, default)).rules
-
-
-@pytest.mark.parametrize("kind", ["oauth", "token", "basic", "digest", "ntlm", "negotiate", "certificate", "headers"])
-def test_no_type_but_arcgis_is_available(tmp_path: Path, kind: str) -> None:
-    (complaint,) = complaints(tmp_path, written(("credentials", "[]", "type"), kind))
-    assert complaint.endswith(f"credentials.c.type: type: {kind} is not available yet; leave it out")
 
 
 def test_settings_of_users_are_not_silently_without_effect(tmp_path: Path) -> None:

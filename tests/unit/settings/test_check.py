@@ -107,15 +107,15 @@ def test_a_complaint(tmp_path: Path, text: str, expected: str) -> None:
         ),
         (
             PAGES + CITY + "serverUrls: [{url: 'http://gis.example.com/arcgis', credential: city}]\n",
-            "3: serverUrls[0].url: the token travels unencrypted; write https://",
+            "3: serverUrls[0].url: the credential travels unencrypted; write https://",
         ),
         (
             PAGES + CITY + "serverUrls: [{url: '//gis.example.com/arcgis', credential: city}]\n",
-            "3: serverUrls[0].url: the token travels unencrypted; write https://",
+            "3: serverUrls[0].url: the credential travels unencrypted; write https://",
         ),
         (
             PAGES + CITY + "serverUrls: [{url: 'http://localhost.example.com/arcgis', credential: city}]\n",
-            "3: serverUrls[0].url: the token travels unencrypted; write https://",
+            "3: serverUrls[0].url: the credential travels unencrypted; write https://",
         ),
         (
             PAGES + CITY + "serverUrls: [{url: 'https://gis.example.com/portal/home', credential: city}]\n",

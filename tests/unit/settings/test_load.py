@@ -139,7 +139,7 @@ def test_no_complaint_shows_a_secret(tmp_path: Path) -> None:
             headers: {{X-Key: "canary-in-file"}}
         """
     found = complaints(tmp_path, text, {"CANARY": "canary-from-the-environment"})
-    assert len(found) >= 6
+    assert len(found) >= 3
     assert "canary" not in "".join(found).replace("${CANARY}", "")
 
 

@@ -1,0 +1,184 @@
+"""Asks token services: what all credentials that become tokens have in common. Stores nothing, retries nothing.
+
+The wire: a form by POST, answered with HTTP 200 whatever became of it; the token is bound to the referer that was
+named, which must then be sent with every use.
+"""
+
+import html
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, quote_plus, urlencode
+
+from proxy import names
+from proxy.core import lifetime
+from proxy.credentials.answers import GoodAnswer, read_answer
+from proxy.credentials.discover import Discovery, ServerInfo, json_object
+from proxy.errors import (
+    CredentialMisconfigured,
+    CredentialRefused,
+    NotAllowed,
+    ProxyError,
+    TokenRejected,
+    TokenUnavailable,
+    UpstreamFailed,
+)
+from proxy.model import Origin, Route, Secret, Server, Target
+from proxy.ports import Clock, Fetcher, TokenSource, WallClock
+from proxy.traffic import Answer, Audience, Token
+
+PORTAL_GENERATE: Final = "/sharing/rest/generateToken"
+_TIMEOUT: Final = 15.0  # seconds
+_CLOCKS_AGREE: Final = 2.0  # seconds
+_ONLINE: Final = ".arcgis.com"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenService:
+    """What a provider asks with. `routes` leads to an origin; `expiration` is the life asked for, in minutes."""
+
+    fetcher: Fetcher
+    discovery: Discovery
+    clock: Clock
+    wall_clock: WallClock
+    routes: Callable[[Origin], Route]
+    expiration: int
+
+    async def info(self, server: Server) -> ServerInfo:
+        """What `server` says about itself. Raises TokenUnavailable where it cannot be asked, or UpstreamTimeout."""
+        try:
+            return await self.discovery.info(server, self.routes(server.origin))
+        except UpstreamFailed as error:
+            raise _down(error) from None
+
+    async def post(
+        self, endpoint: Target, fields: Mapping[str, str], secrets: Mapping[str, Secret], *, referer: str
+    ) -> Answer:
+        """One question. Raises TokenUnavailable, UpstreamTimeout, CredentialMisconfigured or CredentialRefused."""
+        shown = {name: secret.reveal() for name, secret in secrets.items()}
+        form = urlencode({"f": "json", **fields, **shown, "expiration": str(self.expiration)})
+        headers = {names.CONTENT_TYPE: names.FORM_TYPE, names.ACCEPT: "application/json, text/plain"}
+        if referer:
+            headers[names.REFERER] = referer
+        route = self.routes(endpoint.origin)
+        try:
+            return await self.fetcher.fetch(
+                "POST", endpoint, route=route, timeout=_TIMEOUT, headers=headers, body=form.encode("ascii")
+            )
+        except UpstreamFailed as error:
+            raise _down(error) from None
+        except NotAllowed as error:
+            raise CredentialMisconfigured(
+                "The token service is at an address that is not allowed.", *error.details, slug=error.slug
+            ) from None
+
+    def read(
+        self,
+        answer: Answer,
+        audience: Audience,
+        secret: Secret | None,
+        *,
+        text: bool = False,
+        what: str = "user name or password",
+        validity: float | None = None,
+    ) -> Token:
+        """The token in `answer`. `secret` is what was sent: words that repeat it are not passed on; `what` is how an
+        operator knows it; `validity` the server's own word on the life of its tokens, in seconds.
+
+        Raises as `answers.read_answer`.
+        """
+        try:
+            return self._token(read_answer(answer, text=text, what=what), audience, validity)
+        except (CredentialRefused, CredentialMisconfigured, TokenUnavailable) as error:
+            raise _silenced(error, answer, secret) from None
+
+    async def exchange(self, portal: Server, audience: Audience, held: Token | None) -> Token:
+        """A federated server's token for the portal's, or for whom the portal's web server knows us as.
+
+        Raises TokenRejected (498: the portal's token has ended), or as `post` and `read`.
+        """
+        fields = {"serverUrl": str(audience.server), "request": "getToken", **binding(audience)}
+        secrets = {names.TOKEN: held.value} if held is not None else {}
+        answer = await self.post(await self._exchange_endpoint(portal), fields, secrets, referer=audience.referer)
+        try:
+            if held is None:
+                return self.read(answer, audience, None, what="login")
+            return self.read(answer, audience, held.value, what="portal token")
+        except CredentialRefused as error:
+            # The portal knows us: what it refuses is this server
+            raise CredentialMisconfigured(
+                f"The portal gives no token for this server. {error.message}",
+                "Is the server federated with this portal, and may the user see it?",
+                slug="not_federated",
+            ) from None
+
+    async def through_portal(self, portal: Server, audience: Audience, tokens: TokenSource) -> Token:
+        """The portal's token, exchanged. One that has ended cannot be: it is dropped, and the exchange tried once
+        more with the next. ArcGIS Online's own servers take its tokens as they are."""
+        for _ in range(2):
+            held = await tokens.get(Audience(audience.credential, portal, audience.referer))
+            if is_online(portal.origin) and is_online(audience.server.origin):
+                return Token(held.value, audience, held.obtained_at, held.expires_at)
+            try:
+                return await self.exchange(portal, audience, held)
+            except TokenRejected:
+                tokens.reject(held)
+        raise TokenUnavailable("The portal does not exchange its own token.", retry_after=30)
+
+    async def _exchange_endpoint(self, portal: Server) -> Target:
+        """As the portal names it, if on its own origin: what it names elsewhere gets no token."""
+        info = await self.info(portal)
+        named = info.token_services
+        if named is None or named.origin != portal.origin:
+            return portal.target(PORTAL_GENERATE)
+        return Target(named.origin, named.path)
+
+    def _token(self, good: GoodAnswer, audience: Audience, validity: float | None) -> Token:
+        now, wall_now = self.clock(), self.wall_clock()
+        # The service's own clock counts where the two disagree; its Date has whole seconds only
+        if good.server_time is not None and abs(good.server_time - wall_now) > _CLOCKS_AGREE:
+            wall_now = good.server_time
+        seconds = lifetime.life(
+            good.expires,
+            wall_now=wall_now,
+            requested=self.expiration * 60.0,
+            short_validity=good.seconds if good.seconds is not None else validity,
+        )
+        return Token(good.token, audience, now, now + seconds)
+
+
+def binding(audience: Audience) -> dict[str, str]:
+    """The fields that bind a token to the referer, or to our address where none is sent."""
+    if not audience.referer:
+        return {"client": "requestip"}
+    return {"client": "referer", "referer": audience.referer}
+
+
+def is_online(origin: Origin) -> bool:
+    """Whether this is ArcGIS Online: its hosts are one site, and one token is good for all of them."""
+    return origin.scheme == "https" and f".{origin.host}".endswith(_ONLINE)
+
+
+def _down(error: UpstreamFailed) -> TokenUnavailable:
+    """The service is down, the credential is not wrong: a 503 that says when to come back."""
+    return TokenUnavailable(
+        error.message.replace("The server", "The token service", 1), *error.details, slug=error.slug, retry_after=1
+    )
+
+
+def _silenced(error: ProxyError, answer: Answer, secret: Secret | None) -> ProxyError:
+    """`error`, less the service's own words where its answer repeats the secret it was sent."""
+    plain = secret.reveal() if secret is not None else ""
+    if not plain:
+        return error
+    forms = {plain, quote(plain, safe=""), quote_plus(plain), html.escape(plain)}
+    document = json_object(answer, any_status=True)
+    said = answer.body.decode("utf-8", "replace") + json.dumps(document, ensure_ascii=False)
+    if not any(form in said or json.dumps(form, ensure_ascii=False)[1:-1] in said for form in forms):
+        return error
+    return type(error)(
+        "The token service does not give a token; its words are not shown, since they repeat what must stay secret.",
+        slug=error.slug,
+        retry_after=error.retry_after,
+    )

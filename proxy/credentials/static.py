@@ -1,0 +1,23 @@
+"""An API key or a long-lived token: used as it is. Nothing can renew it, so a rejected one is the operator's."""
+
+import math
+from dataclasses import dataclass
+
+from proxy.model import StaticCredential, fingerprint
+from proxy.ports import Clock, TokenSource
+from proxy.traffic import Audience, Token
+
+
+@dataclass(frozen=True, slots=True)
+class StaticProvider:
+    """Implements `ports.TokenProvider` for one `StaticCredential`."""
+
+    credential: StaticCredential
+    clock: Clock
+
+    def fingerprint(self) -> str:
+        return fingerprint(self.credential)
+
+    async def fetch(self, audience: Audience, tokens: TokenSource) -> Token:
+        """See `ports.TokenProvider.fetch`. How long it lives nobody tells us."""
+        return Token(self.credential.value, audience, self.clock(), math.inf, is_renewable=False)

@@ -1,0 +1,224 @@
+"""NTLM and Negotiate logins (Integrated Windows Authentication), on connections of their own.
+
+NTLM signs in a connection, not a request: the three legs must travel on one, and what is signed in must never carry
+somebody else's request. Kerberos signs in each request, since servers differ in whether they remember it. The
+mechanisms themselves are pyspnego's (MS-NLMP, RFC 4178, RFC 4559); the bindings to TLS are RFC 5929's.
+"""
+
+import asyncio
+import hashlib
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Callable
+from typing import Final, ParamSpec, TypeVar
+
+import spnego
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from spnego.channel_bindings import GssChannelBindings
+from spnego.exceptions import (
+    BadMechanismError,
+    FeatureMissingError,
+    NegotiateOptions,
+    NoCredentialError,
+    SpnegoError,
+)
+
+from proxy import names
+from proxy.core.challenge import find_challenge
+from proxy.errors import CredentialMisconfigured, CredentialRefused, UpstreamFailed, UpstreamTimeout
+from proxy.model import HttpLogin, Scheme
+from proxy.ports import Lane, Transport
+from proxy.traffic import Body, Outgoing, Reply
+
+_MOST_LEGS: Final = 4
+_MOST_READ: Final = 1024 * 1024  # bytes of a challenge's page, read so that the connection lives on
+_STEP_PATIENCE: Final = 10.0  # seconds; a Kerberos step asks the directory
+_NTLM: Final = "ntlm"
+NO_TICKET: Final = "no_ticket"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class WindowsSession:
+    """Implements `ports.Upstream`: an answer with status 401 is the server's word on the login."""
+
+    def __init__(self, login: HttpLogin, transport: Transport) -> None:
+        self._login, self._transport = login, transport
+        self._scheme: Scheme | None = None  # as the server offered it
+        self._is_per_request = False  # Kerberos: a ticket with every request
+
+    async def send(self, outgoing: Outgoing) -> Reply:
+        """See `ports.Upstream.send`."""
+        lane = await self._transport.lane(outgoing.target.origin, outgoing.route)
+        try:
+            reply = await self._on(lane, outgoing)
+        except BaseException:
+            lane.release()
+            raise
+        return _releasing(reply, lane)
+
+    async def _on(self, lane: Lane, outgoing: Outgoing) -> Reply:
+        if self._is_per_request and self._scheme is not None:
+            return await self._sign_in(lane, outgoing, self._scheme)
+        has_body = outgoing.body.stream is not None or bool(outgoing.body.whole)
+        if has_body and not (lane.is_signed_in and outgoing.body.replayable):
+            # Asked without the body: it goes up once, when the connection is signed in
+            reply = await lane.send(_bodiless(outgoing, "HEAD"))
+            if reply.status != names.CODE_UNAUTHORIZED:
+                await _drain(reply)
+                return await lane.send(outgoing)
+        else:
+            reply = await lane.send(outgoing)
+        if reply.status != names.CODE_UNAUTHORIZED:
+            return reply
+        lane.is_signed_in = False
+        self._scheme = self._offered(reply)
+        if self._scheme is None:
+            return reply
+        await _drain(reply)
+        return await self._sign_in(lane, outgoing, self._scheme)
+
+    def _offered(self, reply: Reply) -> Scheme | None:
+        """Of what the server offers, what was configured comes first. NTLM does without Negotiate and the other way
+        round, but not for somebody who has no password."""
+        asked = reply.headers.get(names.WWW_AUTHENTICATE, "")
+        offered = [each for each in (Scheme.NEGOTIATE, Scheme.NTLM) if find_challenge(asked, each.value)]
+        if self._login.scheme in offered:
+            return self._login.scheme
+        return offered[0] if offered and self._login.username else None
+
+    async def _sign_in(self, lane: Lane, outgoing: Outgoing, scheme: Scheme) -> Reply:
+        context = await self._step(self._context, lane, outgoing.target.origin.host, scheme)
+        token = await self._step(context.step)
+        for leg in range(_MOST_LEGS):
+            if token is None:
+                break
+            is_ntlm = context.negotiated_protocol == _NTLM
+            # The first message of NTLM is only ever answered with a challenge: no body is sent for that
+            attempt = _bodiless(outgoing, outgoing.method) if is_ntlm and leg == 0 else outgoing
+            reply = await lane.send(_with(attempt, f"{scheme.value} {b64encode(token).decode('ascii')}"))
+            if reply.status != names.CODE_UNAUTHORIZED:
+                self._is_per_request = not is_ntlm
+                lane.is_signed_in = is_ntlm
+                return reply
+            challenge = find_challenge(reply.headers.get(names.WWW_AUTHENTICATE, ""), scheme.value)
+            if challenge is None or not challenge.token or context.complete:
+                return reply  # refused
+            if attempt is outgoing and not outgoing.body.replayable:
+                reply.close()
+                raise UpstreamFailed("The server wanted a fresh login; send the request again.", slug="not_replayable")
+            await _drain(reply)
+            token = await self._step(context.step, _decoded(challenge.token))
+        raise UpstreamFailed("The login at the web server did not come to an end.", slug="bad_answer")
+
+    def _context(self, lane: Lane, host: str, scheme: Scheme) -> spnego.ContextProxy:
+        login = self._login
+        username = f"{login.domain}\\{login.username}" if login.domain else login.username
+        is_ntlm = Scheme.NTLM in (scheme, login.scheme)
+        return spnego.client(
+            username or None,
+            login.password.reveal() or None,
+            hostname=host,
+            service="HTTP",
+            channel_bindings=_bindings(lane.peer_certificate()),
+            protocol=_NTLM if scheme is Scheme.NTLM else "negotiate",
+            options=NegotiateOptions.use_ntlm if is_ntlm else NegotiateOptions.none,
+        )
+
+    async def _step(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """In a thread, since Kerberos asks the directory meanwhile."""
+        try:
+            async with asyncio.timeout(_STEP_PATIENCE):
+                return await asyncio.to_thread(step, *args, **kwargs)
+        except TimeoutError:
+            raise UpstreamTimeout("The Kerberos directory did not answer in time.") from None
+        except (NoCredentialError, BadMechanismError, FeatureMissingError):
+            if self._login.username:
+                raise _unusable() from None
+            raise _no_ticket() from None
+        except (SpnegoError, ValueError):  # their words name users and realms
+            raise CredentialRefused(
+                "The Windows login does not succeed.",
+                "Check user name, password and domain, and the clock of this machine.",
+            ) from None
+
+
+def _no_ticket() -> CredentialMisconfigured:
+    return CredentialMisconfigured(
+        "There is no Kerberos ticket for the proxy.",
+        "Give it a keytab (KRB5_CLIENT_KTNAME) or a ticket (kinit, KRB5CCNAME), or username and password; "
+        "Kerberos itself needs: pip install 'arcgis-resource-proxy[kerberos]'.",
+        slug=NO_TICKET,
+    )
+
+
+def _unusable() -> CredentialMisconfigured:
+    return CredentialMisconfigured(
+        "No login that the web server offers can be made with this credential.",
+        "Write the user as name and domain; without a Kerberos directory only NTLM is left, and it needs a password.",
+    )
+
+
+def _bindings(certificate: bytes | None) -> GssChannelBindings | None:
+    """Ties the login to the TLS connection (Extended Protection), so that it cannot be relayed: RFC 5929 §4.1."""
+    if certificate is None:
+        return None
+    try:
+        algorithm = x509.load_der_x509_certificate(certificate).signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    name = algorithm.name if algorithm is not None and algorithm.name not in ("md5", "sha1") else "sha256"
+    digest = hashlib.new(name.replace("-", "_"), certificate).digest()
+    return GssChannelBindings(application_data=b"tls-server-end-point:" + digest)
+
+
+def _with(outgoing: Outgoing, authorization: str) -> Outgoing:
+    headers = {**outgoing.headers, names.AUTHORIZATION: authorization}
+    return Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route)
+
+
+def _bodiless(outgoing: Outgoing, method: str) -> Outgoing:
+    headers = {name: value for name, value in outgoing.headers.items() if name != names.CONTENT_TYPE}
+    return Outgoing(method, outgoing.target, headers, Body(), outgoing.route)
+
+
+def _decoded(token: str) -> bytes:
+    try:
+        return b64decode(token, validate=True)
+    except ValueError:
+        raise UpstreamFailed("The web server's login challenge is malformed.", slug="bad_answer") from None
+
+
+async def _drain(reply: Reply) -> None:
+    """Reads an answer that nobody wants, so that its connection lives on."""
+    try:
+        if not isinstance(reply.body, bytes):
+            read = 0
+            async for piece in reply.body:
+                read += len(piece)
+                if read > _MOST_READ:
+                    break
+    finally:
+        reply.close()
+
+
+def _releasing(reply: Reply, lane: Lane) -> Reply:
+    """The lane goes back with the end of the answer."""
+    body, close = reply.body, reply.close
+
+    def closed() -> None:
+        close()
+        lane.release()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            if isinstance(body, bytes):
+                yield body
+            else:
+                async for piece in body:
+                    yield piece
+        finally:
+            closed()
+
+    return Reply(reply.status, reply.headers, pieces(), closed)

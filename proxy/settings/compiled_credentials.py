@@ -1,0 +1,185 @@
+"""Credentials and the routes that carry them, from settings that were checked before: nothing here complains."""
+
+import hashlib
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from proxy.core.addresses import names_loopback
+from proxy.core.match import RulePlace, parse_place
+from proxy.core.servers import server_of
+from proxy.core.target import parse_url
+from proxy.model import (
+    AppCredential,
+    ArcGISCredential,
+    ClientCertificate,
+    Credential,
+    ExchangeCredential,
+    HttpLogin,
+    Identity,
+    Network,
+    Origin,
+    OutboundProxy,
+    Reach,
+    Route,
+    Scheme,
+    Scope,
+    Secret,
+    Server,
+    StaticCredential,
+    WebCredential,
+)
+from proxy.settings.kinds import LOGINS, kind_in_place, kind_of
+from proxy.settings.schema import CertificateFiles, CredentialKeys, CredentialSettings, RuleSettings, Settings
+
+ONLINE_OAUTH: Final = "https://www.arcgis.com/sharing/rest/oauth2"
+_SCHEMES: Final = {scheme.value.lower(): scheme for scheme in Scheme}
+_NONE: Final = Secret("")
+
+
+def compile_credentials(settings: Settings) -> tuple[Credential, ...]:
+    """The named ones, and those that rules have in place."""
+    named = settings.credentials.items()
+    found = [_credential(name, keys, keys.type, _service_route(settings, name)) for name, keys in named]
+    for rule in settings.serverUrls:
+        kind, name = kind_in_place(rule), credential_name(rule)
+        if kind is not None and name is not None:
+            found.append(_credential(name, rule, kind, _service_route(settings, name)))
+    return tuple(found)
+
+
+def credential_name(rule: RuleSettings) -> str | None:
+    """The credential of a rule; one in place is called after the rule. Rules for one URL that differ in what they
+    match may have different users: so do the names differ."""
+    if rule.credential is not None or kind_in_place(rule) is None:
+        return rule.credential
+    marks = [mark for mark, is_so in (("alone", not rule.matchAll), ("strict", rule.caseSensitive)) if is_so]
+    return f"{rule.url} ({', '.join(marks)})" if marks else rule.url
+
+
+def route_of(rule: RuleSettings, place: RulePlace, settings: Settings) -> Route:
+    """How a rule's own server is reached, and as whom."""
+    upstream = settings.upstream
+    keys = settings.credentials[rule.credential] if rule.credential else rule
+    allowed: tuple[Network, ...] = (*settings.allowAddresses, *rule.allowAddresses)
+    files = rule.clientCertificate or keys.clientCertificate
+    certificate = certificate_of(files) if files is not None else None
+    outbound = rule.outboundProxy or upstream.outboundProxy
+    return Route(
+        connect_timeout=rule.timeout or upstream.connectTimeout,
+        header_timeout=rule.timeout or upstream.headerTimeout,
+        idle_timeout=rule.timeout or upstream.idleTimeout,
+        max_connections=rule.maxConnections or upstream.maxConnections,
+        reach=Reach.PUBLIC if place.wildcard else _reach(place.host),
+        allow_addresses=allowed,
+        ca_bundle=rule.caBundle,
+        certificate=certificate,
+        tls_version=_version(rule.caBundle, certificate),
+        outbound_proxy=outbound if isinstance(outbound, OutboundProxy) else None,
+        identity=_identity(rule, keys, place),
+    )
+
+
+def certificate_of(files: str | CertificateFiles) -> ClientCertificate:
+    """A client certificate as written: one file, or its parts."""
+    if isinstance(files, str):
+        return ClientCertificate(files)
+    return ClientCertificate(files.certificate, files.key, files.password)
+
+
+def _identity(rule: RuleSettings, keys: CredentialSettings | RuleSettings, place: RulePlace) -> Identity | None:
+    headers = {name.lower(): value for source in (keys, rule) for name, value in source.headers.items()}
+    # With a portal the login is for the portal, and the server gets a token
+    login = _login(keys) if keys.portalUrl is None else None
+    if not headers and login is None:
+        return None
+    scope = Scope(place.scheme, place.host, place.wildcard, place.port)
+    return Identity(credential_name(rule) or rule.url, scope, tuple(headers.items()), login)
+
+
+def _login(keys: CredentialSettings | RuleSettings) -> HttpLogin | None:
+    kind = kind_of(keys)
+    if kind not in LOGINS:
+        return None
+    username, domain = keys.username or "", keys.domain or ""
+    if "\\" in username and not domain:
+        domain, _, username = username.partition("\\")
+    if kind == "basic" and domain:
+        username, domain = f"{domain}\\{username}", ""
+    return HttpLogin(_SCHEMES[kind], username, keys.password or _NONE, domain)
+
+
+def _service_route(settings: Settings, credential: str) -> Route:
+    """How a portal or token service on another origin is reached: as the first rule of the credential, but as
+    nobody; whose web server does the login knows us by it."""
+    for rule in settings.serverUrls:
+        if credential_name(rule) != credential:
+            continue
+        keys = settings.credentials[rule.credential] if rule.credential else rule
+        route = replace(route_of(rule, parse_place(rule.url), settings), identity=None)
+        url = keys.portalUrl or keys.tokenServiceUri or keys.oauth2Endpoint
+        if url is None:
+            return replace(route, reach=Reach.LISTED)
+        origin, login = parse_url(url).origin, _login(keys)
+        identity = Identity(credential, _scope(origin), login=login) if keys.portalUrl and login is not None else None
+        return replace(route, reach=_reach(origin.host), identity=identity)
+    return Route()
+
+
+def _scope(origin: Origin) -> Scope:
+    return Scope(origin.scheme, origin.host, port=origin.port)
+
+
+def _reach(host: str) -> Reach:
+    return Reach.LOOPBACK if names_loopback(host) else Reach.LISTED
+
+
+def _version(ca_bundle: str | None, certificate: ClientCertificate | None) -> str:
+    """Changes when a file does: connections that were made with the old one are then made anew."""
+    files = [ca_bundle, *((certificate.certificate, certificate.key) if certificate else ())]
+    digest = hashlib.sha256()
+    for name in files:
+        with suppress(OSError):
+            digest.update(Path(name).read_bytes() if name else b"")
+    return digest.hexdigest()[:16] if any(files) else ""
+
+
+def _credential(name: str, keys: CredentialKeys, kind: str, route: Route) -> Credential:
+    portal = _portal(keys.portalUrl) if keys.portalUrl else None
+    match kind:
+        case "arcgis":
+            return ArcGISCredential(
+                name=name,
+                username=keys.username or "",
+                password=keys.password or _NONE,
+                token_service=parse_url(keys.tokenServiceUri) if keys.tokenServiceUri else None,
+                portal=portal,
+                expiration=keys.expiration,
+                token_param=keys.tokenParamName,
+                service_route=route,
+            )
+        case "oauth":
+            endpoint = parse_url(keys.oauth2Endpoint or ONLINE_OAUTH)
+            return AppCredential(
+                name=name,
+                client_id=keys.clientId or "",
+                client_secret=keys.clientSecret or _NONE,
+                endpoint=endpoint,
+                portal=portal or server_of(endpoint) or Server(endpoint.origin, ""),
+                expiration=keys.expiration,
+                token_param=keys.tokenParamName,
+                service_route=route,
+            )
+        case "token":
+            return StaticCredential(name, keys.accessToken or _NONE, keys.tokenParamName)
+        case _ if portal is not None:
+            return ExchangeCredential(name, portal, keys.expiration, keys.tokenParamName, route)
+        case _:
+            return WebCredential(name, kind)
+
+
+def _portal(url: str) -> Server:
+    """People also write the portal's home page or its /sharing/rest."""
+    target = parse_url(url)
+    return server_of(target) or Server(target.origin, target.path.rstrip("/"))

@@ -1,0 +1,49 @@
+"""Where findings are gathered: errors and warnings, each at its place in the file."""
+
+from pathlib import Path
+
+from proxy.core.target import parse_url
+from proxy.errors import BadRequest
+from proxy.model import Target
+from proxy.settings.document import Complaint, Document, KeyPath
+
+
+class Findings:
+    """What is wrong with one document."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self.errors: list[Complaint] = []
+        self.warnings: list[Complaint] = []
+
+    def error(self, path: KeyPath, what: str) -> None:
+        """The configuration cannot be used so."""
+        self.errors.append(self._document.complaint(path, what))
+
+    def warn(self, path: KeyPath, what: str) -> None:
+        """It can, but is it meant?"""
+        self.warnings.append(self._document.complaint(path, what))
+
+    def url(self, url: str, path: KeyPath) -> Target | None:
+        """A URL that is a setting; None, with a finding, where it is none."""
+        try:
+            return parse_url(url)
+        except BadRequest as error:
+            self.error(path, of_a_setting(error.message))
+            return None
+
+    def readable(self, name: str, path: KeyPath) -> bool:
+        """Whether a file can be read; a finding where not."""
+        try:
+            with Path(name).open("rb") as file:
+                file.read(1)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "this is no name of a file"
+            self.error(path, f"the file {name!r} cannot be read: {why}; check path and permissions")
+            return False
+        return True
+
+
+def of_a_setting(message: str) -> str:
+    """The parser speaks of targets; a setting is none."""
+    return message.replace("target URL", "URL").replace("target", "URL")

@@ -1,0 +1,37 @@
+"""Looks at the first bytes of an answer and puts them back: the waiting half of `core.classify`."""
+
+from collections.abc import AsyncIterator
+
+from proxy.core.classify import Finding, Verdict, inspect
+from proxy.traffic import Reply
+
+
+async def examine(reply: Reply, wanted: str, path: str) -> Finding:
+    """The finding on `reply`, whose body is whole again afterwards. Closes it where looking fails."""
+    try:
+        inspector = inspect(reply.status, reply.headers, wanted=wanted, path=path)
+        if inspector is None:
+            return Finding(Verdict.PASS)
+        if isinstance(inspector, Finding):
+            return inspector
+        if isinstance(reply.body, bytes):
+            return inspector.feed(reply.body) or inspector.finish()
+        held: list[bytes] = []
+        finding: Finding | None = None
+        async for piece in reply.body:
+            held.append(piece)
+            finding = inspector.feed(piece)
+            if finding is not None:
+                break
+        reply.body = _resumed(held, reply.body)
+        return finding or inspector.finish()
+    except BaseException:
+        reply.close()
+        raise
+
+
+async def _resumed(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while held:
+        yield held.pop(0)
+    async for piece in rest:
+        yield piece

@@ -1,0 +1,131 @@
+"""TLS towards upstreams: whom we trust, and who we are (PKI). Names and chains are always checked, from TLS 1.2 on."""
+
+import os
+import secrets
+import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    pkcs12,
+)
+
+from proxy.errors import CredentialMisconfigured
+from proxy.model import ClientCertificate, Secret
+
+AnyContext = TypeVar("AnyContext", bound=ssl.SSLContext)
+
+_PKCS12: Final = (".p12", ".pfx")
+_NO_PASSWORD: Final = Secret("")  # OpenSSL would else ask for one on the terminal
+
+
+@lru_cache(maxsize=256)
+def tls_context(ca_bundle: str | None, certificate: ClientCertificate | None, version: str) -> ssl.SSLContext:
+    """The context that all connections with this trust share. `version` is `Route.tls_version`: a renewed file makes
+    another context. Raises as `fill`."""
+    return fill(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_bundle, certificate)
+
+
+def peer_context(ca_bundle: str | None, certificate: ClientCertificate | None) -> "PeerContext":
+    """A context for one connection at a time. Raises as `fill`."""
+    return fill(PeerContext(ssl.PROTOCOL_TLS_CLIENT), ca_bundle, certificate)
+
+
+def fill(context: AnyContext, ca_bundle: str | None, certificate: ClientCertificate | None) -> AnyContext:
+    """Trust is the system's, or `ca_bundle` alone. Raises CredentialMisconfigured where a file that was good when the
+    configuration was loaded is so no more."""
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        if ca_bundle is None:
+            context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        else:
+            context.load_verify_locations(cafile=ca_bundle)
+        if certificate is not None:
+            load_certificate(context, certificate)
+    except (OSError, ValueError):
+        raise CredentialMisconfigured(
+            "A file with certificates cannot be used any more.", "`resource-proxy check` says which, and why."
+        ) from None
+    return context
+
+
+class PeerContext(ssl.SSLContext):
+    """Remembers the last connection that was made with it, for logins that are bound to the server's certificate."""
+
+    _last: ssl.SSLObject | None = None
+
+    def wrap_bio(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+        """As every SSLContext; asyncio and uvloop begin each connection with it."""
+        self._last = super().wrap_bio(*args, **kwargs)
+        return self._last
+
+    def peer_certificate(self) -> bytes | None:
+        """DER; None before the first handshake."""
+        try:
+            return self._last.getpeercert(binary_form=True) if self._last is not None else None
+        except ValueError:  # the handshake is not done
+            return None
+
+
+def load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) -> None:
+    """Raises OSError (ssl.SSLError too) or ValueError where file, key or password are wrong."""
+    if Path(certificate.certificate).suffix.lower() in _PKCS12:
+        one_time = Secret(secrets.token_urlsafe(32))
+        with _as_file(_pem(certificate, one_time)) as name:
+            context.load_cert_chain(name, password=one_time.reveal())
+        return
+    password = certificate.password or _NO_PASSWORD
+    context.load_cert_chain(certificate.certificate, certificate.key, password=password.reveal())
+
+
+def ends_at(certificate: ClientCertificate) -> datetime:
+    """When the certificate ends, in UTC. Raises OSError or ValueError."""
+    content = Path(certificate.certificate).read_bytes()
+    if Path(certificate.certificate).suffix.lower() not in _PKCS12:
+        return x509.load_pem_x509_certificate(content).not_valid_after_utc
+    password = certificate.password.reveal().encode() if certificate.password else None
+    stored = pkcs12.load_pkcs12(content, password).cert
+    if stored is None:
+        raise ValueError("there is no certificate in the file")
+    return stored.certificate.not_valid_after_utc
+
+
+def _pem(certificate: ClientCertificate, one_time: Secret) -> bytes:
+    """A PKCS#12 file as PEM, its key under a password that lives as long as this call."""
+    password = certificate.password.reveal().encode() if certificate.password else None
+    stored = pkcs12.load_pkcs12(Path(certificate.certificate).read_bytes(), password)
+    if stored.key is None or stored.cert is None:
+        raise ValueError("there is no certificate with its key in the file")
+    key = stored.key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(one_time.reveal().encode())
+    )
+    chain = [stored.cert, *stored.additional_certs]
+    return key + b"".join(each.certificate.public_bytes(Encoding.PEM) for each in chain)
+
+
+@contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """Python's ssl reads keys from files alone: one in memory where the system has such, else one for our eyes."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("certificate")
+        try:
+            os.write(descriptor, content)
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+        return
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        file.write(content)
+    try:
+        yield file.name
+    finally:
+        Path(file.name).unlink()
