@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.model import Access, Limits, Listen, Origin, Place, Rate, Reach, Secret
+from proxy.model import Access, ArcGISCredential, Limits, Listen, Origin, Place, Rate, Reach, Secret
 from tests.unit.settings.files import PAGES, RULE, loaded
 
 
@@ -162,6 +162,7 @@ def test_a_named_credential(tmp_path: Path) -> None:
         """
     configuration = loaded(tmp_path, text)
     (credential,) = configuration.credentials
+    assert isinstance(credential, ArcGISCredential)
     assert configuration.rules[0].credential == credential.name == "city"
     assert (credential.username, credential.password) == ("CITY\\webmap", Secret("p: #1"))
     assert credential.token_service is not None
@@ -183,7 +184,9 @@ def test_a_named_credential(tmp_path: Path) -> None:
 )
 def test_a_portal_may_be_written_with_what_follows_its_context(tmp_path: Path, portal: str) -> None:
     text = f"{PAGES}{RULE}    username: u\n    password: p\n    portalUrl: {portal}\n"
-    assert str(loaded(tmp_path, text).credentials[0].portal) == "https://portal.example.com/Portal"
+    (credential,) = loaded(tmp_path, text).credentials
+    assert isinstance(credential, ArcGISCredential)
+    assert str(credential.portal) == "https://portal.example.com/Portal"
 
 
 def test_credentials_in_place_on_one_url_stay_apart(tmp_path: Path) -> None:
@@ -197,7 +200,7 @@ def test_credentials_in_place_on_one_url_stay_apart(tmp_path: Path) -> None:
           - {{url: 'https://h/b'}}
         """
     configuration = loaded(tmp_path, text)
-    users = {credential.name: credential.username for credential in configuration.credentials}
+    users = {each.name: each.username for each in configuration.credentials if isinstance(each, ArcGISCredential)}
     assert [users.get(rule.credential or "") for rule in configuration.rules] == ["one", "two", "three", "four", None]
 
 
