@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
 
-from proxy import __version__
+from proxy import __version__, live_check
 from proxy.assemble import Service
 from proxy.errors import ConfigurationError
 from proxy.explain import explain as explain_target
@@ -33,6 +36,7 @@ _CONFIG = click.option(
     help="The configuration file.",
 )
 _FINDINGS, _UNUSABLE = 1, 2
+_PIPED_WIDTH = 180  # columns of a table that no terminal limits
 _OUT = Console(soft_wrap=True, highlight=False)
 _ERR = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -56,11 +60,19 @@ def serve(config: Path) -> None:
 
 @main.command()
 @_CONFIG
-def check(config: Path) -> None:
-    """Look the configuration over: every complaint at once, with its line and what to write instead."""
+@click.option("--live", is_flag=True, help="Get each token and open each URL, too.")
+@click.option("--json", "as_json", is_flag=True, help="What --live finds, as JSON.")
+def check(config: Path, live: bool, as_json: bool) -> None:
+    """Look the configuration over: every complaint at once, with its line and what to write instead.
+
+    With --live every rule is tried on its server, as a page that the file lets in would: what was discovered, the
+    token's life, how it travels, what a sample request answered, and what to do where that failed.
+    """
     configuration = _loaded(config)
     for warning in configuration.warnings:
-        _OUT.print(f"[yellow]warning[/] {_plain(warning)}")
+        (_ERR if as_json else _OUT).print(f"[yellow]warning[/] {_plain(warning)}")
+    if live or as_json:
+        sys.exit(_run(_check_live(configuration, as_json=as_json)))
     rules, credentials = len(configuration.rules), len(configuration.credentials)
     _OUT.print(f"[green]good[/] {config}: {rules} rules, {credentials} credentials")
 
@@ -109,6 +121,45 @@ def simulate(host: str, port: int, profile: str) -> None:
 def schema() -> None:
     """Print the JSON Schema of proxy.yaml, for editors."""
     click.echo(json.dumps(schema_document(), indent=2))
+
+
+async def _check_live(configuration: Configuration, *, as_json: bool) -> int:
+    configure_log("error", "auto")
+    with Progress(TextColumn("trying"), BarColumn(), MofNCompleteColumn(), console=_ERR, transient=True) as progress:
+        bar = progress.add_task("", total=len(configuration.rules), visible=_ERR.is_terminal)
+        lines = await live_check.look(configuration, lambda line: progress.advance(bar))
+    if as_json:
+        click.echo(live_check.as_json(lines))
+    else:
+        _print_table(lines)
+    return 0 if all(line.good for line in lines) else _FINDINGS
+
+
+def _print_table(lines: list[live_check.Line]) -> None:
+    """A row for each rule; what went wrong, and what to do, in whole sentences below."""
+    out = _OUT if _OUT.is_terminal else Console(width=_PIPED_WIDTH, highlight=False)
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
+    for title, least in (
+        ("", 4),
+        ("rule", 24),
+        ("credential", 6),
+        ("who the proxy is", 10),
+        ("token", 8),
+        ("answer", 12),
+    ):
+        table.add_column(title, overflow="fold", min_width=least)
+    notes: list[str] = []
+    for line in lines:
+        answer = line.answer
+        if not line.good:
+            notes.append(f"{line.rule}: {line.answer} {line.advice}".rstrip())
+            answer = f"see {len(notes)}"
+        name = "in place" if line.credential == line.rule else line.credential or "none"
+        mark = "[green]good[/]" if line.good else "[red]bad[/]"
+        table.add_row(mark, *map(_plain, (line.rule, name, line.discovered, line.token, answer)))
+    out.print(table)
+    for number, note in enumerate(notes, 1):
+        _OUT.print(f"[red]{number}.[/] {_plain(note)}")
 
 
 async def _serve(path: Path, configuration: Configuration) -> int:

@@ -8,7 +8,17 @@ from proxy.core import operations
 from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_request_target
 from proxy.errors import ProxyError
-from proxy.model import Headers, Rule, Target
+from proxy.model import (
+    AppCredential,
+    ArcGISCredential,
+    Credential,
+    ExchangeCredential,
+    Headers,
+    Rule,
+    StaticCredential,
+    Target,
+    WebCredential,
+)
 from proxy.plan import decide
 from proxy.runtime import Runtime
 from proxy.traffic import Exchange, Incoming
@@ -41,7 +51,7 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict
         reason = operations.refuse_reason(plan.rule, operation)
         if reason is not None:
             return Verdict((*lines, ("refused", reason)), is_allowed=False)
-        lines += _sent(plan.rule, plan.target)
+        lines += _sent(runtime, plan.rule, plan.target)
     except ProxyError as error:
         return Verdict((*lines, ("refused", " ".join((error.message, *error.details)))), is_allowed=False)
     return Verdict((*lines, ("allowed", "yes")), is_allowed=True)
@@ -55,16 +65,43 @@ def without_proxy(url: str, paths: tuple[str, ...]) -> str:
     return url
 
 
-def _sent(rule: Rule, target: Target) -> list[tuple[str, str]]:
+def _sent(runtime: Runtime, rule: Rule, target: Target) -> list[tuple[str, str]]:
+    lines = [("referer", rule.referer or "none")]
     if rule.credential is None:
-        return [("credential", "none: the request passes as it is")]
+        return [("credential", "none: the request passes as it is"), *lines]
+    credential = runtime.credentials[rule.credential]
+    first = [("credential", f"{credential.name}: {presented(credential, rule)}")]
+    if isinstance(credential, WebCredential):
+        return first + lines
     place = rule.place.value if rule.place else "header, or query once the server has shown that it hears no header"
-    return [
-        ("credential", rule.credential),
-        ("server", str(server_for_rule(rule, target))),
-        ("token", f"…hidden…, sent as {place}"),
-        ("referer", rule.referer or "none"),
-    ]
+    server = str(server_for_rule(rule, target))
+    return [*first, ("server", server), ("token", f"…hidden…, sent as {place}"), *lines]
+
+
+def presented(credential: Credential, rule: Rule) -> str:
+    """Who the proxy is on a rule, in words, secrets hidden: token, login, headers and certificate."""
+    match credential:
+        case ArcGISCredential():
+            kinds = [f"token for user {credential.username}"]
+        case AppCredential():
+            kinds = [f"token for app {credential.client_id} of {credential.portal}"]
+        case StaticCredential():
+            kinds = ["token as configured"]
+        case ExchangeCredential():
+            login = credential.service_route.identity
+            how = f" by {login.login.scheme.value}" if login is not None and login.login is not None else ""
+            kinds = [f"token of portal {credential.portal}, signed in{how}"]
+        case _:
+            kinds = []
+    identity = rule.route.identity
+    if identity is not None and identity.login is not None:
+        user = identity.login.username or "the machine's own ticket"
+        kinds.append(f"{identity.login.scheme.value} login as {user}")
+    if identity is not None and identity.headers:
+        kinds.append(f"headers {', '.join(name for name, _ in identity.headers)}")
+    if rule.route.certificate is not None:
+        kinds.append(f"certificate {rule.route.certificate.certificate}")
+    return " and ".join(kinds)
 
 
 async def _nothing() -> AsyncIterator[bytes]:

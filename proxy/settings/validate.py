@@ -53,6 +53,7 @@ class Validated:
                 errors = error.errors(include_input=False, include_url=False)
             else:
                 return
+            errors = _meant_of_unions(value, errors)
             bad = [_path_of(value, each) for each in errors]
             if turn == 0:  # later turns find only what the removals made
                 self.complaints = [
@@ -66,6 +67,17 @@ class Validated:
     def is_independent(self, complaint: Complaint) -> bool:
         """Whether a later finding stands on its own, rather than being made by a key that was taken out."""
         return not any(_hangs_on(complaint.path, removed) for removed in self._removed)
+
+
+def _meant_of_unions(value: object, errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Where text or a mapping may stand and a mapping does, that it is no text says nothing."""
+    paths = [_path_of(value, each) for each in errors]
+    return [
+        each
+        for each, path in zip(errors, paths, strict=True)
+        if each["type"] != "string_type"
+        or not any(len(other) > len(path) and other[: len(path)] == path for other in paths)
+    ]
 
 
 def _hangs_on(path: KeyPath, removed: KeyPath) -> bool:

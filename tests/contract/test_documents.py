@@ -6,7 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+import trustme
 from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from proxy import errors
 from proxy.cli import main
@@ -65,17 +70,34 @@ def test_an_error_has_a_status_that_opens_no_dialog_and_is_in_the_readme(kind: t
     assert f"`{kind.slug}`" in README
 
 
-def test_the_readmes_yaml_passes_check(tmp_path: Path) -> None:
+@pytest.fixture
+def certificates(tmp_path: Path) -> dict[str, Path]:
+    """Files for the names in the README."""
+    authority = trustme.CA()
+    leaf = authority.issue_cert("map.example.com")
+    pem, p12 = tmp_path / "authority.pem", tmp_path / "map.p12"
+    authority.cert_pem.write_to_path(str(pem))
+    key = serialization.load_pem_private_key(leaf.private_key_pem.bytes(), None)
+    assert isinstance(key, EllipticCurvePrivateKey)
+    certificate = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
+    encrypted = serialization.BestAvailableEncryption(b"secret")
+    p12.write_bytes(pkcs12.serialize_key_and_certificates(None, key, certificate, None, encrypted))
+    return {"/etc/ssl/city-ca.pem": pem, "/run/secrets/map.p12": p12}
+
+
+def test_the_readmes_yaml_passes_check(tmp_path: Path, certificates: dict[str, Path]) -> None:
     for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)):
         if "serverUrls:" not in block:
             continue
         path, secret = tmp_path / f"{number}.yaml", tmp_path / "secret"
         secret.write_text("secret\n", encoding="utf-8")
+        for written, real in certificates.items():
+            block = block.replace(written, str(real))
         block = re.sub(r"\$\{file:[^}]*\}", f"${{file:{secret}}}", block)
         path.write_text(
             block if "allowedReferers" in block else f'allowedReferers: ["https://m.example"]\n{block}', "utf-8"
         )
-        environ = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", block), "secret")
+        environ = dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+)\}", block), "secret")
         assert load(path, environ).rules, block
 
 
