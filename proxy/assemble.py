@@ -96,6 +96,7 @@ class Service:
         self._adopt(configuration, runtime.generation)
         self.current.runtime = runtime
         await self.transport.retain(routes(configuration))
+        self.public.renew()
         state_change("reloaded", generation=runtime.generation)
 
     async def stop(self) -> None:
@@ -118,8 +119,7 @@ class Service:
             "generation": runtime.generation,
             "uptimeSeconds": round(time.monotonic() - self._started_at),
             "rules": self.metrics.by_rule(),
-            "credentials": self.tokens.snapshot(),
-            "logins": self.web_tier.snapshot(),
+            "credentials": self.tokens.snapshot() + self.web_tier.snapshot(),
             "totals": self.metrics.totals(),
             "rejectedConfiguration": self.rejected(),
             "warnings": list(runtime.configuration.warnings),

@@ -122,7 +122,7 @@ class TokenStore:
                     "credential": audience.credential,
                     "server": str(audience.server),
                     "state": "held off" if now < held.slot.held_until else "good" if living else "none",
-                    "secondsLeft": round(token.expires_at - now) if token is not None and living else None,
+                    "secondsLeft": round(token.expires_at - now) if token and living and token.is_renewable else None,
                     "place": held.place.value if held.place else None,
                     "problem": held.error.message if held.error else None,
                 }

@@ -73,14 +73,19 @@ class WebTier:
         return await self._try(account, identity, identity.login, outgoing)
 
     def snapshot(self) -> list[dict[str, object]]:
-        """What the status page shows of each login: its state, seconds of rest, the last failure in words."""
+        """What the status page shows of each login, in the columns of `TokenStore.snapshot`."""
         now = self._clock()
         return [
             {
                 "credential": identity.credential,
                 "server": str(origin),
-                "state": _state(account.standing, now),
-                "heldSeconds": max(0, round(account.standing.held_until - now)),
+                "state": "held off"
+                if standing.is_resting(account.standing, now)
+                else "good"
+                if account.standing.is_proven
+                else "none",
+                "secondsLeft": None,
+                "place": identity.login.scheme.value if identity.login else None,
                 "problem": account.error.message if account.error else None,
             }
             for (identity, origin), account in self._accounts.items()
@@ -165,12 +170,6 @@ def _refused() -> CredentialRefused:
         "The web server refuses the proxy's user name or password.",
         "Correct the credential in proxy.yaml; until then it is not tried again at once, since accounts lock.",
     )
-
-
-def _state(state: Standing, now: float) -> str:
-    if standing.is_resting(state, now):
-        return "refused"
-    return "good" if state.is_proven and not state.refusals else "not proven yet"
 
 
 def _patience(route: Route) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ipaddress import ip_network
 from typing import Final
 
+from proxy import names
 from proxy.core.addresses import names_loopback
 from proxy.core.admit import parse_entry
 from proxy.core.match import RulePlace, parse_place
@@ -156,6 +157,11 @@ class _Look:
             look_at_credential(self.findings, rule, kind, path)
         elif rule.inject != "auto":
             self.findings.error((*path, "inject"), "has no effect on a rule without a credential; leave it out")
+        named = self._settings.credentials.get(rule.credential or "")
+        taken = {name.lower() for keys in (named, rule) if keys is not None for name in keys.headers}
+        wants = {"bearer": names.AUTHORIZATION, "header": names.X_ESRI_AUTHORIZATION}.get(rule.inject)
+        if wants in taken:
+            self.findings.error((*path, "inject"), f"`headers` has {wants} already; send the token another way")
         return rule.credential is not None or kind is not None
 
     def _signed_place(self, rule: RuleSettings, place: RulePlace, path: KeyPath) -> None:

@@ -23,11 +23,12 @@ class Listener:
     tls: tuple[str, str] | None = None
     port: int = 0  # the real one, where 0 was asked for
     _socket: asyncio.Server | None = field(default=None, init=False)
+    _context: ssl.SSLContext | None = field(default=None, init=False)
 
     async def start(self) -> None:
         """Raises ConfigurationError in one clear line where the address cannot be used."""
         loop = asyncio.get_running_loop()
-        context = _server_context(*self.tls) if self.tls else None
+        context = self._context = _server_context(*self.tls) if self.tls else None
         try:
             self._socket = await loop.create_server(
                 self.server,
@@ -43,6 +44,12 @@ class Listener:
             ) from None
         self.port = int(self._socket.sockets[0].getsockname()[1])
 
+    def renew(self) -> None:
+        """Takes a renewed certificate for new connections. Raises ConfigurationError where it cannot be used, and
+        goes on with the old one."""
+        if self._context is not None and self.tls is not None:
+            _load(self._context, *self.tls)
+
     def stop_accepting(self) -> None:
         """New connections are refused; those that are open go on."""
         if self._socket is not None:
@@ -57,8 +64,12 @@ class Listener:
 def _server_context(certificate: str, key: str) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load(context, certificate, key)
+    return context
+
+
+def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError([f"server.tls: the certificate or key cannot be used: {error}"]) from None
-    return context

@@ -9,6 +9,8 @@ import trustme
 from aiohttp import web
 from yarl import URL
 
+from proxy.assemble import on_free_ports
+from proxy.settings.load import load
 from tests.live.conftest import PAGE, Build
 
 
@@ -75,3 +77,40 @@ async def test_the_listener_serves_https(build: Build, authority: trustme.CA, tm
     url = URL(f"https://localhost:{world.service.public.port}/proxy?ping", encoded=True)
     async with aiohttp.ClientSession() as session, session.get(url, ssl=trust, headers={"Referer": PAGE}) as response:
         assert (await response.json())["Configuration File"] == "OK"
+
+
+async def test_renewed_files_are_used_after_a_reload(build: Build, tmp_path: Path) -> None:
+    old, new = trustme.CA(), trustme.CA()
+    ours, bundle = {"certificate": str(tmp_path / "tls.crt"), "key": str(tmp_path / "tls.key")}, tmp_path / "ca.pem"
+
+    def issue(authority: trustme.CA) -> None:
+        issued = authority.issue_cert("localhost")
+        issued.cert_chain_pems[0].write_to_path(ours["certificate"])
+        issued.private_key_pem.write_to_path(ours["key"])
+
+    issue(old)
+    old.cert_pem.write_to_path(str(bundle))
+    runner, port = await _https_origin(new, "localhost")
+    document = {
+        "server": {"listen": "127.0.0.1:0", "tls": ours},
+        "admin": {"listen": None},
+        "allowedReferers": ["https://maps.example.com"],
+        "serverUrls": [{"url": f"https://localhost:{port}", "caBundle": str(bundle)}],
+    }
+    world = await build(document)
+
+    async def status(authority: trustme.CA) -> int:
+        trust = ssl.create_default_context()
+        authority.configure_trust(trust)
+        url = URL(f"https://localhost:{world.service.public.port}/proxy?https://localhost:{port}/x", encoded=True)
+        async with aiohttp.ClientSession() as session, session.get(url, ssl=trust, headers={"Referer": PAGE}) as answer:
+            return answer.status
+
+    assert await status(old) == 502
+    issue(new)
+    new.cert_pem.write_to_path(str(bundle))
+    await world.service.apply(on_free_ports(load(world.path, {})))
+    assert await status(new) == 200
+    with pytest.raises(aiohttp.ClientConnectorCertificateError):
+        await status(old)
+    await runner.cleanup()
