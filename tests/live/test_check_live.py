@@ -1,0 +1,91 @@
+"""`resource-proxy check --live`: every rule tried on its server, told in words."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from proxy.live_check import Line, look
+from proxy.settings.load import load
+from proxy.simulator.server import Simulator
+from tests.live.conftest import PASSWORD, config
+
+
+async def lines(path: Path, document: dict[str, Any]) -> list[Line]:
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return await look(load(path, {}))
+
+
+async def test_a_good_rule_tells_what_it_is(tmp_path: Path, arcgis: Simulator) -> None:
+    (line,) = await lines(tmp_path / "proxy.yaml", config(arcgis.url))
+    assert line == Line(
+        rule=f"{arcgis.url}/rest/services",
+        credential="city",
+        discovered="token for user webmap, ArcGIS 10.8.1, tokens of its own",
+        token="60 min left, sent in the header",
+        answer="HTTP 200, 2 folders; Public/City/MapServer: HTTP 200, City, 4 layers",
+    )
+    assert arcgis.accounts.logins == 1
+
+
+async def test_each_failure_has_its_own_words(tmp_path: Path, arcgis: Simulator) -> None:
+    site = f"{arcgis.url}/rest/services"
+    document = config(arcgis.url)
+    document["credentials"] |= {
+        "wrong": {"username": "webmap", "password": "canary-wrong"},
+        "key": {"type": "token", "accessToken": "canary-AAPK-revoked-since"},
+        "login": {"type": "basic", "username": "u", "password": "canary-basic"},
+        "gateway": {"type": "headers", "headers": {"X-Api-Key": "canary-key"}},
+    }
+    rules = {
+        "Secure/City/MapServer": ("wrong", "The token service refuses the proxy's user name or password."),
+        "Secure/City/FeatureServer": ("key", "The server rejects the configured token."),
+        "Secure/City/ImageServer": ("login", "The server asks for an ArcGIS token besides"),
+        "Secure": ("gateway", "The server asks for an ArcGIS token besides"),
+        "Secure/City/MapServer/0": (None, "499: Token Required"),
+        "Secure/None/MapServer": ("city", "404: Service Secure/None/MapServer not found"),
+    }
+    document["serverUrls"] = [{"url": f"{site}/{path}", "credential": name} for path, (name, _) in rules.items()]
+    document["serverUrls"].append({"url": "http://127.0.0.1:9/arcgis/rest/services", "credential": "city"})
+    document["serverUrls"].append({"url": "https://*.example.com/arcgis/rest/services"})
+    found = await lines(tmp_path / "proxy.yaml", document)
+    for line, (_, words) in zip(found, rules.values(), strict=False):
+        assert not line.good
+        assert line.answer.startswith(words), line
+        assert line.advice or line.answer.startswith("404"), line
+    assert (found[-2].good, found[-2].answer) == (False, "The token service could not be reached.")
+    assert (found[-1].good, found[-1].answer[:9]) == (True, "not tried")
+    assert arcgis.accounts.refusals == 1
+    assert "canary" not in str(found)
+
+
+async def test_the_command_as_a_user_runs_it(tmp_path: Path, arcgis: Simulator) -> None:
+    path = tmp_path / "proxy.yaml"
+    document = config(arcgis.url)
+    document["serverUrls"].append({"url": f"{arcgis.url}/rest/services/Secure", "username": "webmap"})
+    document["serverUrls"][-1]["password"] = "canary-wrong"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+
+    async def run(*options: str) -> tuple[int | None, str]:
+        command = (sys.executable, "-m", "proxy", "check", *options, "--config", str(path))
+        environ = {**os.environ, "PYTHONWARNINGS": "ignore"}
+        child = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environ
+        )
+        said, complained = await child.communicate()
+        assert b"Traceback" not in complained
+        return child.returncode, said.decode()
+
+    status, said = await run("--live")
+    assert status == 1
+    assert "60 min left" in said
+    assert "1. http://" in said
+    assert "Correct the credential in proxy.yaml" in said
+    assert PASSWORD not in said
+    status, said = await run("--live", "--json")
+    document = json.loads(said)
+    assert (status, document["good"], [rule["good"] for rule in document["rules"]]) == (1, False, [True, False])
