@@ -159,6 +159,7 @@ class Service:
     def _record(self, exchange: Exchange) -> None:
         ended_at = time.monotonic()
         self.metrics.record(exchange, ended_at)
+        self.metrics.redacted(exchange.redacted)
         self._access_log(exchange, ended_at)
 
     def _token_event(self, event: str, audience: Audience) -> None:

@@ -1,4 +1,4 @@
-"""THE HOT PATH: admit → parse → match → allow → [token → inject → send → classify] → clean → stream.
+"""THE HOT PATH: admit → parse → match → allow → [token → inject → send → classify] → conceal → clean → stream.
 
 What is decided is in `core/`; here stands the order, and all that waits. Knows no aiohttp and no settings. Raises
 `ProxyError` and nothing else; every reply obtained is closed on every path.
@@ -19,6 +19,7 @@ from proxy.server_info import answer_info
 from proxy.state.allowance import Allowance
 from proxy.traffic import Audience, Body, Exchange, Incoming, Outgoing, Reply, Token
 from proxy.upstream import body as bodies
+from proxy.upstream.conceal import conceal, secrets_of
 from proxy.upstream.peek import examine
 
 
@@ -43,6 +44,7 @@ class Pipeline:
             return await answer_info(self.infos, plan.rule, plan.target)
         body = await bodies.take(incoming, limit=runtime.configuration.limits.body)
         outgoing, wanted, heals = _prepared(plan, incoming, body, exchange)
+        token: Token | None = None
         match plan.credential:
             case None:
                 reply = await self._send(outgoing, exchange)
@@ -53,8 +55,14 @@ class Pipeline:
                     reply.close()
                     raise denied
             case _:
-                reply = await self._attempts(plan, plan.credential, outgoing, wanted, exchange, heals=heals)
-        return _finished(runtime, plan, incoming, reply)
+                reply, token = await self._attempts(plan, plan.credential, outgoing, wanted, exchange, heals=heals)
+        try:
+            if plan.credential is not None:
+                await conceal(reply, secrets_of(plan.rule.route.identity, token), exchange)
+            return _finished(runtime, plan, incoming, reply)
+        except BaseException:
+            reply.close()
+            raise
 
     async def _attempts(
         self,
@@ -65,8 +73,9 @@ class Pipeline:
         exchange: Exchange,
         *,
         heals: bool,
-    ) -> Reply:
-        """At most one renewal and, where the place of the token is not known yet, one change of place."""
+    ) -> tuple[Reply, Token]:
+        """At most one renewal and, where the place of the token is not known yet, one change of place. The token is
+        the one that was taken."""
         rule = plan.rule
         audience = Audience(credential.name, server_for_rule(rule, plan.target), rule.referer)
         renewed: Token | None = None
@@ -79,7 +88,7 @@ class Pipeline:
             finding = await examine(reply, wanted, plan.target.path)
             if finding.verdict is Verdict.PASS:
                 self.tokens.accepted(token)
-                return reply
+                return reply, token
             reply.close()
             denied = refusals.of_token(finding, reply, rule, credential)
             if denied is not None:
@@ -156,7 +165,6 @@ def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) ->
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
         )
     if refusal is not None:
-        reply.close()
         raise refusal
     reply.headers = headers
     return reply

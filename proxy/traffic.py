@@ -110,6 +110,7 @@ class Exchange:
     upstream_seconds: float = 0.0
     bytes_in: int = 0
     bytes_out: int = 0
+    redacted: int = 0  # secrets that the upstream echoed and the client did not get
     generation: int = 0
     policy: AdmitPolicy | None = None  # the rule's own, where it has one: whose pages may read the answer
     note: str = ""  # a sentence for the operator, e.g. the token service's own words

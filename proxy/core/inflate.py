@@ -1,5 +1,4 @@
-"""Looks into a gzip or deflate body that arrives in pieces, within a bound; it is for looking alone, what is sent on
-stays as it came."""
+"""Looks into gzip and deflate bodies that arrive in pieces: at their beginning within a bound, or all through."""
 
 import zlib
 from collections.abc import Iterator
@@ -9,6 +8,8 @@ _GZIP: Final = 31
 _ZLIB: Final = 15
 _RAW: Final = -15
 _FIRST_STEP: Final = 1024
+_STEP: Final = 64 * 1024
+_MOST_RATIO: Final = 300  # JSON of a million equal features comes near it
 _WINDOWS: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
 
 
@@ -37,7 +38,7 @@ class Inflater:
         if self._decoder is None:
             if len(self._wire) < 2:
                 return
-            self._decoder, chunk = zlib.decompressobj(self._window()), self._wire
+            self._decoder, chunk = zlib.decompressobj(_window(self._coding, self._wire)), self._wire
         step = _FIRST_STEP
         while self._made < self._most:
             room = min(step, self._most - self._made)
@@ -52,14 +53,9 @@ class Inflater:
             if self.is_broken or (not chunk and len(new) < room):
                 return
 
-    def _window(self) -> int:
-        # RFC 9110 §8.4.1.2: "deflate" is zlib, but servers are known to send the bare stream
-        is_zlib = self._wire[0] & 15 == 8 and int.from_bytes(self._wire[:2], "big") % 31 == 0
-        return _RAW if self._coding == "deflate" and not is_zlib else _WINDOWS[self._coding]
-
     def _until_it_broke(self) -> bytes:
         """zlib throws away what it made of the piece that ends in an error; without it, the cut would decide."""
-        decoder = zlib.decompressobj(self._window())
+        decoder = zlib.decompressobj(_window(self._coding, self._wire))
         made = b""
         try:
             for index in range(len(self._wire)):
@@ -67,3 +63,45 @@ class Inflater:
         except zlib.error:
             pass
         return made[: self._most]
+
+
+class Inflating:
+    """Makes a whole body of any length clear, piece by piece. Unlike `Inflater` it never stops early."""
+
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
+        self._wire = b""
+        self._decoder: zlib._Decompress | None = None
+        self._fed = self._made = 0
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """What these bytes add, at most 64 KiB at a time.
+
+        Raises ValueError where they are not what they claim to be, or become more than a text ever does.
+        """
+        self._fed += len(chunk)
+        if self._decoder is None:
+            self._wire += chunk
+            if len(self._wire) < 2:
+                return
+            self._decoder, chunk = zlib.decompressobj(_window(self._coding, self._wire)), self._wire
+        while chunk:
+            try:
+                new = self._decoder.decompress(chunk, _STEP)
+            except zlib.error:
+                raise ValueError("not a compressed body") from None
+            self._made += len(new)
+            if self._made > _MOST_RATIO * self._fed + _STEP:
+                raise ValueError("a compressed body that becomes far too long")
+            if new:
+                yield new
+            chunk = self._decoder.unconsumed_tail
+            if self._decoder.eof and self._decoder.unused_data:  # gzip bodies may have several members
+                chunk = self._decoder.unused_data
+                self._decoder = zlib.decompressobj(_window(self._coding, chunk))
+
+
+def _window(coding: str, wire: bytes) -> int:
+    # RFC 9110 §8.4.1.2: "deflate" is zlib, but servers are known to send the bare stream
+    is_zlib = len(wire) > 1 and wire[0] & 15 == 8 and int.from_bytes(wire[:2], "big") % 31 == 0
+    return _RAW if coding == "deflate" and not is_zlib else _WINDOWS[coding]

@@ -1,0 +1,154 @@
+"""Takes a secret that an upstream echoes out of a text as it streams by. Pure; knows no headers but their values.
+
+What is taken out is replaced by as many `x`: a text keeps its length, and so its framing, its ranges and its grammar.
+Seen in the wild: capabilities documents, `href`s and error pages that repeat the request's URL with its token.
+"""
+
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+_SHORTEST: Final = 6  # characters; shorter secrets are words of the language
+_LONGEST_CHARACTER: Final = 12  # bytes of one character in its longest spelling: `%255Cu002B`
+_FIRST: Final = 4  # characters by which a beginning is known
+_RUN: Final = re.compile(r"[0-9A-Za-z]+")  # these are the same in every form
+_NOTHING: Final = re.compile(rb"(?!)")
+_TEXTUAL: Final = ("json", "text/", "javascript", "xml", "html", "form-urlencoded")
+
+
+def is_text(content_type: str) -> bool:
+    """Whether a body of this type is looked through: text, or what does not say what it is."""
+    lower = content_type.lower()
+    return not lower or any(kind in lower for kind in _TEXTUAL)
+
+
+class Redactor:
+    """Fed the pieces of one body in the clear. `count` is how often something was taken out."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self._forms = _forms(secrets)
+        self._held = b""
+        self.count = 0
+
+    def feed(self, piece: bytes) -> bytes:
+        """What can be sent on: all but an end that may be the beginning of a secret."""
+        text = self._emptied(self._held + piece if self._held else piece)
+        cut = self._forms.safe(text)
+        self._held = text[cut:]
+        return text[:cut]
+
+    def finish(self) -> bytes:
+        """The rest."""
+        held, self._held = self._held, b""
+        return held
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether the end of what was fed may be the beginning of a secret."""
+        return bool(self._held)
+
+    def _emptied(self, text: bytes) -> bytes:
+        if not self._forms.may_be_in(text):
+            return text
+        text, count = self._forms.whole.subn(_filled, text)
+        self.count += count
+        return text
+
+
+def without_secrets(value: str, secrets: tuple[str, ...]) -> str:
+    """A header's value, or another short text, less the secrets."""
+    raw = value.encode("latin-1", "replace")
+    forms = _forms(secrets)
+    return forms.whole.sub(_filled, raw).decode("latin-1") if forms.may_be_in(raw) else value
+
+
+def _filled(match: re.Match[bytes]) -> bytes:
+    return b"x" * len(match[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    """Everything that some secrets may look like. `needles`: no form is without one of these; none = not known."""
+
+    whole: re.Pattern[bytes]
+    starts: re.Pattern[bytes]
+    longest: int
+    needles: tuple[bytes, ...]
+
+    def may_be_in(self, text: bytes) -> bool:
+        """A quick look: most texts have no part of a secret."""
+        return not self.needles or any(needle in text for needle in self.needles)
+
+    def safe(self, text: bytes) -> int:
+        """Where, near the end, something begins that may be a secret; the length where nothing does."""
+        match = self.starts.search(text, max(0, len(text) - self.longest))
+        return match.start() if match else len(text)
+
+
+@lru_cache(maxsize=1024)
+def _forms(secrets: tuple[str, ...]) -> _Forms:
+    usable = sorted({secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True)
+    spelled = [[_spellings(character) for character in secret] for secret in usable]
+    encoded = [form for secret in usable for form in _base64(secret)]
+    wholes = spelled + [[(form[at : at + 1].replace(b"+", rb"\+"),) for at in range(len(form))] for form in encoded]
+    if not wholes:
+        return _Forms(_NOTHING, _NOTHING, 0, (b"\0",))
+    runs = [max(_RUN.findall(secret), key=len, default="").encode() for secret in usable]
+    return _Forms(
+        whole=re.compile(b"|".join(b"".join(_one_of(each) for each in characters) for characters in wholes)),
+        starts=re.compile(b"|".join(_beginning(characters[:_FIRST]) for characters in wholes)),
+        longest=max(sum(1 if len(each) == 1 else _LONGEST_CHARACTER for each in characters) for characters in wholes),
+        needles=() if any(len(run) < _FIRST for run in runs) else (*runs, *encoded),
+    )
+
+
+def _spellings(character: str) -> tuple[bytes, ...]:
+    """How a character of a secret may stand in percent, JSON, XML and HTML forms, once or twice encoded."""
+    plain = character.encode()
+    if _RUN.fullmatch(character):
+        return (plain,)
+    percent = b"".join(b"%%%02X" % byte for byte in plain)
+    twice = percent.replace(b"%", b"%25")
+    forms = [re.escape(plain), b"(?i:" + percent + b")", b"(?i:" + twice + b")"]
+    forms += [rb"(?i:\\u%04x)" % unit for unit in _utf16(character)]
+    forms += [rb"&#0*%d;" % ord(character), rb"(?i:&#x0*%x;)" % ord(character)]
+    named = {"&": b"&amp;", "<": b"&lt;", ">": b"&gt;", '"': b"&quot;", "'": b"&apos;", "/": rb"\\/", " ": rb"\+"}
+    if character in named:
+        forms.append(named[character])
+    if character in '\\"':
+        forms.append(re.escape(b"\\" + plain))
+    return tuple(forms)
+
+
+def _utf16(character: str) -> tuple[int, ...]:
+    raw = character.encode("utf-16-be")
+    return tuple(int.from_bytes(raw[at : at + 2], "big") for at in range(0, len(raw), 2)) if len(raw) == 2 else ()
+
+
+def _base64(secret: str) -> list[bytes]:
+    """What a secret is inside base64 of something longer, at each of the three alignments, less the characters that
+    its neighbours have a part in."""
+    raw = secret.encode()
+    found: list[bytes] = []
+    for shift in range(3):
+        whole = b64encode(b"\0" * shift + raw)
+        first = (0, 2, 3)[shift]
+        last = len(whole) - (0, 3, 2)[(len(raw) + shift) % 3]
+        found += [whole[first:last], whole[first:last].replace(b"+", b"-").replace(b"/", b"_")]
+    return list(dict.fromkeys(found))
+
+
+def _one_of(forms: tuple[bytes, ...]) -> bytes:
+    return forms[0] if len(forms) == 1 else b"(?:" + b"|".join(forms) + b")"
+
+
+def _beginning(characters: list[tuple[bytes, ...]]) -> bytes:
+    """These characters; or fewer, and then the text ends."""
+    pattern = b""
+    for forms in reversed(characters):
+        cut = rb"\Z" if len(forms) == 1 else rb"(?:[%&\\][#%&\\0-9A-Za-z]{0,10})?\Z"
+        pattern = b"(?:" + _one_of(forms) + pattern + b"|" + cut + b")"
+    # not the empty end itself
+    return rb"(?!\Z)" + pattern

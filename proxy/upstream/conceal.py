@@ -1,0 +1,147 @@
+"""Takes echoed secrets out of answers on their way down: the waiting half of `core.redact`."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from proxy import names
+from proxy.core.inflate import Inflater, Inflating
+from proxy.core.redact import Redactor, is_text, without_secrets
+from proxy.errors import UpstreamFailed
+from proxy.model import Identity
+from proxy.traffic import Exchange, Reply, Token
+
+_HELD: Final = 64 * 1024  # bytes of a compressed text that are looked through before the first is sent
+_NOT_OF_THE_TEXT: Final = (names.CONTENT_ENCODING, names.CONTENT_LENGTH, names.ETAG, names.ACCEPT_RANGES)
+
+
+def secrets_of(identity: Identity | None, token: Token | None) -> tuple[str, ...]:
+    """What went up with a request and must not come down."""
+    found = [token.value.reveal()] if token is not None else []
+    if identity is not None:
+        found += [value.reveal() for _, value in identity.headers]
+        if identity.login is not None:
+            found.append(identity.login.password.reveal())
+    return tuple(found)
+
+
+async def conceal(reply: Reply, secrets: tuple[str, ...], exchange: Exchange) -> None:
+    """Makes `reply` one without `secrets`, in headers and text. Lengths stay, but for a compressed text that has one:
+    that is sent in the clear. Raises UpstreamFailed; `reply` is then closed by the caller."""
+    for name, value in reply.headers.items():
+        reply.headers[name] = without_secrets(value, secrets)
+    if reply.status in (204, 304) or not is_text(reply.headers.get(names.CONTENT_TYPE, "")):
+        return
+    if reply.status == 206:
+        # Of a text in parts, a part may end within a secret and the next begin there
+        raise UpstreamFailed("Ranges of a text are not passed on.", "Ask for the whole.", slug="range_of_text")
+    coding = reply.headers.get(names.CONTENT_ENCODING, "").strip().lower()
+    if coding in ("", "identity"):
+        _plain(reply, Redactor(secrets), exchange)
+    elif Inflater.knows(coding):
+        await _compressed(reply, coding, secrets, exchange)
+    else:
+        raise UpstreamFailed("The server gave an answer in an unknown coding.", slug="bad_answer")
+
+
+def _plain(reply: Reply, redactor: Redactor, exchange: Exchange) -> None:
+    if isinstance(reply.body, bytes):
+        reply.body = redactor.feed(reply.body) + redactor.finish()
+        exchange.redacted += redactor.count
+    else:
+        reply.body = _redacted(reply.body, redactor, exchange)
+
+
+async def _redacted(body: AsyncIterator[bytes], redactor: Redactor, exchange: Exchange) -> AsyncIterator[bytes]:
+    async for piece in body:
+        if clean := redactor.feed(piece):
+            yield clean
+    if rest := redactor.finish():
+        yield rest
+    exchange.redacted += redactor.count
+
+
+async def _compressed(reply: Reply, coding: str, secrets: tuple[str, ...], exchange: Exchange) -> None:
+    """As it came where there is nothing to take out, which is nearly always."""
+    scan = _Scan(coding, secrets)
+    body = reply.body
+    if isinstance(body, bytes):
+        held, is_whole = [body], True
+        scan.look(body)
+    else:
+        held, is_whole = [], False
+        while not is_whole and sum(map(len, held)) < _HELD and not scan.found:
+            piece = await anext(body, None)
+            if piece is None:
+                is_whole = True
+            else:
+                held.append(piece)
+                scan.look(piece)
+    if scan.found:
+        clear = _clear(_chained(held, None if isinstance(body, bytes) else body), coding)
+        reply.headers = {name: value for name, value in reply.headers.items() if name not in _NOT_OF_THE_TEXT}
+        reply.body = _redacted(clear, Redactor(secrets), exchange)
+    elif isinstance(body, bytes):
+        pass
+    elif is_whole:
+        reply.body = b"".join(held)
+    else:
+        reply.body = _scanned(held, body, scan)
+
+
+class _Scan:
+    """Looks through a compressed text; what it makes of it is thrown away."""
+
+    def __init__(self, coding: str, secrets: tuple[str, ...]) -> None:
+        self._inflating, self._redactor = Inflating(coding), Redactor(secrets)
+
+    def look(self, piece: bytes) -> None:
+        """Raises UpstreamFailed where it cannot be looked through."""
+        try:
+            for clear in self._inflating.feed(piece):
+                self._redactor.feed(clear)
+        except ValueError:
+            raise UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer") from None
+
+    @property
+    def found(self) -> bool:
+        return self._redactor.count > 0
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether what was seen may end within a secret."""
+        return self._redactor.is_holding
+
+
+async def _scanned(held: list[bytes], rest: AsyncIterator[bytes], scan: _Scan) -> AsyncIterator[bytes]:
+    while True:
+        if not scan.is_in_doubt:
+            while held:
+                yield held.pop(0)
+        piece = await anext(rest, None)
+        if piece is None:
+            break
+        scan.look(piece)
+        if scan.found:
+            # Too late to send it in the clear: better no end than a secret
+            raise UpstreamFailed("The answer held what must stay secret, and was broken off.", slug="echoed_secret")
+        held.append(piece)
+    for piece in held:
+        yield piece
+
+
+async def _clear(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
+    inflating = Inflating(coding)
+    async for piece in body:
+        try:
+            for clear in inflating.feed(piece):
+                yield clear
+        except ValueError:
+            raise UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer") from None
+
+
+async def _chained(held: list[bytes], rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
+    for piece in held:
+        yield piece
+    if rest is not None:
+        async for piece in rest:
+            yield piece

@@ -1,0 +1,126 @@
+"""An upstream that repeats the token: no client ever gets it, in no form, cut or compressed."""
+
+import asyncio
+import base64
+import gzip
+import json
+import re
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+import pytest
+from aiohttp import web
+
+from proxy.simulator.server import Simulator
+from tests.live.conftest import Build, World
+
+Fault = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+FORMS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "percent": lambda token: "".join(f"%{ord(c):02X}" if c in ".-_" else c for c in token),
+    "JSON": lambda token: json.dumps(token).replace("-", "\\u002d")[1:-1],
+    "base64": lambda token: base64.b64encode(f"u:{token}".encode()).decode(),
+}
+
+
+def token_of(request: web.BaseRequest) -> str:
+    return request.headers.get("X-Esri-Authorization", "").removeprefix("Bearer ") or request.query["token"]
+
+
+def echo(form: Callable[[str], str], *, kind: str = "application/json", pieces: int = 1, zipped: bool = False) -> Fault:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        said = form(token_of(request))
+        body = f'{{"layers":[],"href":"https://gis.example.com/x?token={said}","tail":"{"-" * 400}"}}'.encode()
+        headers = {"Content-Type": kind, "ETag": '"1"'}
+        if zipped:
+            body, headers["Content-Encoding"] = gzip.compress(body), "gzip"
+        headers["Content-Length"] = str(len(body))
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        step = -(-len(body) // pieces)
+        for at in range(0, len(body), step):
+            await response.write(body[at : at + step])
+            await asyncio.sleep(0.01 if pieces > 1 else 0)
+        return response
+
+    return answer
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("kind", ["application/json", "text/xml", "text/plain", ""])
+@pytest.mark.parametrize("pieces", [1, 23])
+async def test_an_echoed_token_is_taken_out(world: World, form: Callable[[str], str], kind: str, pieces: int) -> None:
+    await world.client.get(world.url())
+    world.arcgis.faults.append(echo(form, kind=kind, pieces=pieces))
+    got = await world.client.get(world.url())
+    assert got.status == 200
+    assert b"xxxxxxxxxxxxxxxx" in got.body
+    assert got.json["tail"] == "-" * 400
+    rendered = world.service.metrics.render().decode()
+    assert re.search(r'redactions_total{[^}]*"answer"[^}]*} 1.0', rendered)
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+async def test_in_a_compressed_text_too(world: World, pieces: int) -> None:
+    await world.client.get(world.url())
+    world.arcgis.faults.append(echo(str, pieces=pieces, zipped=True))
+    got = await world.client.get(world.url(), Accept_Encoding="gzip")
+    assert b"xxxxxxxxxxxxxxxx" in got.body
+    assert "etag" not in got.headers
+    assert "content-encoding" not in got.headers
+
+
+async def test_a_compressed_text_without_one_stays_as_it_is(world: World) -> None:
+    await world.client.get(world.url())
+    plain = json.dumps({"layers": list(range(60000))}).encode()
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip", "ETag": '"1"'}
+        return web.Response(body=gzip.compress(plain, 1), headers=headers)
+
+    world.arcgis.faults.append(answer)
+    got = await world.client.get(world.url(), Accept_Encoding="gzip")
+    assert (got.body, got.headers["etag"], got.headers["content-encoding"]) == (plain, '"1"', "gzip")
+
+
+async def test_late_in_a_long_compressed_text_the_answer_breaks_off(world: World, arcgis: Simulator) -> None:
+    import random
+
+    await world.client.get(world.url())
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        noise = random.Random(1).randbytes(300_000).hex()
+        body = gzip.compress(f'{{"noise":"{noise}","href":"{token_of(request)}"}}'.encode())
+        return web.Response(body=body, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
+
+    arcgis.faults.append(answer)
+    with pytest.raises((OSError, Exception), match=r"payload|closed|decode|Response"):
+        await world.client.get(world.url(), Accept_Encoding="gzip")
+    assert "held what must stay secret" in world.log.getvalue()
+
+
+async def test_parts_of_a_text_are_not_passed_on(world: World) -> None:
+    await world.client.get(world.url())
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        headers = {"Content-Type": "application/json", "Content-Range": "bytes 0-9/100"}
+        return web.Response(status=206, body=token_of(request)[:10].encode(), headers=headers)
+
+    world.arcgis.faults.append(answer)
+    got = await world.client.get(world.url(), Range="bytes=0-9")
+    assert (got.status, got.json["error"]["code"]) == (502, 502)
+
+
+async def test_in_a_header(build: Build, arcgis: Simulator) -> None:
+    world = await build(inject="query")
+    await world.client.get(world.url())
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        token = quote(token_of(request))
+        headers = {"Content-Disposition": f'attachment; filename="{token}.json"', "ETag": f'"{token}"'}
+        return web.json_response({"layers": []}, headers=headers)
+
+    arcgis.faults.append(answer)
+    got = await world.client.get(world.url())
+    assert "xxxxxxxxxx" in got.headers["etag"]
+    assert "xxxxxxxxxx" in got.headers["content-disposition"]

@@ -1,0 +1,102 @@
+"""proxy.core.redact: an echoed secret leaves in no form, and nothing else changes."""
+
+import base64
+import html
+import json
+from itertools import pairwise
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from proxy.core.redact import Redactor, is_text, without_secrets
+
+TOKEN = "nL4rWq7aZ0x-Tt_8uVbEe+1/k=2Hh3Jj5.."
+SECRETS = (TOKEN, 'p"w\\d & <é>')
+
+FORMS = {
+    "plain": TOKEN,
+    "percent": quote(TOKEN, safe=""),
+    "percent, lower case": quote(TOKEN, safe="").replace("%2B", "%2b").replace("%2F", "%2f"),
+    "percent, twice": quote(quote(TOKEN, safe=""), safe=""),
+    "partly percent": quote(TOKEN, safe="/="),
+    "JSON": TOKEN.replace("/", "\\/"),
+    "JSON, escaped": TOKEN.replace("+", "\\u002b").replace("=", "\\u003D"),
+    "HTML": TOKEN.replace("+", "&#43;").replace("=", "&#x3D;").replace("/", "&#x2f;"),
+    "base64": base64.b64encode(TOKEN.encode()).decode(),
+    "base64 of more": base64.b64encode(f"user:{TOKEN}:x".encode()).decode(),
+    "base64 of a little more": base64.b64encode(f"u{TOKEN}".encode()).decode(),
+    "base64url": base64.urlsafe_b64encode(f"a:{TOKEN}".encode()).decode(),
+    "another, JSON": json.dumps(SECRETS[1])[1:-1],
+    "another, HTML": html.escape(SECRETS[1]),
+    "another, percent": quote(SECRETS[1], safe=""),
+}
+
+
+def redacted(body: bytes, cuts: list[int]) -> tuple[bytes, int]:
+    redactor = Redactor(SECRETS)
+    edges = [0, *sorted(cut % (len(body) + 1) for cut in cuts), len(body)]
+    out = b"".join(redactor.feed(body[a:b]) for a, b in pairwise(edges))
+    return out + redactor.finish(), redactor.count
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@given(cuts=st.lists(st.integers(0, 400), max_size=6))
+def test_every_form_is_taken_out_wherever_the_body_is_cut(form: str, cuts: list[int]) -> None:
+    body = f'{{"href":"https://gis.example.com/x?token={form}&f=json"}}'.encode()
+    out, count = redacted(body, cuts)
+    assert (len(out), count) == (len(body), 1)
+    assert TOKEN[4:12].encode() not in out
+    assert out.endswith(b'&f=json"}')
+
+
+def test_cut_at_every_byte() -> None:
+    body = b"".join(form.encode() + b" " for form in FORMS.values())
+    out, count = redacted(body, list(range(len(body))))
+    assert count == len(FORMS)
+    assert out.count(b"x") > 0.9 * len(body.replace(b" ", b""))  # of base64 the neighbours' characters stay
+
+
+@given(body=st.binary(max_size=600), cuts=st.lists(st.integers(0, 600), max_size=5))
+@example(body=TOKEN[:-1].encode(), cuts=[5])
+@example(body=TOKEN[:3].encode() * 9, cuts=[7, 8])
+@example(body=b"nL4r%2", cuts=[])
+def test_what_is_no_secret_passes_as_it_is(body: bytes, cuts: list[int]) -> None:
+    assert redacted(body, cuts) == (body, 0)
+
+
+def test_a_stream_is_not_held_back() -> None:
+    redactor = Redactor(SECRETS)
+    assert redactor.feed(b'{"a":1}') == b'{"a":1}'
+    assert not redactor.is_holding
+    assert redactor.feed(b"...nL4") == b"..."
+    assert redactor.is_holding
+    assert redactor.feed(b"4") == b"nL44"
+
+
+def test_short_words_are_no_secrets() -> None:
+    redactor = Redactor(("abc", ""))
+    assert redactor.feed(b"abc ") + redactor.finish() == b"abc "
+
+
+@pytest.mark.parametrize("length", [16, 300, 4096])
+def test_tokens_of_every_length(length: int) -> None:
+    secret = ("Aa0-._+/=" * length)[:length]
+    redactor = Redactor((secret,))
+    body = f"<a>{quote(secret, safe='')}</a>".encode()
+    assert redactor.feed(body[:100]) + redactor.feed(body[100:]) + redactor.finish() != body
+    assert redactor.count == 1
+
+
+def test_headers() -> None:
+    assert without_secrets(f'attachment; filename="{TOKEN}.png"', SECRETS) == f'attachment; filename="{"x" * 35}.png"'
+    assert without_secrets("plain", SECRETS) == "plain"
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("application/json", True), ("", True), ("image/svg+xml", True), ("image/png", False), ("TEXT/plain", True)],
+)
+def test_which_types_are_looked_through(kind: str, expected: bool) -> None:
+    assert is_text(kind) is expected
