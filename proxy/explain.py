@@ -67,6 +67,10 @@ def without_proxy(url: str, paths: tuple[str, ...]) -> str:
 
 def _sent(runtime: Runtime, rule: Rule, target: Target) -> list[tuple[str, str]]:
     lines = [("referer", rule.referer or "none")]
+    if rule.drop_parameters:
+        lines.append(("taken out", ", ".join(sorted(rule.drop_parameters))))
+    if rule.set_parameters:
+        lines.append(("set", rule.set_parameters))
     if rule.credential is None:
         return [("credential", "none: the request passes as it is"), *lines]
     credential = runtime.credentials[rule.credential]

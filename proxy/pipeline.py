@@ -7,7 +7,7 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 from dataclasses import dataclass
 
 from proxy import names, refusals
-from proxy.core import hygiene, inject, operations, rewrite
+from proxy.core import hygiene, inject, operations, parameters, rewrite
 from proxy.core.classify import Finding, Verdict
 from proxy.core.servers import server_for_rule
 from proxy.errors import NotAllowed, UpstreamFailed
@@ -126,21 +126,24 @@ def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) ->
 
     Raises NotAllowed where the operation is not allowed: a form's fields have to be judged, too.
     """
+    rule, target = plan.rule, plan.target
     content_type = incoming.headers.get(names.CONTENT_TYPE, "")
-    whole = body.whole or b""
-    parameters = operations.read_parameters(plan.target.query, whole if bodies.is_form(content_type) else b"")
-    element = operations.soap_element(whole) if whole else None
-    operation = operations.operation(incoming.method, plan.target, parameters=parameters, soap_element=element)
-    exchange.operation = operation.name
-    check_operation(plan.rule, operation, parameters)
-    target = plan.target
+    dropped = rule.drop_parameters
     if plan.credential is not None:
-        dropped = inject.credential_names(plan.credential.token_param)
-        target = inject.without_credentials(target, dropped)
-        body = bodies.without_credentials(body, content_type, dropped)
-    headers = hygiene.to_upstream(incoming.headers, referer=plan.rule.referer, request_id=exchange.request_id)
-    outgoing = Outgoing(incoming.method, target, headers, body, plan.rule.route)
-    return outgoing, operations.wanted_format(parameters), operation.access is Access.READ
+        dropped |= inject.credential_names(plan.credential.token_param)
+    if dropped:
+        target, body = parameters.without(target, dropped), bodies.without(body, content_type, dropped)
+    if rule.set_parameters:
+        target, body = parameters.added(target, body, content_type, rule.set_parameters)
+    whole = body.whole or b""
+    given = operations.read_parameters(target.query, whole if bodies.is_form(content_type) else b"")
+    element = operations.soap_element(whole) if whole else None
+    operation = operations.operation(incoming.method, target, parameters=given, soap_element=element)
+    exchange.operation = operation.name
+    check_operation(rule, operation, given)
+    headers = hygiene.to_upstream(incoming.headers, referer=rule.referer, request_id=exchange.request_id)
+    outgoing = Outgoing(incoming.method, target, headers, body, rule.route)
+    return outgoing, operations.wanted_format(given), operation.access is Access.READ
 
 
 def _is_unheard(finding: Finding, rule: Rule, place: Place) -> bool:
@@ -158,7 +161,7 @@ def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) ->
         if target is None or (runtime.table.lookup(target) or runtime.unlisted) is None:
             refusal = UpstreamFailed("The server redirects to a URL that is not in the configuration.", slug="redirect")
         else:
-            clean = inject.without_credentials(target, inject.credential_names(names.TOKEN))
+            clean = parameters.without(target, inject.credential_names(names.TOKEN))
             headers[names.LOCATION] = rewrite.through_query(incoming.path, clean)
     elif reply.status < 400 and "html" in content_type and plan.credential is not None and not plan.rule.allow_html:
         refusal = NotAllowed(

@@ -13,8 +13,6 @@ NOT_YET: Final[dict[tuple[str, ...], tuple[object, ...]]] = {
     ("cache", "memory"): ("256MiB",),
     ("serverUrls", "[]", "mount"): (),
     ("serverUrls", "[]", "hostRedirect"): (),
-    ("serverUrls", "[]", "setParameters"): (),
-    ("serverUrls", "[]", "denyParameters"): (),
     ("serverUrls", "[]", "users"): (),
     ("serverUrls", "[]", "cache"): (),
 }

@@ -139,6 +139,7 @@ class _Look:
             self.findings.warn((*path, "rateLimitPeriod"), "has no effect without rateLimit; write both")
         for name in sorted({n.lower() for n in rule.allowOperations} & {n.lower() for n in rule.denyOperations}):
             self.findings.warn((*path, "denyOperations"), f"{name} is allowed and denied; it will be denied")
+        self._parameters(rule, path)
         if has_credential and place is not None:
             self._signed_place(rule, place, path)
 
@@ -163,6 +164,17 @@ class _Look:
         if wants in taken:
             self.findings.error((*path, "inject"), f"`headers` has {wants} already; send the token another way")
         return rule.credential is not None or kind is not None
+
+    def _parameters(self, rule: RuleSettings, path: KeyPath) -> None:
+        named = self._settings.credentials.get(rule.credential or "", rule)
+        tokens = (names.TOKEN, named.tokenParamName.lower())
+        for name in rule.setParameters:
+            if not name or name.lower() in tokens:
+                self.findings.error((*path, "setParameters"), f"{name or 'an empty name'} cannot be set; leave it out")
+            if name.lower() in {denied.lower() for denied in rule.denyParameters}:
+                self.findings.warn(
+                    (*path, "denyParameters"), f"{name} is set and denied; it will be set: leave it out here"
+                )
 
     def _signed_place(self, rule: RuleSettings, place: RulePlace, path: KeyPath) -> None:
         if place.scheme != "https" and not names_loopback(place.host):

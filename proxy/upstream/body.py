@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from proxy import names
-from proxy.core.inject import form_without_credentials
 from proxy.core.multipart import MultipartFilter, boundary_of
+from proxy.core.parameters import form_without
 from proxy.errors import BadRequest, BodyTooLarge
 from proxy.traffic import Body, Incoming
 
@@ -41,12 +41,12 @@ async def take(incoming: Incoming, *, limit: int) -> Body:
     return Body(whole, None, len(whole))
 
 
-def without_credentials(body: Body, content_type: str, dropped: frozenset[str]) -> Body:
-    """`body` less the fields and parts that are a client's own credential."""
+def without(body: Body, content_type: str, dropped: frozenset[str]) -> Body:
+    """`body` less the fields and parts called so (lower-case)."""
     if body.whole == b"":
         return body
     if is_form(content_type) and body.whole is not None:
-        whole = form_without_credentials(body.whole, dropped)
+        whole = form_without(body.whole, dropped)
         return Body(whole, None, len(whole))
     boundary = boundary_of(content_type) if kind_of(content_type) == names.MULTIPART_TYPE else None
     if boundary is None:

@@ -404,3 +404,22 @@ async def test_an_upload_with_a_dead_token_is_sent_again_whole(build: Build, arc
     assert len(arcgis.services.attachments) == 1
     assert b"\x00\xff" * 1000 in arcgis.services.attachments[0]
     assert b"mine" not in arcgis.services.attachments[0]
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+async def test_set_and_denied_parameters_beat_the_clients_in_query_and_form(build: Build, arcgis: Simulator) -> None:
+    world = await build(setParameters={"where": "STATUS = 'a&b'", "layers": "show:0"}, denyParameters=["outFields"])
+    query = world.url("Secure/City/FeatureServer/0/query")
+    await world.client.get(f"{query}?f=json&Where=1%3D1&w%68ere=2&outfields=*&OUTFIELDS=x&returnGeometry=true")
+    entry = arcgis.journal.to("query")[-1]
+    assert entry.query == "f=json&returnGeometry=true&layers=show%3A0&where=STATUS%20%3D%20%27a%26b%27"
+    await world.client.get(f"{query}?where=1", "POST", b"f=json&where=1%3D1&outFields=*&a=1", Content_Type=FORM)
+    entry = arcgis.journal.to("query")[-1]
+    assert (entry.query, entry.body) == ("", b"f=json&a=1&layers=show%3A0&where=STATUS%20%3D%20%27a%26b%27")
+    boundary = b'--b\r\nContent-Disposition: form-data; name="where"\r\n\r\n1=1\r\n--b--\r\n'
+    await world.client.get(query, "POST", boundary, Content_Type="multipart/form-data; boundary=b")
+    entry = arcgis.journal.to("query")[-1]
+    assert b"1=1" not in entry.body
+    assert entry.query.endswith("where=STATUS%20%3D%20%27a%26b%27")

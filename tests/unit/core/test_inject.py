@@ -2,8 +2,9 @@
 
 import pytest
 
-from proxy.core.inject import authorize, credential_names, form_without_credentials, without_credentials
+from proxy.core.inject import authorize, credential_names
 from proxy.core.multipart import MultipartFilter, boundary_of
+from proxy.core.parameters import form_without, without
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest, CredentialMisconfigured
 from proxy.model import Place, Route, Secret, Server
@@ -34,7 +35,7 @@ def outgoing(body: bytes = b"", kind: str = "", url: str = TARGET.url) -> Outgoi
     ],
 )
 def test_the_clients_token_is_taken_out_of_the_query(query: str, left: str | None) -> None:
-    assert without_credentials(parse_url(f"https://h/a?{query}"), NAMES).query == left
+    assert without(parse_url(f"https://h/a?{query}"), NAMES).query == left
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_the_clients_token_is_taken_out_of_the_query(query: str, left: str | Non
     ],
 )
 def test_the_clients_token_is_taken_out_of_a_form(form: bytes, left: bytes) -> None:
-    assert form_without_credentials(form, NAMES) == left
+    assert form_without(form, NAMES) == left
 
 
 PARTS = (
