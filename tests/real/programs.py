@@ -70,14 +70,16 @@ class Program:
             self.process.wait()
 
 
-def start(
-    command: Sequence[str], port: int, folder: Path, environment: Mapping[str, str] | None = None
-) -> Program:
+def start(command: Sequence[str], port: int, folder: Path, environment: Mapping[str, str] | None = None) -> Program:
     """Starts `command`, which must stay in the foreground, and waits until somebody listens at `port`."""
     output = folder / "output.log"
-    with output.open("wb") as file:
+    with output.open("ab") as file:
         process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, stdout=file,
+            command,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
             stderr=subprocess.STDOUT,
         )
     program = Program(process, port, output)

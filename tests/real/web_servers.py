@@ -58,10 +58,9 @@ def nginx(folder: Path, upstream: int, server: str, listen: str = "") -> WebServ
         error_log stderr;
         events {{ worker_connections 256; }}
         http {{
-            log_format arrived '$status $request_method $request_uri $http_authorization';
-            map $http_authorization $http_login {{ '' '-'; default $http_authorization; }}
-            log_format logins '$status $request_method $request_uri $http_login';
-            access_log {log} logins;
+            map $http_authorization $login {{ '' '-'; default $http_authorization; }}
+            log_format arrived '$status $request_method $request_uri $login';
+            access_log {log} arrived;
             {temporary}
             server {{
                 listen 127.0.0.1:{port} {listen};
@@ -119,7 +118,8 @@ def apache(folder: Path, upstream: int, modules: list[str], directives: str, sch
     Started by root it works as `nobody`, so `folder` has to be open to all.
     """
     binary = needed("apache2", "apache2-bin")
-    wanted = ["mpm_event", "authn_core", "authz_core", "authz_user", "proxy", "proxy_http", *modules]
+    wanted = ["mpm_event", "authn_core", "authz_core", "authz_user", "headers", "proxy", "proxy_http", "setenvif"]
+    wanted += modules
     if missing := [name for name in wanted if not (_MODULES / f"mod_{name}.so").exists()]:
         pytest.skip(f"needs Apache's {', '.join(missing)} (apt install apache2-bin)")
     port, log = free_port(), folder / "access.log"
@@ -136,8 +136,10 @@ ServerName localhost
 Listen 127.0.0.1:{port}
 {loaded}
 {user}
-ErrorLog /proc/self/fd/2
-LogFormat "%>s %m %U%q %{{Authorization}}i" arrived
+ErrorLog {folder}/output.log
+# kept for the log before it is taken out for the server behind
+SetEnvIf Authorization "(.+)" LOGIN=$1
+LogFormat "%>s %m %U%q %{{LOGIN}}e" arrived
 CustomLog {log} arrived
 LimitRequestBody 67108864
 DocumentRoot {folder}
@@ -170,11 +172,12 @@ def apache_digest(folder: Path, upstream: int, users: dict[str, str], nonce_seco
             Require valid-user
         </Location>
     """
-    return apache(folder, upstream, ["authn_file", "auth_digest", "headers"], directives)
+    return apache(folder, upstream, ["authn_file", "auth_digest"], directives)
 
 
-def apache_certificates(folder: Path, upstream: int, papers: Papers) -> WebServer:
-    """`SSLVerifyClient require`: without a good client certificate the handshake ends."""
+def apache_certificates(folder: Path, upstream: int, papers: Papers, protocols: str = "TLSv1.2 TLSv1.3") -> WebServer:
+    """`SSLVerifyClient require`: without a good client certificate it ends the handshake, or the connection after it
+    (TLS 1.3)."""
     directives = f"""
         SSLEngine on
         SSLSessionCache none
@@ -182,8 +185,13 @@ def apache_certificates(folder: Path, upstream: int, papers: Papers) -> WebServe
         SSLCertificateKeyFile {papers.server_key}
         SSLCACertificateFile {papers.bundle}
         SSLVerifyClient require
+        SSLProtocol {protocols}
     """
-    return apache(folder, upstream, ["ssl", "headers"], directives, "https")
+    return apache(folder, upstream, ["ssl"], directives, "https")
+
+
+def apache_certificates_12(folder: Path, upstream: int, papers: Papers) -> WebServer:
+    return apache_certificates(folder, upstream, papers, "TLSv1.2")
 
 
 def _is_root() -> bool:
