@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request as it stood on the wire. `credential` says how a token came: query, form, header, bearer, none."""
+    """One request as it stood on the wire. `credential` says how a token came: query, form, header, bearer, raw, none;
+    `login` the scheme of its Authorization header, e.g. basic; `is_good` whether the site knew who asked."""
 
     method: str
     path: str
@@ -16,6 +17,7 @@ class Entry:
     body: bytes
     credential: str
     is_good: bool
+    login: str = "none"
 
     @property
     def raw_target(self) -> str:

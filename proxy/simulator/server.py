@@ -1,39 +1,24 @@
-"""The simulated site: who may see what, and which part answers. One port, one process, no network."""
+"""The simulated site as a server: which part answers, and what is written down. One port, one process, no network."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, fields
-from typing import Any, Final
-from urllib.parse import parse_qsl
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Final
 
 from aiohttp import web
 
 from proxy import names
-from proxy.simulator import answers, tokens
-from proxy.simulator.accounts import Accounts
-from proxy.simulator.answers import json_answer, page, token_failure
+from proxy.simulator import answers, catalog, control, ogc, portal, rest, tokens, web_tier
+from proxy.simulator.accounts import Accounts, Issued
+from proxy.simulator.answers import json_answer, page
 from proxy.simulator.journal import Entry, Journal
-from proxy.simulator.options import PASSWORD, VERSIONS, Options
-from proxy.simulator.services import Services, output_png, soap, wsdl
+from proxy.simulator.options import PASSWORD, Options
+from proxy.simulator.services import Services, output_png
+from proxy.simulator.site import PORTAL, Asked, Site
 
-_SERVICES: Final = {
-    "Secure": ("City", ("MapServer", "FeatureServer", "ImageServer")),
-    "Public": ("City", ("MapServer", "FeatureServer")),
-}
+_LARGEST: Final = 64 * 1024 * 1024
 Fault = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-@dataclass(slots=True)
-class Asked:
-    """One request, taken apart."""
-
-    request: web.BaseRequest
-    parts: list[str]  # the path below the context
-    parameters: dict[str, str]  # query and form
-    body: bytes
-    token: str
-    came_by: str  # query, form, header, bearer, none
 
 
 @dataclass(slots=True)
@@ -49,25 +34,36 @@ class Simulator:
     port: int = 0
     accounts: Accounts = field(init=False)
     services: Services = field(init=False)
+    site: Site = field(init=False)
     _runner: web.AppRunner | None = None
 
     def __post_init__(self) -> None:
         self.accounts = Accounts(self.options.users)
         self.services = Services(self.options)
+        self.site = Site(self.options, self.accounts, self.services)
 
     @property
     def url(self) -> str:
         """The site's root, e.g. http://127.0.0.1:6080/arcgis."""
-        return f"http://127.0.0.1:{self.port}{self.options.context}"
+        return self.site.url
+
+    @property
+    def services_url(self) -> str:
+        """Where the folders are, e.g. http://127.0.0.1:6080/arcgis/rest/services."""
+        return self.site.services_url
+
+    @property
+    def portal_url(self) -> str:
+        return self.site.portal_url
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app = web.Application(client_max_size=_LARGEST)
         app.router.add_route("*", "/{path:.*}", self.handle)
         self._runner = web.AppRunner(app, access_log=None, auto_decompress=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()
-        self.port = int(self._runner.addresses[0][1])
+        self.port = self.site.port = int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
         if self._runner is not None:
@@ -81,72 +77,61 @@ class Simulator:
         """Any request. CORS as ArcGIS does it: the asking origin is allowed."""
         response = await self._answer(request)
         if not response.prepared:
-            response.headers.setdefault("Access-Control-Allow-Origin", request.headers.get("Origin", "*"))
+            response.headers.setdefault(names.ACCESS_CONTROL_ALLOW_ORIGIN, request.headers.get(names.ORIGIN, "*"))
             if self.options.leaks:
-                response.headers.setdefault("Set-Cookie", 'AGS_ROLES="canary-cookie"; HttpOnly')
+                response.headers.setdefault(names.SET_COOKIE, 'AGS_ROLES="canary-cookie"; HttpOnly')
+            if self.accounts.clock_offset:
+                response.headers.setdefault(names.DATE, formatdate(self.accounts.now(), usegmt=True))
         return response
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "OPTIONS":
             return web.Response(headers={"Access-Control-Allow-Headers": "*", "Access-Control-Allow-Methods": "*"})
-        asked = await self._taken_apart(request)
+        options = self.options
+        asked = self.site.take_apart(request, await request.read())
         if request.path.startswith("/__sim/"):
-            return await self._control(asked)
-        context = self.options.context
-        if request.path.startswith("/portal/"):
-            self._note(asked, is_good=False)
-            return await self._portal(asked)
-        if not request.path.startswith(f"{context}/"):
-            self._note(asked, is_good=False)
-            return web.Response(status=404, text="Not Found")
-        return await self._site(asked)
-
-    async def _taken_apart(self, request: web.BaseRequest) -> Asked:
-        body = await request.read()
-        query = dict(parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True))
-        is_form = request.content_type == names.FORM_TYPE
-        form = dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True)) if is_form else {}
-        token, came_by = self._credential(request, query, form)
-        parts = [part for part in request.path.removeprefix(self.options.context).split("/") if part]
-        return Asked(request, parts, {**query, **form}, body, token, came_by)
-
-    def _credential(self, request: web.BaseRequest, query: dict[str, str], form: dict[str, str]) -> tuple[str, str]:
-        header = request.headers.get(names.X_ESRI_AUTHORIZATION, "").removeprefix("Bearer ")
-        bearer = request.headers.get(names.AUTHORIZATION, "").removeprefix("Bearer ")
-        ways = (
-            ("header", header),
-            ("bearer", bearer),
-            ("query", query.get("token", "")),
-            ("form", form.get("token", "")),
-        )
-        came = [(way, token) for way, token in ways if token]
-        heard = [(way, token) for way, token in came if way in self.options.accepts]
-        if heard:
-            return heard[0][1], heard[0][0]
-        return "", came[0][0] if came else "none"
+            return control.answer(self.site, self.journal, asked)
+        is_portals = request.path.startswith(f"{PORTAL}/")
+        holder = self.site.holder(asked, "portal" if is_portals else "server")
+        stopped = web_tier.gateway(options, request)
+        if stopped is None:
+            scheme, realm = (options.portal_web_tier, "portal") if is_portals else (options.web_tier, "ArcGIS")
+            stopped = web_tier.wants_login(scheme, realm, options, request)
+        is_known = stopped is None and (holder is not None or not options.has_tokens)
+        self._note(asked, is_good=is_known)
+        if stopped is not None:
+            return stopped
+        if is_portals:
+            return await portal.answer(self.site, asked)
+        if not request.path.startswith(f"{options.context}/"):
+            return self._nowhere(asked)
+        return await self._server(asked, holder, is_known=is_known)
 
     def _note(self, asked: Asked, *, is_good: bool) -> None:
         request = asked.request
         headers = {name.lower(): value for name, value in request.headers.items()}
-        raw = request.raw_path.partition("?")
-        entry = Entry(request.method, raw[0], raw[2], headers, asked.body, asked.came_by, is_good)
-        self.journal.add(entry)
+        path, _, query = request.raw_path.partition("?")
+        self.journal.add(Entry(request.method, path, query, headers, asked.body, asked.came_by, is_good, asked.login))
 
-    def _is_good(self, asked: Asked) -> bool:
-        referer = asked.request.headers.get("Referer")
-        return self.accounts.find(asked.token, "server", referer) is not None
+    def _nowhere(self, asked: Asked) -> web.Response:
+        """Outside the context. ArcGIS Online answers so for an organisation it does not know."""
+        if self.options.takes_portal_tokens:
+            return json_answer(answers.INVALID_URL, self.options, asked.parameters, is_error=True)
+        return web.Response(status=404, text="Not Found")
 
-    async def _site(self, asked: Asked) -> web.StreamResponse:
-        parts = [part.lower() for part in asked.parts]
-        is_good = self._is_good(asked)
-        self._note(asked, is_good=is_good)
+    async def _server(self, asked: Asked, holder: Issued | None, *, is_known: bool) -> web.StreamResponse:
+        """Below the context: first what is open to everybody, then what a bad token closes."""
+        site, options, parts = self.site, self.options, asked.lower
+        service = tokens.service(options, parts)
+        if service:
+            return await tokens.answer(site, asked, service)
         match parts:
-            case ["rest", "info"]:
-                return json_answer(self._info(asked), self.options, asked.parameters)
-            case ["tokens", "generatetoken"] | ["tokens"]:
-                return await tokens.server_token(self.accounts, self.options, asked.request, asked.parameters)
+            case ["rest", "info"] if options.rest_info:
+                return json_answer(rest.info(site), options, asked.parameters)
             case ["rest", "login"]:
-                return page(answers.LOGIN_PAGE.format(context=self.options.context))
+                return page(answers.LOGIN_PAGE.format(context=options.context))
+            case ["admin" | "manager", *_] if asked.parameters.get("f") in ("json", "pjson"):
+                return json_answer(answers.ADMIN_REQUIRED, options, asked.parameters, is_error=True)
             case ["admin" | "manager", *_]:
                 return web.Response(text="this is the administrator's directory")
             case ["rest", "directories", "arcgisoutput", _, name]:
@@ -154,134 +139,55 @@ class Simulator:
                 return web.Response(body=picture, content_type="image/png") if picture else web.Response(status=404)
         if self.faults:
             return await self.faults.pop(0)(asked.request)
-        if asked.token and not is_good:
-            return self._refuse(asked, parts, answers.INVALID)  # a bad token breaks public services too
-        if parts[:2] in (["rest", "services"], ["rest"]) or parts[:1] == ["rest"]:
-            return self._rest(asked, asked.parts[2:], is_good=is_good)
-        if parts[:1] == ["services"]:
-            return self._soap(asked, asked.parts[1:], is_good=is_good)
+        if asked.token and not is_known:
+            return rest.refuse(site, asked, rest.invalid(site))  # a bad token breaks public services too
+        if options.soap_release and parts[:1] == ["services"]:
+            return self._soap(asked, holder, asked.parts[1:], is_known=is_known)
+        base = [part for part in options.services_path.split("/") if part]
+        if parts == base[:1] or parts[: len(base)] == base:
+            return rest.answer(site, asked, asked.parts[len(base) :], holder, is_known=is_known)
         return web.Response(status=404, text="Not Found")
 
-    def _rest(self, asked: Asked, parts: list[str], *, is_good: bool) -> web.StreamResponse:
-        if len(parts) < 3:
-            return self._catalog(asked, parts, is_good=is_good)
-        folder, name, kind, *rest = parts
-        known = _SERVICES.get(folder)
-        if known is None or name != known[0] or kind not in known[1]:
-            missing = {"error": {"code": 404, "message": f"Service {folder}/{name}/{kind} not found", "details": []}}
-            return json_answer(missing, self.options, asked.parameters, is_error=True)
-        if folder == "Secure" and not is_good:
-            return self._refuse(asked, [part.lower() for part in asked.parts], answers.REQUIRED)
-        if asked.parameters.get("f", "html") == "html" and not rest:
-            return page(f"<html><body><h2>{folder}/{name} ({kind})</h2></body></html>")
-        root = f"{self.url}/rest/services/{folder}/{name}/{kind}"
-        response = {
-            "MapServer": lambda: self.services.map_server(root, rest, asked.parameters),
-            "FeatureServer": lambda: self.services.feature_server(rest, asked.parameters, asked.body),
-            "ImageServer": lambda: self.services.image_server(root, rest, asked.parameters),
-        }[kind]()
-        if response is None:
-            return json_answer(
-                {"error": {"code": 400, "message": "Invalid URL", "details": []}}, self.options, {}, is_error=True
-            )
-        return response
-
-    def _catalog(self, asked: Asked, parts: list[str], *, is_good: bool) -> web.StreamResponse:
-        """Secured services are left out for those without a token; a secured folder asks for one."""
-        if parts == ["Secure"] and not is_good:
-            return self._refuse(asked, ["rest"], answers.REQUIRED)
-        version = self.services.version
+    def _soap(self, asked: Asked, holder: Issued | None, parts: list[str], *, is_known: bool) -> web.Response:
+        """The catalog is open to everybody, so that discovery works; services are as secured as over REST."""
+        site = self.site
         if not parts:
-            folders = ["Public", "Secure"] if is_good else ["Public"]
-            document: dict[str, Any] = {"currentVersion": version, "folders": folders, "services": []}
-        elif parts[0] in _SERVICES and len(parts) == 1:
-            name, kinds = _SERVICES[parts[0]]
-            listed = [{"name": f"{parts[0]}/{name}", "type": kind} for kind in kinds]
-            document = {"currentVersion": version, "folders": [], "services": listed}
-        else:
-            document = {"error": {"code": 400, "message": "Invalid URL", "details": []}}
-        return json_answer(document, self.options, asked.parameters)
+            return catalog.catalog(site, asked, rest.visible(is_known=is_known))
+        if parts[0] == "Secure" and not is_known:
+            return rest.refuse(site, asked, rest.missing(site))
+        why = rest.forbidden(site, holder, parts)
+        if why is not None:
+            return json_answer(why, self.options, {}, is_error=True)
+        return (ogc.answer if parts[-1].lower() in ogc.SERVERS else catalog.service)(site, asked, parts)
 
-    def _refuse(self, asked: Asked, parts: list[str], document: dict[str, Any]) -> web.StreamResponse:
-        """How a missing or bad token is told depends on what was asked for."""
-        if parts[:1] == ["services"]:
-            style = self.options.soap_failure
-        elif "tile" in parts:
-            style = self.options.tile_failure
-        elif asked.parameters.get("f") == "image":
-            style = self.options.image_failure
-        elif asked.parameters.get("f", "html") == "html":
-            return page(answers.LOGIN_PAGE.format(context=self.options.context))
-        else:
-            style = self.options.json_failure
-        return token_failure(style, document, self.options, asked.parameters)
 
-    def _soap(self, asked: Asked, parts: list[str], *, is_good: bool) -> web.StreamResponse:
-        text = asked.body.decode("utf-8", "replace")
-        if not parts:
-            if "GetTokenServiceURL" in text:
-                inner = f"<TokenServiceURL>{self.url}/tokens</TokenServiceURL>"
-                return web.Response(text=soap("GetTokenServiceURL", inner), content_type="text/xml")
-            return web.Response(text=soap("RequiresTokens", "<Result>true</Result>"), content_type="text/xml")
-        if parts[0] == "Secure" and not is_good:
-            return self._refuse(asked, ["services"], answers.REQUIRED)
-        if "wsdl" in asked.request.query_string.lower():
-            return web.Response(text=wsdl(f"{self.url}/services/{'/'.join(parts)}"), content_type="text/xml")
-        return web.Response(text=soap("GetServerInfo"), content_type="text/xml")
-
-    def _info(self, asked: Asked) -> dict[str, Any]:
-        version, full = VERSIONS.get(self.options.profile, (10.81, "10.8.1"))
-        document: dict[str, Any] = {"currentVersion": version, "fullVersion": full, "soapUrl": f"{self.url}/services"}
-        service = self.options.token_services_url or f"{self.url}/tokens/"
-        if self.options.federated:
-            document["owningSystemUrl"] = f"http://127.0.0.1:{self.port}/portal"
-            service = f"http://127.0.0.1:{self.port}/portal/sharing/rest/generateToken"
-        auth = {"isTokenBasedSecurity": True, "tokenServicesUrl": service, "shortLivedTokenValidity": 60}
-        return {**document, "authInfo": auth}
-
-    async def _portal(self, asked: Asked) -> web.StreamResponse:
-        root = f"http://127.0.0.1:{self.port}/portal"
-        match [part.lower() for part in asked.request.path.split("/") if part][1:]:
-            case ["sharing", "rest", "info"]:
-                auth = {"tokenServicesUrl": f"{root}/sharing/rest/generateToken", "isTokenBasedSecurity": True}
-                return json_answer({"owningSystemUrl": root, "authInfo": auth}, self.options, {})
-            case ["sharing", "rest", "generatetoken"] | ["sharing", "generatetoken"]:
-                return await tokens.portal_token(self.accounts, self.options, asked.request, asked.parameters)
-            case ["sharing", "rest", "portals", "self"]:
-                return json_answer({"id": "0123", "name": "Havenport", "allSSL": False}, self.options, {})
-            case _:
-                return web.Response(status=404, text="<html>Not Found</html>", content_type="text/html")
-
-    async def _control(self, asked: Asked) -> web.StreamResponse:
-        """Knobs for tests and for the demo's buttons: revoke, clock, config, log."""
-        match asked.request.path.removeprefix("/__sim/"):
-            case "revoke":
-                return web.json_response({"revoked": self.revoke_all()})
-            case "clock":
-                self.accounts.clock_offset += float(asked.parameters.get("advance", "0"))
-                return web.json_response({"now": self.accounts.now()})
-            case "config":
-                known = {each.name for each in fields(Options)}
-                changes = {name: value for name, value in json.loads(asked.body or b"{}").items() if name in known}
-                for name, value in changes.items():
-                    setattr(self.options, name, set(value) if name == "accepts" else value)
-                return web.json_response({"changed": sorted(changes)})
-            case "log":
-                rows = [
-                    {"method": e.method, "path": e.path, "credential": e.credential, "good": e.is_good}
-                    for e in self.journal
-                ]
-                return web.json_response({"requests": rows, "logins": self.accounts.logins})
-            case _:
-                return web.Response(status=404)
+def wishes(simulator: Simulator) -> list[str]:
+    """What a client has to bring, in words."""
+    options = simulator.options
+    lines = []
+    if options.gateway_header is not None:
+        lines.append(f"every request needs the header {': '.join(options.gateway_header)}")
+    login = f"HTTP Basic, user {options.web_tier_user}, password {options.web_tier_password}"
+    if options.web_tier:
+        lines.append(f"every request to the server needs {login}")
+    if options.portal_web_tier:
+        lines.append(f"every request to {simulator.portal_url} needs {login}")
+    if options.has_tokens:
+        lines.append(f"user webmap, password {PASSWORD}; the folder Secure asks for a token")
+        lines.append(f"tokens come from {simulator.site.token_service}")
+    if options.federated or options.profile == "portal":
+        lines.append(f"portal on {simulator.portal_url}")
+        lines += [f"app {name}, secret {secret}" for name, secret in options.apps.items()]
+    return lines
 
 
 async def run(options: Options, host: str, port: int, announce: Callable[[str], None], stopped: asyncio.Event) -> int:
     """The simulator alone, until `stopped`."""
     simulator = Simulator(options)
     await simulator.start(host, port)
-    announce(f"ArcGIS Server ({options.profile}) on {simulator.url}/rest/services")
-    announce(f"user webmap, password {PASSWORD}; the folder Secure asks for a token")
+    announce(f"ArcGIS Server ({options.profile}) on {simulator.services_url}")
+    for line in wishes(simulator):
+        announce(line)
     try:
         await stopped.wait()
     finally:

@@ -3,7 +3,6 @@
 import json
 from base64 import b64encode
 from typing import Any
-from xml.sax.saxutils import escape
 
 from aiohttp import web
 
@@ -12,7 +11,7 @@ from proxy.simulator import layers, pbf
 from proxy.simulator.answers import json_answer
 from proxy.simulator.draw import PLACE_FILLS, map_png, swatch_png
 from proxy.simulator.geography import LAYERS
-from proxy.simulator.options import VERSIONS, Options
+from proxy.simulator.options import Options
 
 TILE, HALF_WORLD = 256, 20037508.342787
 
@@ -27,7 +26,7 @@ class Services:
 
     @property
     def version(self) -> float:
-        return VERSIONS.get(self.options.profile, (10.81, None))[0]
+        return self.options.version
 
     def map_server(self, root: str, rest: list[str], parameters: dict[str, str]) -> web.Response | None:
         """`…/MapServer/<rest>`; None where there is no such resource. `root` is the service's own URL."""
@@ -111,7 +110,8 @@ class Services:
         picture = map_png(bbox, size, _shown(parameters), is_transparent=parameters.get("transparent") == "true")
         if parameters.get("f") == "image":
             return _png(picture)
-        site = root.partition("/rest/")[0]
+        context = self.options.context
+        site = root.partition(f"{context}/")[0] + context
         query = "&".join(f"{name}={parameters[name]}" for name in ("bbox", "size", "layers") if name in parameters)
         href = f"{site}/rest/directories/arcgisoutput/City_MapServer/{b64encode(query.encode(), b'-_').decode()}.png"
         extent = dict(zip(("xmin", "ymin", "xmax", "ymax"), bbox, strict=True))
@@ -172,26 +172,10 @@ def output_png(name: str) -> bytes | None:
 
     try:
         text = urlsafe_b64decode(name.removesuffix(".png")).decode()
-        parameters = dict(pair.split("=", 1) for pair in text.split("&"))
+        parameters = dict(pair.split("=", 1) for pair in text.split("&") if pair)
         return map_png(_box(parameters), _size(parameters), _shown(parameters))
     except ValueError:
         return None
-
-
-def wsdl(url: str) -> str:
-    """A service description with the absolute address that real ones have."""
-    return (
-        '<?xml version="1.0" encoding="utf-8"?><definitions xmlns="http://schemas.xmlsoap.org/wsdl/">'
-        f'<service name="City"><port><address location="{escape(url)}"/></port></service></definitions>'
-    )
-
-
-def soap(element: str, inner: str = "<Result>ok</Result>") -> str:
-    return (
-        '<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/">'
-        f'<soap:Body><{element}Response xmlns="http://www.esri.com/schemas/ArcGIS/10.8">{inner}</{element}Response>'
-        "</soap:Body></soap:Envelope>"
-    )
 
 
 def _png(picture: bytes) -> web.Response:

@@ -1,0 +1,90 @@
+"""WMS and WFS below `/services/…/WMSServer` and `WFSServer`, as far as map clients go: capabilities with absolute
+links, and real pictures. Who may ask is decided in `server.py`."""
+
+from typing import Final
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+from aiohttp import web
+
+from proxy.simulator import geography as town
+from proxy.simulator.answers import service_exception
+from proxy.simulator.draw import map_png
+from proxy.simulator.geography import LAYERS
+from proxy.simulator.site import Asked, Site
+
+SERVERS: Final = ("wmsserver", "wfsserver")
+_XLINK: Final = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
+_DEGREES: Final = ("EPSG:4326", "CRS:84")
+
+
+def answer(site: Site, asked: Asked, parts: list[str]) -> web.Response:
+    """`/services/<folder>/<name>/<type>/WMSServer` or `WFSServer`."""
+    parameters = asked.folded
+    url = f"{site.url}/services/{'/'.join(parts)}"
+    link = f"{url}?token={quote(asked.token)}&" if site.options.echoes_token and asked.token else f"{url}?"
+    match (parts[-1].lower(), parameters.get("request", "").lower()):
+        case ("wmsserver", "getcapabilities"):
+            return _xml(_wms(link))
+        case ("wmsserver", "getmap"):
+            return _map(parameters)
+        case ("wfsserver", "getcapabilities"):
+            return _xml(_wfs(link))
+        case _:
+            return _xml(service_exception("Operation not supported"))
+
+
+def _map(parameters: dict[str, str]) -> web.Response:
+    try:
+        numbers = [float(part) for part in parameters.get("bbox", "").split(",")]
+        x1, y1, x2, y2 = numbers
+        size = int(parameters["width"]), int(parameters["height"])
+    except (KeyError, ValueError):
+        return _xml(service_exception("BBOX, WIDTH and HEIGHT must be specified"))
+    reference = (parameters.get("crs") or parameters.get("srs") or "EPSG:3857").upper()
+    if reference == "EPSG:4326" and parameters.get("version", "1.3.0") == "1.3.0":
+        x1, y1, x2, y2 = y1, x1, y2, x2  # WMS 1.3.0, section 6.7.3.2: latitude comes first
+    if reference in _DEGREES:
+        (x1, y1), (x2, y2) = town.from_degrees((x1, y1)), town.from_degrees((x2, y2))
+    if not (x1 < x2 and y1 < y2 and min(size) > 0 and max(size) <= 2048):
+        return _xml(service_exception("The BBOX or the size is not valid"))
+    asked = [int(name) for name in parameters.get("layers", "").split(",") if name.isdecimal()]
+    shown = frozenset(asked) or frozenset(range(len(LAYERS)))
+    is_transparent = parameters.get("transparent", "").lower() == "true"
+    return web.Response(
+        body=map_png((x1, y1, x2, y2), size, shown, is_transparent=is_transparent), content_type="image/png"
+    )
+
+
+def _wms(link: str) -> str:
+    resource = f'<OnlineResource {_XLINK} xlink:type="simple" xlink:href="{escape(link)}"/>'
+    get = f"<DCPType><HTTP><Get>{resource}</Get></HTTP></DCPType>"
+    extent = town.full_extent()
+    box = f'minx="{extent["xmin"]}" miny="{extent["ymin"]}" maxx="{extent["xmax"]}" maxy="{extent["ymax"]}"'
+    layers = "".join(
+        f'<Layer queryable="1"><Name>{i}</Name><Title>{row[0]}</Title></Layer>' for i, row in enumerate(LAYERS)
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><WMS_Capabilities version="1.3.0" xmlns="http://www.opengis.net/wms">'
+        f"<Service><Name>WMS</Name><Title>City</Title>{resource}</Service><Capability><Request>"
+        f"<GetCapabilities><Format>text/xml</Format>{get}</GetCapabilities>"
+        f"<GetMap><Format>image/png</Format>{get}</GetMap></Request><Exception><Format>XML</Format></Exception>"
+        f'<Layer><Title>Havenport</Title><CRS>EPSG:3857</CRS><CRS>EPSG:4326</CRS><BoundingBox CRS="EPSG:3857" {box}/>'
+        f"{layers}</Layer></Capability></WMS_Capabilities>"
+    )
+
+
+def _wfs(link: str) -> str:
+    get = f'<ows:DCP><ows:HTTP><ows:Get xlink:href="{escape(link)}"/></ows:HTTP></ows:DCP>'
+    types = "".join(f"<FeatureType><Name>City:{row[0]}</Name><Title>{row[0]}</Title></FeatureType>" for row in LAYERS)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><wfs:WFS_Capabilities version="2.0.0" '
+        f'xmlns="http://www.opengis.net/wfs/2.0" xmlns:wfs="http://www.opengis.net/wfs/2.0" '
+        f'xmlns:ows="http://www.opengis.net/ows/1.1" {_XLINK}><ows:OperationsMetadata>'
+        f'<ows:Operation name="GetCapabilities">{get}</ows:Operation></ows:OperationsMetadata>'
+        f"<FeatureTypeList>{types}</FeatureTypeList></wfs:WFS_Capabilities>"
+    )
+
+
+def _xml(text: str) -> web.Response:
+    return web.Response(text=text, content_type="text/xml")
