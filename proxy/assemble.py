@@ -22,12 +22,13 @@ from proxy.model import (
     ArcGISCredential,
     Configuration,
     ExchangeCredential,
-    Origin,
     Place,
     Route,
     Rule,
     Scope,
+    Server,
     StaticCredential,
+    Target,
     TokenCredential,
     WebCredential,
 )
@@ -143,7 +144,7 @@ class Service:
             self.discovery,
             time.monotonic,
             time.time,
-            lambda origin: route_to(origin, configuration.rules, credential),
+            lambda target: route_to(target, configuration.rules, credential),
             credential.expiration,
         )
         match credential:
@@ -187,14 +188,27 @@ class Service:
         return "draining" if self.draining else None
 
 
-def route_to(origin: Origin, rules: Iterable[Rule], credential: TokenCredential) -> Route:
+def route_to(target: Target, rules: Iterable[Rule], credential: TokenCredential) -> Route:
     """How a credential's servers and token services are reached: as a rule of its own at that origin, or as the
-    configured portal or token service elsewhere."""
-    for rule in rules:
-        scope = Scope(rule.scheme, rule.host, rule.wildcard, rule.port)
-        if rule.credential == credential.name and scope.covers(origin):
-            return rule.route
-    return Route() if isinstance(credential, StaticCredential) else credential.service_route
+    configured portal or token service elsewhere. A portal whose web server does the login is told who we are by that
+    login, beside what the rule at its origin says."""
+    service = Route() if isinstance(credential, StaticCredential) else credential.service_route
+    rule = next((each for each in rules if each.credential == credential.name and _is_at(each, target)), None)
+    if rule is None:
+        return service
+    if not isinstance(credential, ExchangeCredential) or not _is_under(target, credential.portal):
+        return rule.route
+    headers = rule.route.identity.headers if rule.route.identity is not None else ()
+    identity = replace(service.identity, headers=headers) if service.identity is not None else rule.route.identity
+    return replace(rule.route, identity=identity)
+
+
+def _is_at(rule: Rule, target: Target) -> bool:
+    return Scope(rule.scheme, rule.host, rule.wildcard, rule.port).covers(target.origin)
+
+
+def _is_under(target: Target, server: Server) -> bool:
+    return target.origin == server.origin and f"{target.path}/".lower().startswith(f"{server.context}/".lower())
 
 
 def routes(configuration: Configuration) -> set[Route]:

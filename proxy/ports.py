@@ -29,6 +29,11 @@ class Lane(Upstream, Protocol):
 
     is_signed_in: bool  # set by whoever signs in; a new connection begins without
 
+    @property
+    def connection(self) -> int:
+        """Another number with each new connection; it is made by `send`, where there is none."""
+        ...
+
     def peer_certificate(self) -> bytes | None:
         """The server's certificate (DER) on the last connection; None without TLS."""
         ...

@@ -26,8 +26,8 @@ class DigestSession:
 
     async def send(self, outgoing: Outgoing) -> Reply:
         """See `ports.Upstream.send`."""
-        if self._challenge is None and not outgoing.body.replayable:
-            # Without a nonce the body would go out for nothing, and it cannot go out twice
+        if not outgoing.body.replayable:
+            # With no nonce, or one that has ended, the body would go out for nothing, and it cannot go out twice
             await self._ask(outgoing)
         used = self._challenge
         reply = await self._transport.send(self._signed(outgoing))
@@ -42,11 +42,11 @@ class DigestSession:
         return reply
 
     async def _ask(self, outgoing: Outgoing) -> None:
-        reply = await self._transport.send(
-            Outgoing("HEAD", outgoing.target, _bodiless(outgoing.headers), Body(), outgoing.route)
-        )
+        used = self._challenge
+        bare = Outgoing("HEAD", outgoing.target, _bodiless(outgoing.headers), Body(), outgoing.route)
+        reply = await self._transport.send(self._signed(bare))
         reply.close()
-        self._fresh(reply, None)
+        self._fresh(reply, used)
 
     def _fresh(self, reply: Reply, used: DigestChallenge | None) -> DigestChallenge | None:
         """The challenge to answer now; None where the reply is the last word. One that was answered and comes back

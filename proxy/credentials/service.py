@@ -36,19 +36,19 @@ _ONLINE: Final = ".arcgis.com"
 
 @dataclass(frozen=True, slots=True)
 class TokenService:
-    """What a provider asks with. `routes` leads to an origin; `expiration` is the life asked for, in minutes."""
+    """What a provider asks with. `routes` leads to a target; `expiration` is the life asked for, in minutes."""
 
     fetcher: Fetcher
     discovery: Discovery
     clock: Clock
     wall_clock: WallClock
-    routes: Callable[[Origin], Route]
+    routes: Callable[[Target], Route]
     expiration: int
 
     async def info(self, server: Server) -> ServerInfo:
         """What `server` says about itself. Raises TokenUnavailable where it cannot be asked, or UpstreamTimeout."""
         try:
-            return await self.discovery.info(server, self.routes(server.origin))
+            return await self.discovery.info(server, self.routes(server.target("/")))
         except UpstreamFailed as error:
             raise _down(error) from None
 
@@ -61,7 +61,7 @@ class TokenService:
         headers = {names.CONTENT_TYPE: names.FORM_TYPE, names.ACCEPT: "application/json, text/plain"}
         if referer:
             headers[names.REFERER] = referer
-        route = self.routes(endpoint.origin)
+        route = self.routes(endpoint)
         try:
             return await self.fetcher.fetch(
                 "POST", endpoint, route=route, timeout=_TIMEOUT, headers=headers, body=form.encode("ascii")

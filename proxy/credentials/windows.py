@@ -25,6 +25,7 @@ from spnego.exceptions import (
 
 from proxy import names
 from proxy.core.challenge import find_challenge
+from proxy.credentials.kerberos import Tickets
 from proxy.errors import CredentialMisconfigured, CredentialRefused, UpstreamFailed, UpstreamTimeout
 from proxy.model import HttpLogin, Scheme
 from proxy.ports import Lane, Transport
@@ -47,6 +48,7 @@ class WindowsSession:
         self._login, self._transport = login, transport
         self._scheme: Scheme | None = None  # as the server offered it
         self._is_per_request = False  # Kerberos: a ticket with every request
+        self._tickets = Tickets(login)
 
     async def send(self, outgoing: Outgoing) -> Reply:
         """See `ports.Upstream.send`."""
@@ -59,19 +61,33 @@ class WindowsSession:
         return _releasing(reply, lane)
 
     async def _on(self, lane: Lane, outgoing: Outgoing) -> Reply:
+        has_body = outgoing.body.stream is not None or bool(outgoing.body.whole)
         if self._is_per_request and self._scheme is not None:
             return await self._sign_in(lane, outgoing, self._scheme)
-        has_body = outgoing.body.stream is not None or bool(outgoing.body.whole)
-        if has_body and not (lane.is_signed_in and outgoing.body.replayable):
-            # Asked without the body: it goes up once, when the connection is signed in
-            reply = await lane.send(_bodiless(outgoing, "HEAD"))
-            if reply.status != names.CODE_UNAUTHORIZED:
-                await _drain(reply)
-                return await lane.send(outgoing)
-        else:
-            reply = await lane.send(outgoing)
+        if not has_body or (lane.is_signed_in and outgoing.body.replayable):
+            return await self._tried(lane, outgoing)
+        # Asked without the body: it goes up once, when the connection is signed in
+        reply = await self._tried(lane, _bodiless(outgoing, "HEAD"))
+        if reply.status == names.CODE_UNAUTHORIZED:
+            return reply
+        await _drain(reply)
+        is_closing = reply.headers.get(names.CONNECTION, "").lower() == "close"
+        if self._scheme is not None and (self._is_per_request or is_closing):
+            return await self._sign_in(lane, outgoing, self._scheme)
+        reply = await lane.send(outgoing)
         if reply.status != names.CODE_UNAUTHORIZED:
             return reply
+        if outgoing.body.replayable:
+            return await self._again(lane, outgoing, reply)
+        reply.close()
+        raise _wanted_again()
+
+    async def _tried(self, lane: Lane, outgoing: Outgoing) -> Reply:
+        """As it is; signed in where the server asks for it."""
+        reply = await lane.send(outgoing)
+        return reply if reply.status != names.CODE_UNAUTHORIZED else await self._again(lane, outgoing, reply)
+
+    async def _again(self, lane: Lane, outgoing: Outgoing, reply: Reply) -> Reply:
         lane.is_signed_in = False
         self._scheme = self._offered(reply)
         if self._scheme is None:
@@ -89,6 +105,18 @@ class WindowsSession:
         return offered[0] if offered and self._login.username else None
 
     async def _sign_in(self, lane: Lane, outgoing: Outgoing, scheme: Scheme) -> Reply:
+        for is_last in (False, True):
+            connection = lane.connection
+            reply = await self._legs(lane, outgoing, scheme)
+            # A server may close between the messages; the last one then comes to one who knows nothing of the first
+            if reply.status != names.CODE_UNAUTHORIZED or lane.connection == connection or is_last:
+                break
+            if not outgoing.body.replayable:
+                break
+            await _drain(reply)
+        return reply
+
+    async def _legs(self, lane: Lane, outgoing: Outgoing, scheme: Scheme) -> Reply:
         context = await self._step(self._context, lane, outgoing.target.origin.host, scheme)
         token = await self._step(context.step)
         for leg in range(_MOST_LEGS):
@@ -107,13 +135,19 @@ class WindowsSession:
                 return reply  # refused
             if attempt is outgoing and not outgoing.body.replayable:
                 reply.close()
-                raise UpstreamFailed("The server wanted a fresh login; send the request again.", slug="not_replayable")
+                raise _wanted_again()
             await _drain(reply)
             token = await self._step(context.step, _decoded(challenge.token))
         raise UpstreamFailed("The login at the web server did not come to an end.", slug="bad_answer")
 
     def _context(self, lane: Lane, host: str, scheme: Scheme) -> spnego.ContextProxy:
         login = self._login
+        bindings = _bindings(lane.peer_certificate())
+        if scheme is Scheme.NEGOTIATE and login.scheme is Scheme.NEGOTIATE and login.username:
+            cache = self._tickets.cache()
+            if cache is not None:
+                ticket = spnego.KerberosCCache(cache)
+                return spnego.client(ticket, hostname=host, service="HTTP", channel_bindings=bindings)
         username = f"{login.domain}\\{login.username}" if login.domain else login.username
         is_ntlm = Scheme.NTLM in (scheme, login.scheme)
         return spnego.client(
@@ -121,7 +155,7 @@ class WindowsSession:
             login.password.reveal() or None,
             hostname=host,
             service="HTTP",
-            channel_bindings=_bindings(lane.peer_certificate()),
+            channel_bindings=bindings,
             protocol=_NTLM if scheme is Scheme.NTLM else "negotiate",
             options=NegotiateOptions.use_ntlm if is_ntlm else NegotiateOptions.none,
         )
@@ -142,6 +176,10 @@ class WindowsSession:
                 "The Windows login does not succeed.",
                 "Check user name, password and domain, and the clock of this machine.",
             ) from None
+
+
+def _wanted_again() -> UpstreamFailed:
+    return UpstreamFailed("The server wanted a fresh login; send the request again.", slug="not_replayable")
 
 
 def _no_ticket() -> CredentialMisconfigured:

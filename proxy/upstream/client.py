@@ -15,10 +15,10 @@ from yarl import URL
 from proxy import names
 from proxy.core import hygiene
 from proxy.errors import UpstreamFailed, UpstreamTimeout
-from proxy.model import Headers, Origin, Route, Target
+from proxy.model import Origin, Route, Target
 from proxy.ports import Lane
 from proxy.traffic import Body, Outgoing, Reply
-from proxy.upstream.failures import Failures
+from proxy.upstream.failures import Failures, proxy_refuses
 from proxy.upstream.guard import AddressGuard
 from proxy.upstream.outbound import way_out
 from proxy.upstream.tls import PeerContext, peer_context, tls_context
@@ -65,14 +65,16 @@ class _Pool:
                 response = await self.session.request(
                     outgoing.method,
                     _url(outgoing.target),
-                    headers=_headers(outgoing.headers, outgoing.body),
+                    headers=self._headers(outgoing),
                     data=_data(outgoing.body, limit, route.header_timeout),
                     allow_redirects=False,
                     proxy=self.proxy.url if self.proxy else None,
-                    proxy_auth=self.proxy.login if self.proxy else None,
+                    proxy_headers=self.proxy.headers if self.proxy else None,
                 )
         try:
             headers = hygiene.upstream_headers(response.raw_headers)
+            if response.status == 407 and self.proxy is not None:
+                raise proxy_refuses(response.status)
             if not 200 <= response.status <= 599:
                 raise UpstreamFailed("The server answered with a status that has no meaning here.", slug="bad_answer")
         except BaseException:
@@ -80,6 +82,15 @@ class _Pool:
             raise
         pieces = _pieces(response, Failures(self.guard, has_proxy=self.proxy is not None), route.idle_timeout)
         return Reply(response.status, headers, pieces, response.close)
+
+    def _headers(self, outgoing: Outgoing) -> dict[str, str]:
+        headers = dict(outgoing.headers)
+        body = outgoing.body
+        if body.stream is not None and body.length is not None:
+            headers[names.CONTENT_LENGTH] = str(body.length)
+        if self.proxy is not None and outgoing.target.origin.scheme == "http":
+            headers.update(self.proxy.headers)  # no CONNECT there: the proxy reads the request itself
+        return headers
 
 
 class _Lane:
@@ -96,6 +107,10 @@ class _Lane:
 
     async def send(self, outgoing: Outgoing) -> Reply:
         return await self.pool.send(outgoing)
+
+    @property
+    def connection(self) -> int:
+        return self.pool.guard.dialled
 
     def peer_certificate(self) -> bytes | None:
         return self._tls.peer_certificate()
@@ -187,12 +202,6 @@ def _url(target: Target) -> URL:
         query_string=target.query or "",
         encoded=True,
     )
-
-
-def _headers(headers: Headers, body: Body) -> dict[str, str]:
-    if body.stream is not None and body.length is not None:
-        return {**headers, names.CONTENT_LENGTH: str(body.length)}
-    return dict(headers)
 
 
 def _data(body: Body, limit: asyncio.Timeout, pause: float) -> bytes | BytesIO | AsyncIterator[bytes] | None:

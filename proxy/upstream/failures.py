@@ -43,7 +43,7 @@ class Failures:
             case aiohttp.ClientConnectorCertificateError():
                 return _untrusted(str(error))
             case aiohttp.ClientHttpProxyError():
-                return _proxy_refuses(error.status)
+                return proxy_refuses(error.status)
             case aiohttp.ClientConnectorError() if self._guard.refused:
                 return UpstreamFailed(
                     f"The name of the server leads to an address that is not allowed ({self._guard.refused}).",
@@ -64,9 +64,12 @@ class Failures:
 
 
 def _ssl_error(error: BaseException) -> ssl.SSLError | None:
-    """The error of OpenSSL behind one of aiohttp's; an alert may come after the handshake, too (TLS 1.3)."""
-    behind = (error, getattr(error, "os_error", None), error.__cause__, *error.args)
-    return next((each for each in behind if isinstance(each, ssl.SSLError)), None)
+    """The error of OpenSSL behind one of aiohttp's, which may call itself one too; an alert may come after the
+    handshake (TLS 1.3)."""
+    behind = (getattr(error, "os_error", None), error.__cause__, *error.args, error)
+    return next(
+        (each for each in behind if isinstance(each, ssl.SSLError) and not isinstance(each, aiohttp.ClientError)), None
+    )
 
 
 def _handshake(error: ssl.SSLError) -> ProxyError:
@@ -75,6 +78,12 @@ def _handshake(error: ssl.SSLError) -> ProxyError:
         return CredentialRefused(
             "The server does not take the client certificate.",
             "Set clientCertificate, see that it has not ended, and that the server trusts its authority.",
+            slug="client_certificate",
+        )
+    if "HANDSHAKE_FAILURE" in reason:
+        return CredentialRefused(
+            "The server ends the TLS handshake, as servers do that want a client certificate.",
+            "Set clientCertificate if it wants one.",
             slug="client_certificate",
         )
     if _OLD_TLS.search(reason):
@@ -87,11 +96,7 @@ def _handshake(error: ssl.SSLError) -> ProxyError:
         )
     if isinstance(error, ssl.SSLCertVerificationError):
         return _untrusted(str(error))
-    return UpstreamFailed(
-        "The TLS handshake with the server fails.",
-        "Servers that want a client certificate may end it so: see clientCertificate.",
-        slug="certificate",
-    )
+    return UpstreamFailed("The TLS handshake with the server fails.", slug="certificate")
 
 
 def _untrusted(words: str) -> UpstreamFailed:
@@ -108,7 +113,8 @@ def _untrusted(words: str) -> UpstreamFailed:
     )
 
 
-def _proxy_refuses(status: int) -> UpstreamFailed:
+def proxy_refuses(status: int) -> UpstreamFailed:
+    """The outbound proxy's own refusal, before the server was asked."""
     if status == 407:
         return UpstreamFailed(
             "The outbound proxy wants a login, or another one.",

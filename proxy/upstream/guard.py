@@ -26,6 +26,7 @@ class AddressGuard:
     def __init__(self, route: Route, own_ports: Callable[[], Container[int]]) -> None:
         self._route, self._own_ports = route, own_ports
         self.refused = ""  # why the last address was refused; "" if none was
+        self.dialled = 0  # how many sockets were made
 
     def __call__(self, address: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, sockaddr = address
@@ -35,6 +36,7 @@ class AddressGuard:
         if reason is not None:
             self.refused = reason
             raise AddressRefused(f"address refused: {reason}")
+        self.dialled += 1
         return socket.socket(family, kind, protocol)
 
 

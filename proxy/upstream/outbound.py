@@ -1,11 +1,12 @@
 """The way out through the organisation's own proxy, where a route or the environment names one."""
 
+from base64 import b64encode
 from dataclasses import dataclass, replace
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
-import aiohttp
 from yarl import URL
 
+from proxy import names
 from proxy.core.addresses import names_loopback
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest, UpstreamFailed
@@ -17,7 +18,7 @@ class WayOut:
     """The proxy that is dialled in the server's place: `route` is what its address is judged by."""
 
     url: URL
-    login: aiohttp.BasicAuth | None
+    headers: dict[str, str]
     route: Route
 
 
@@ -32,8 +33,7 @@ def way_out(origin: Origin, route: Route) -> WayOut | None:
     if configured.origin is None:
         return _of_environment(origin, route)
     password = configured.password.reveal() if configured.password else ""
-    login = aiohttp.BasicAuth(configured.username, password, "utf-8") if configured.username else None
-    return _to(configured.origin, login, route)
+    return _to(configured.origin, configured.username, password, route)
 
 
 def _of_environment(origin: Origin, route: Route) -> WayOut | None:
@@ -43,14 +43,15 @@ def _of_environment(origin: Origin, route: Route) -> WayOut | None:
     if not named or proxy_bypass_environment(f"{origin.host}:{origin.port}", proxies):
         return None
     url = URL(named if "://" in named else f"http://{named}")
-    login = aiohttp.BasicAuth(url.user, url.password or "", "utf-8") if url.user else None
     try:
-        return _to(parse_url(str(url.origin())).origin, login, route)
+        return _to(parse_url(str(url.origin())).origin, url.user or "", url.password or "", route)
     except (BadRequest, ValueError):
         raise UpstreamFailed("The environment names an outbound proxy that cannot be used.") from None
 
 
-def _to(proxy: Origin, login: aiohttp.BasicAuth | None, route: Route) -> WayOut:
+def _to(proxy: Origin, username: str, password: str, route: Route) -> WayOut:
+    pair = b64encode(f"{username}:{password}".encode()).decode("ascii")
+    headers = {names.PROXY_AUTHORIZATION: f"Basic {pair}"} if username else {}
     url = URL.build(scheme=proxy.scheme, host=proxy.host, port=proxy.port)
     reach = Reach.LOOPBACK if names_loopback(proxy.host) else Reach.LISTED
-    return WayOut(url, login, replace(route, reach=reach))
+    return WayOut(url, headers, replace(route, reach=reach))

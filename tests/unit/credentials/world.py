@@ -100,7 +100,7 @@ class World:
 
     def service(self, expiration: int = 60) -> TokenService:
         discovery = Discovery(self, self.clock)
-        return TokenService(self, discovery, self.clock, self.wall_clock, lambda origin: Route(), expiration)
+        return TokenService(self, discovery, self.clock, self.wall_clock, lambda target: Route(), expiration)
 
 
 class Tokens:
