@@ -100,7 +100,7 @@ class _Trial:
         version = f"ArcGIS {info.full_version or info.current_version}" if info.current_version else "no rest/info"
         source = f"portal {info.owning_system}" if info.owning_system else info.token_services and "tokens of its own"
         line.discovered = ", ".join(filter(None, [line.discovered, version, source or None]))
-        place = self._service.tokens.place(audience, rule.place)
+        place = self._service.tokens.place(audience, rule.place, is_form=False)
         life = token.expires_at - time.monotonic()
         line.token = f"{_in_words(life)}, sent in the {place.value}"
 

@@ -117,6 +117,7 @@ class Place(enum.Enum):
     HEADER = "header"  # X-Esri-Authorization: Bearer …
     BEARER = "bearer"  # Authorization: Bearer …
     QUERY = "query"  # ?token=…, or a form field on a form POST
+    URL = "url"  # ?token=… always: some servers do not look for it in forms (9.3 and older, Koop); never configured
 
 
 class Access(enum.IntEnum):

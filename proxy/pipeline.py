@@ -78,12 +78,13 @@ class Pipeline:
         the one that was taken."""
         rule = plan.rule
         audience = Audience(credential.name, server_for_rule(rule, plan.target), rule.referer)
+        is_form = bool(outgoing.body.whole) and bodies.is_form(outgoing.headers.get(names.CONTENT_TYPE, ""))
         renewed: Token | None = None
         while True:
             token = await self.tokens.get(audience)
             if token is renewed:
                 raise refusals.rejected(token)  # the store holds off: there is no other token to try
-            place = self.tokens.place(audience, rule.place)
+            place = self.tokens.place(audience, rule.place, is_form=is_form)
             reply = await self._send(inject.authorize(outgoing, token, place, credential.token_param), exchange)
             finding = await examine(reply, wanted, plan.target.path)
             if finding.verdict is Verdict.PASS:
@@ -95,7 +96,10 @@ class Pipeline:
                 raise denied
             if _is_unheard(finding, rule, place):
                 # The token was good and went unheard: the same one again, in the query, now and from now on.
-                self.tokens.learn_query(audience)
+                self.tokens.learn(audience, Place.QUERY)
+            elif is_form and place is Place.QUERY and (renewed is not None or _is_required(finding)):
+                # So it did in the form; some say "invalid" to that (Koop), which a fresh token in a form shows
+                self.tokens.learn(audience, Place.URL)
             else:
                 self._reject(token, finding, exchange, can_heal=renewed is None, reads=heals)
                 renewed = token
@@ -147,7 +151,11 @@ def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) ->
 
 
 def _is_unheard(finding: Finding, rule: Rule, place: Place) -> bool:
-    return finding.verdict is Verdict.TOKEN_REQUIRED and rule.place is None and place is Place.HEADER
+    return _is_required(finding) and rule.place is None and place is Place.HEADER
+
+
+def _is_required(finding: Finding) -> bool:
+    return finding.verdict is Verdict.TOKEN_REQUIRED
 
 
 def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> Reply:

@@ -89,7 +89,7 @@ class TokenSource(Protocol):
 class Tokens(TokenSource, Protocol):
     """The store as the path sees it."""
 
-    def place(self, audience: Audience, configured: Place | None) -> Place:
+    def place(self, audience: Audience, configured: Place | None, *, is_form: bool) -> Place:
         """Where the token travels: as configured or, for None (auto), as learned."""
         ...
 
@@ -97,8 +97,8 @@ class Tokens(TokenSource, Protocol):
         """A request passed with this token."""
         ...
 
-    def learn_query(self, audience: Audience) -> None:
-        """This server does not hear header tokens: the query from now on."""
+    def learn(self, audience: Audience, place: Place) -> None:
+        """This server hears tokens there. QUERY: it hears none in headers. URL: it hears none in forms."""
         ...
 
 

@@ -34,11 +34,10 @@ def authorize(outgoing: Outgoing, token: Token, place: Place, token_param: str) 
             return _with_header(outgoing, names.X_ESRI_AUTHORIZATION, f"Bearer {token.value.reveal()}")
         case Place.BEARER:
             return _with_header(outgoing, names.AUTHORIZATION, f"Bearer {token.value.reveal()}")
-        case Place.QUERY:
+        case Place.QUERY | Place.URL:
             pair = f"{quote(token_param, safe='')}={quote(token.value.reveal(), safe='')}"
-            target, body = parameters.added(
-                outgoing.target, outgoing.body, outgoing.headers.get(names.CONTENT_TYPE, ""), pair
-            )
+            content_type = outgoing.headers.get(names.CONTENT_TYPE, "") if place is Place.QUERY else ""
+            target, body = parameters.added(outgoing.target, outgoing.body, content_type, pair)
             return Outgoing(outgoing.method, target, outgoing.headers, body, outgoing.route)
         case _:
             assert_never(place)

@@ -34,6 +34,7 @@ class _Held:
     slot: Slot = field(default_factory=Slot)
     fetch: asyncio.Task[Token] | None = None
     place: Place | None = None  # None: not learned yet
+    is_deaf_to_forms: bool = False
     error: ProxyError | None = None
 
 
@@ -90,13 +91,19 @@ class TokenStore:
                 held.error = _STATIC
             self._observe("rejected", token.audience)
 
-    def place(self, audience: Audience, configured: Place | None) -> Place:
+    def place(self, audience: Audience, configured: Place | None, *, is_form: bool) -> Place:
         """See `ports.Tokens.place`."""
-        return configured or self._of(audience).place or Place.HEADER
+        held = self._of(audience)
+        place = configured or held.place or Place.HEADER
+        return Place.URL if place is Place.QUERY and is_form and held.is_deaf_to_forms else place
 
-    def learn_query(self, audience: Audience) -> None:
-        """See `ports.Tokens.learn_query`."""
-        self._of(audience).place = Place.QUERY
+    def learn(self, audience: Audience, place: Place) -> None:
+        """See `ports.Tokens.learn`."""
+        held = self._of(audience)
+        if place is Place.URL:
+            held.is_deaf_to_forms = True
+        else:
+            held.place = place
 
     def replace_providers(self, providers: Mapping[str, TokenProvider]) -> None:
         """After a reload: what belongs to a credential that changed or went is dropped, the rest stays."""

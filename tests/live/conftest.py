@@ -16,7 +16,7 @@ from yarl import URL
 
 from proxy.assemble import Service, on_free_ports
 from proxy.settings.load import load
-from proxy.simulator.options import Options
+from proxy.simulator.options import Options, of_profile
 from proxy.simulator.server import Simulator
 from proxy.telemetry.log import configure
 
@@ -90,23 +90,43 @@ async def arcgis() -> AsyncIterator[Simulator]:
 
 
 Build = Callable[..., Any]
+Sites = Callable[..., Any]
+
+
+@pytest.fixture
+async def sites() -> AsyncIterator[Sites]:
+    """Starts a site as a release behaves: `await sites("ags-9.3", token_delay=0.1)`."""
+    started: list[Simulator] = []
+
+    async def start(profile: str, **knobs: Any) -> Simulator:
+        options = of_profile(profile)
+        options.users = {"webmap": PASSWORD}
+        for name, value in knobs.items():
+            setattr(options, name, value)
+        started.append(Simulator(options))
+        await started[-1].start()
+        return started[-1]
+
+    yield start
+    for simulator in started:
+        await simulator.stop()
 
 
 @pytest.fixture
 async def build(arcgis: Simulator, tmp_path: Path) -> AsyncIterator[Build]:
-    """Starts a proxy: `await build(inject="query")`, or `await build(document={...})`."""
+    """Starts a proxy: `await build(inject="query")`, or `await build(document={...})`; `site` in place of `arcgis`."""
     log = io.StringIO()
     handle = configure("debug", "json", log)
     worlds: list[World] = []
 
-    async def start(document: dict[str, Any] | None = None, **rule: Any) -> World:
+    async def start(document: dict[str, Any] | None = None, *, site: Simulator | None = None, **rule: Any) -> World:
         path = tmp_path / "proxy.yaml"
-        path.write_text(yaml.safe_dump(document or config(arcgis.url, **rule)), encoding="utf-8")
+        path.write_text(yaml.safe_dump(document or config((site or arcgis).url, **rule)), encoding="utf-8")
         service = Service(on_free_ports(load(path, {})))
         await service.start()
         session = aiohttp.ClientSession(auto_decompress=True)
         client = Client(session, f"http://127.0.0.1:{service.public.port}/proxy")
-        worlds.append(World(arcgis, service, client, log, path))
+        worlds.append(World(site or arcgis, service, client, log, path))
         return worlds[-1]
 
     yield start

@@ -161,10 +161,10 @@ async def test_a_reload_lets_an_acquisition_in_flight_end_for_those_who_wait() -
 
 async def test_the_place_is_as_configured_or_as_learned() -> None:
     store = store_of(Service())
-    assert store.place(AUDIENCE, Place.BEARER) is Place.BEARER
-    assert store.place(AUDIENCE, None) is Place.HEADER
-    store.learn_query(AUDIENCE)
-    assert store.place(AUDIENCE, None) is Place.QUERY
+    assert store.place(AUDIENCE, Place.BEARER, is_form=False) is Place.BEARER
+    assert store.place(AUDIENCE, None, is_form=False) is Place.HEADER
+    store.learn(AUDIENCE, Place.QUERY)
+    assert store.place(AUDIENCE, None, is_form=False) is Place.QUERY
 
 
 async def test_closing_ends_what_is_in_flight() -> None:

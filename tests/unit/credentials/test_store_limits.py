@@ -183,7 +183,7 @@ async def test_the_place_is_known_before_anybody_gets_the_first_token() -> None:
     service, prober = Service(), Prober(Place.QUERY)
     store = probing(service, prober)
     first = await store.get(AUDIENCE)
-    assert store.place(AUDIENCE, None) is Place.QUERY
+    assert store.place(AUDIENCE, None, is_form=False) is Place.QUERY
     assert prober.tried == [first]
     service.now = 4000.0
     await store.get(AUDIENCE)
@@ -198,7 +198,7 @@ def test_a_probe_keeps_a_good_token_back_for_five_seconds_at_most() -> None:
         began = loop.time()
         await store.get(AUDIENCE)
         assert loop.time() - began == pytest.approx(5.0)
-        assert store.place(AUDIENCE, None) is Place.HEADER
+        assert store.place(AUDIENCE, None, is_form=False) is Place.HEADER
 
     run(main())
 
@@ -208,9 +208,9 @@ async def test_what_a_request_learned_is_not_undone_by_the_probe() -> None:
     store = probing(Service(), prober)
     waiting = asyncio.ensure_future(store.get(AUDIENCE))
     await prober.began.wait()
-    store.learn_query(AUDIENCE)
+    store.learn(AUDIENCE, Place.QUERY)
     await waiting
-    assert store.place(AUDIENCE, None) is Place.QUERY
+    assert store.place(AUDIENCE, None, is_form=False) is Place.QUERY
 
 
 async def test_every_event_is_observed() -> None:
@@ -248,7 +248,7 @@ async def test_the_snapshot_tells_state_time_left_and_trouble() -> None:
 async def test_a_wildcard_rule_cannot_fill_the_memory() -> None:
     store = store_of(Service())
     for number in range(10_050):
-        store.learn_query(replace(AUDIENCE, server=replace(AUDIENCE.server, context=f"/{number}")))
+        store.learn(replace(AUDIENCE, server=replace(AUDIENCE.server, context=f"/{number}")), Place.QUERY)
     assert len(store.snapshot()) == 10_000
 
 
