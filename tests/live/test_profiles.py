@@ -301,7 +301,7 @@ async def test_a_gateways_header_goes_with_everything(build: Build, sites: Sites
 @pytest.mark.parametrize("where", ["credential", "rule"])
 async def test_a_gateway_with_tokens_beneath(build: Build, sites: Sites, where: str) -> None:
     site = await sites("custom-api", gateway_header=(GATEWAY_HEADER, GATEWAY))
-    headers = {"headers": {GATEWAY_HEADER: GATEWAY}}
+    headers: dict[str, Any] = {"headers": {GATEWAY_HEADER: GATEWAY}}
     on_credential, on_rule = (headers, {}) if where == "credential" else ({}, headers)
     world = await build(document(site, {**USER, **on_credential}, **on_rule), site=site)
     for _ in range(2):
