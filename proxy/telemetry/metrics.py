@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from proxy import __version__
 from proxy.model import Configuration
 from proxy.runtime import UNLISTED
-from proxy.telemetry.log import tally
+from proxy.telemetry.lines import tally
 from proxy.telemetry.requests import OfRule, Requests
 from proxy.traffic import Exchange
 
