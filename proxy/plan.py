@@ -1,15 +1,18 @@
 """What is decided about a request before anything is sent: target, page, rule, verb, operation. Waits for nothing."""
 
 from dataclasses import dataclass
+from typing import Final
 
+from proxy import names
 from proxy.core import admit, operations
 from proxy.core.target import parse_request_target
 from proxy.errors import BadRequest, MethodNotAllowed, NotAllowed
-from proxy.model import Access, Credential, Rule, Target
+from proxy.model import Access, AdmitPolicy, Credential, Rule, Target
 from proxy.runtime import Runtime
 from proxy.server_info import info_rule
 from proxy.traffic import Exchange, Incoming
 
+_MOST_ADMITTED: Final = 4096
 READING = ("GET", "HEAD", "POST")
 EDITING = (*READING, "PUT", "PATCH", "DELETE")
 
@@ -33,7 +36,7 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
     rule = runtime.table.lookup(target) or info_rule(runtime.table, target) or runtime.unlisted
     policy = runtime.configuration.admit if rule is None or rule.admit is None else rule.admit
     exchange.policy = policy
-    admit.admit(policy, incoming.headers, incoming.own_origin)
+    _admit(runtime, policy, incoming)
     if rule is None:
         rule = runtime.table.find(target)  # refuses
     exchange.rule = rule.name
@@ -42,6 +45,18 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
     credential = runtime.credentials[rule.credential] if rule.credential else None
     exchange.credential = rule.credential or ""
     return Plan(target, rule, credential)
+
+
+def _admit(runtime: Runtime, policy: AdmitPolicy, incoming: Incoming) -> None:
+    """A page that is welcome once is welcome again: its hundred pictures need no hundred looks."""
+    headers = incoming.headers
+    page = (id(policy), headers.get(names.REFERER), headers.get(names.ORIGIN), incoming.own_origin)
+    if page in runtime.admitted:
+        return
+    admit.admit(policy, headers, incoming.own_origin)
+    if len(runtime.admitted) >= _MOST_ADMITTED:
+        runtime.admitted.clear()
+    runtime.admitted.add(page)
 
 
 def methods(rule: Rule | None) -> tuple[str, ...]:

@@ -1,10 +1,13 @@
 """What the configuration became: one frozen value, swapped whole on reload. A request keeps the one it began with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from proxy.core.match import RuleTable
-from proxy.model import Configuration, Credential, Rule
+from proxy.model import Configuration, Credential, Origin, Rule
+
+# Policy, Referer, Origin and our own origin
+Admitted = tuple[int, str | None, str | None, Origin | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,7 @@ class Runtime:
     table: RuleTable
     credentials: Mapping[str, Credential]
     unlisted: Rule | None  # what targets without a rule fall under; None where mustMatch is true
+    admitted: set[Admitted] = field(default_factory=set)  # whom `plan` has found welcome already
 
 
 UNLISTED = "(unlisted)"

@@ -64,6 +64,7 @@ _OWN_SIGN_IN: Final = re.compile(
 )
 # Even without `f` these answer no page: a page there is an error.
 _NO_PAGES: Final = re.compile(r"/(?:tile|tilemap|wmts|images|wmsserver|wfsserver|wcsserver)(?:/|$)", _ANY_CASE)
+_PICTURES: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff")
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _BODILESS: Final = frozenset((204, 205, 206, 304))  # 206: a piece out of the middle says nothing
 _TEXTUAL: Final = ("json", "text/", "javascript", "xml", "html")
@@ -140,6 +141,20 @@ def inspect(status: int, headers: Headers, *, wanted: str, path: str) -> "Findin
     if size == 0 or status in _BODILESS or is_opaque or is_picture:
         return None if otherwise is PASSED else otherwise
     return Inspector(coding, is_text, "html" in kind, _page_signs(status, wanted, path), otherwise)
+
+
+def is_plainly_good(status: int, headers: Headers, body: bytes) -> bool:
+    """Whether the first bytes of a whole answer tell that an `Inspector` would let it pass: JSON whose first key is
+    none that an error begins with, or a picture."""
+    if status != 200 or headers.get(names.CONTENT_ENCODING):
+        return False
+    if body.startswith(_PICTURES):
+        return "html" not in headers.get(names.CONTENT_TYPE, "")
+    return (
+        body.startswith(b'{"')
+        and not body.startswith((b'{"e', b'{"s', b'{"\\'))
+        and "json" in headers.get(names.CONTENT_TYPE, "")
+    )
 
 
 def _is_sign_in(location: str) -> bool:

@@ -6,6 +6,7 @@ and their like would rule the page's whole origin. Nothing here knows a body.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from proxy import names
@@ -83,7 +84,9 @@ _SINGLE: Final = frozenset(
 # The codings that `core.classify` can look into.
 _CODINGS: Final = ("gzip", "deflate")
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_VALUE_BYTES: Final = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
+_MOST_KEPT: Final = 40  # headers of a request whose parse is kept
+_MOST_REFERERS: Final = 32
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MAX_RANGES: Final = 16
 # Documents that a browser would run with the rights of the page's origin (threat T27).
@@ -92,9 +95,35 @@ _ACTIVE_TYPES: Final = ("html", "xml", "svg")
 COMMON: Final = {names.X_CONTENT_TYPE_OPTIONS: "nosniff", names.REFERRER_POLICY: "no-referrer"}
 
 
-def client_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+class ClientHeaders(dict[str, str]):
+    """A client's headers, lower-case, not to be changed: browsers send the same ones hundreds of times, and what they
+    become upstream is kept with them."""
+
+    __slots__ = ("_upward",)
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        super().__init__(headers)
+        self._upward: dict[str, dict[str, str]] = {}
+
+    def upward(self, referer: str) -> dict[str, str]:
+        """See `to_upstream`."""
+        up = self._upward.get(referer)
+        if up is None:
+            if len(self._upward) > _MOST_REFERERS:
+                self._upward.clear()
+            up = self._upward[referer] = _upward(self, referer)
+        return dict(up)
+
+
+def client_headers(raw: Iterable[tuple[bytes, bytes]]) -> ClientHeaders:
     """A client's headers with lower-case names, from the bytes of the wire. Raises BadRequest."""
-    return _collect(raw, BadRequest("A request header is malformed or came twice.", slug="bad_header"))
+    pairs = tuple(raw)
+    return _client_headers(pairs) if len(pairs) <= _MOST_KEPT else _client_headers.__wrapped__(pairs)
+
+
+@lru_cache(maxsize=1024)
+def _client_headers(raw: tuple[tuple[bytes, bytes], ...]) -> ClientHeaders:
+    return ClientHeaders(_collect(raw, BadRequest("A request header is malformed or came twice.", slug="bad_header")))
 
 
 def upstream_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -107,6 +136,12 @@ def upstream_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def to_upstream(given: Headers, *, referer: str, request_id: str) -> dict[str, str]:
     """The headers of a request on its way up. Hop-by-hop and `Connection`-named headers stay here."""
+    up = given.upward(referer) if isinstance(given, ClientHeaders) else _upward(given, referer)
+    up[names.X_REQUEST_ID] = request_id
+    return up
+
+
+def _upward(given: Headers, referer: str) -> dict[str, str]:
     named = _named_by_connection(given)
     up = {name: value for name, value in given.items() if name in _UPWARD and name not in named}
     offered = given.get(names.ACCEPT_ENCODING, "").lower()
@@ -118,7 +153,6 @@ def to_upstream(given: Headers, *, referer: str, request_id: str) -> dict[str, s
     up.setdefault(names.ACCEPT, "*/*")
     if referer:
         up[names.REFERER] = referer
-    up[names.X_REQUEST_ID] = request_id
     return up
 
 
@@ -144,10 +178,10 @@ def request_id(given: Headers) -> str | None:
 def _collect(raw: Iterable[tuple[bytes, bytes]], malformed: BadRequest | UpstreamFailed) -> dict[str, str]:
     headers: dict[str, str] = {}
     for raw_name, raw_value in raw:
-        name = raw_name.decode("latin-1").lower()
-        value = raw_value.decode("latin-1").strip(" \t")
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        name = _name(raw_name)
+        if not name or raw_value.translate(None, _VALUE_BYTES):
             raise malformed
+        value = raw_value.decode("latin-1").strip(" \t")
         if name in headers:
             if name in _SINGLE and headers[name] != value:
                 raise malformed
@@ -156,6 +190,13 @@ def _collect(raw: Iterable[tuple[bytes, bytes]], malformed: BadRequest | Upstrea
         else:
             headers[name] = value
     return headers
+
+
+@lru_cache(maxsize=1024)
+def _name(raw: bytes) -> str:
+    """A header's name in lower case; "" where it is none."""
+    name = raw.decode("latin-1").lower()
+    return name if _NAME.fullmatch(name) else ""
 
 
 def _named_by_connection(given: Headers) -> frozenset[str]:

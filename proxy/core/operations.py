@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote, unquote_plus
 
@@ -22,6 +23,8 @@ Parameters = Mapping[str, list[str]]
 _MOST_PARAMETERS: Final = 2000
 _LONGEST_NAME: Final = 80
 _LAYER_SOURCES: Final = ("dynamiclayers", "layer", "layers")
+_SAYS_NOTHING: Final = frozenset((names.FORMAT,))  # of what is done
+_LONGEST_KEPT: Final = 512  # characters
 _JUDGED: Final = frozenset(
     (
         names.FORMAT,
@@ -69,9 +72,21 @@ class Operation:
 
 def operation(method: str, target: Target, *, parameters: Parameters, soap_element: str | None) -> Operation:
     """The operation of a request; `soap_element` is the first element of its SOAP Body (`soap.soap_element`)."""
-    segments = _segments(target.path)
-    start, is_rest = _services(segments)
     is_read_verb = method in ("GET", "HEAD")
+    if soap_element is None and parameters.keys() <= _SAYS_NOTHING and len(target.path) <= _LONGEST_KEPT:
+        return _by_path(is_read_verb, target.path)
+    return _judged(is_read_verb, target.path, parameters, soap_element)
+
+
+@lru_cache(maxsize=8192)
+def _by_path(is_read_verb: bool, path: str) -> Operation:
+    """Most requests are told by their path alone, and a map repeats its paths."""
+    return _judged(is_read_verb, path, {}, None)
+
+
+def _judged(is_read_verb: bool, path: str, parameters: Parameters, soap_element: str | None) -> Operation:
+    segments = _segments(path)
+    start, is_rest = _services(segments)
     end = len(segments)
     type_at = next((index for index in range(start or 0, end) if segments[index] in table.READ), end)
     if (word := _restricted(segments, start, type_at, is_rest=is_rest)) is not None:

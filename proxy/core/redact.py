@@ -57,6 +57,12 @@ class Redactor:
         return text
 
 
+def whole_without(text: bytes, secrets: tuple[str, ...]) -> tuple[bytes, int]:
+    """A whole body less the secrets, and how many they were."""
+    forms = _forms(secrets)
+    return forms.whole.subn(_filled, text) if forms.may_be_in(text) else (text, 0)
+
+
 def without_secrets(value: str, secrets: tuple[str, ...]) -> str:
     """A header's value, or another short text, less the secrets."""
     raw = value.encode("latin-1", "replace")

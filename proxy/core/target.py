@@ -29,6 +29,8 @@ _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstu
 _NEVER_ENCODED: Final = frozenset(b"/\\;%?#")
 # Tomcat, under ArcGIS Server, answers 400 to these; browsers leave some of them bare.
 _TOMCAT: Final = str.maketrans({c: f"%{ord(c):02X}" for c in '"<>\\^`{|}'})
+_TOMCAT_DISLIKES: Final = re.compile(r"[\"<>\\^`{|}]")
+_LONGEST_KEPT: Final = 512  # characters
 
 
 def parse_request_target(raw: str) -> Target:
@@ -45,7 +47,6 @@ def parse_request_target(raw: str) -> Target:
     return parse_url(raw)
 
 
-@lru_cache(maxsize=2048)
 def parse_url(text: str) -> Target:
     """An absolute http or https URL in canonical form. Raises BadRequest with the reason."""
     if not _PRINTABLE.fullmatch(text):
@@ -55,18 +56,27 @@ def parse_url(text: str) -> Target:
         )
     if "#" in text:
         raise BadRequest("The target URL has a fragment (#); leave it out.")
-    scheme = _SCHEME.match(text)
+    base, _, query = text.partition("?")
+    origin, path = _place(base) if len(base) <= _LONGEST_KEPT else _parsed(base)
+    if query and _TOMCAT_DISLIKES.search(query):
+        query = query.translate(_TOMCAT)
+    # A lone `?` says nothing, and not every HTTP library can send one.
+    return Target(origin, path, query or None)
+
+
+def _parsed(base: str) -> tuple[Origin, str]:
+    scheme = _SCHEME.match(base)
     if scheme is None:
         raise BadRequest(
             "The target is not an absolute http or https URL.",
             "Write the whole URL after the question mark: /proxy?https://host/arcgis/rest/services/…",
         )
-    rest = text[scheme.end() :]
-    cut = min((i for i in (rest.find("/"), rest.find("?")) if i >= 0), default=len(rest))
-    origin = _origin(scheme[1].lower(), rest[:cut])
-    path, _, query = rest[cut:].partition("?")
-    # A lone `?` says nothing, and not every HTTP library can send one.
-    return Target(origin, normal_path(path or "/"), query.translate(_TOMCAT) or None)
+    authority, slash, path = base[scheme.end() :].partition("/")
+    return _origin(scheme[1].lower(), authority), normal_path(slash + path or "/")
+
+
+# A map asks for few places, with ever new queries
+_place: Final = lru_cache(maxsize=8192)(_parsed)
 
 
 def normal_path(path: str) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 from proxy import names
 from proxy.core.inflate import Inflater, Inflating
-from proxy.core.redact import Redactor, is_text, without_secrets
+from proxy.core.redact import Redactor, is_text, whole_without, without_secrets
 from proxy.errors import UpstreamFailed
 from proxy.model import Identity
 from proxy.traffic import Exchange, Reply, Token
@@ -27,8 +27,8 @@ def secrets_of(identity: Identity | None, token: Token | None) -> tuple[str, ...
 async def conceal(reply: Reply, secrets: tuple[str, ...], exchange: Exchange) -> None:
     """Makes `reply` one without `secrets`, in headers and text. Lengths stay, but for a compressed text that has one:
     that is sent in the clear. Raises UpstreamFailed; `reply` is then closed by the caller."""
-    for name, value in reply.headers.items():
-        reply.headers[name] = without_secrets(value, secrets)
+    clean = without_secrets("\n".join(reply.headers.values()), secrets)
+    reply.headers = dict(zip(reply.headers, clean.split("\n"), strict=True))  # no value has a line break
     if reply.status in (204, 304) or not is_text(reply.headers.get(names.CONTENT_TYPE, "")):
         return
     if reply.status == 206:
@@ -36,19 +36,19 @@ async def conceal(reply: Reply, secrets: tuple[str, ...], exchange: Exchange) ->
         raise UpstreamFailed("Ranges of a text are not passed on.", "Ask for the whole.", slug="range_of_text")
     coding = reply.headers.get(names.CONTENT_ENCODING, "").strip().lower()
     if coding in ("", "identity"):
-        _plain(reply, Redactor(secrets), exchange)
+        _plain(reply, secrets, exchange)
     elif Inflater.knows(coding):
         await _compressed(reply, coding, secrets, exchange)
     else:
         raise UpstreamFailed("The server gave an answer in an unknown coding.", slug="bad_answer")
 
 
-def _plain(reply: Reply, redactor: Redactor, exchange: Exchange) -> None:
+def _plain(reply: Reply, secrets: tuple[str, ...], exchange: Exchange) -> None:
     if isinstance(reply.body, bytes):
-        reply.body = redactor.feed(reply.body) + redactor.finish()
-        exchange.redacted += redactor.count
+        reply.body, count = whole_without(reply.body, secrets)
+        exchange.redacted += count
     else:
-        reply.body = _redacted(reply.body, redactor, exchange)
+        reply.body = _redacted(reply.body, Redactor(secrets), exchange)
 
 
 async def _redacted(body: AsyncIterator[bytes], redactor: Redactor, exchange: Exchange) -> AsyncIterator[bytes]:
