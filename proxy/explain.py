@@ -45,7 +45,7 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict
         lines.append(("rule", found.name if found else "none"))
         plan = decide(runtime, incoming, Exchange("", method, 0.0))
         operation = operations.operation(
-            method, plan.target, parameters=operations.read_parameters(plan.target.query, b""), soap_element=None
+            method, plan.target, parameters=operations.read_parameters(plan.query, b""), soap_element=None
         )
         lines.append(("operation", f"{operation.name} ({operation.access.name.lower()})"))
         reason = operations.refuse_reason(plan.rule, operation)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from proxy import names, refusals
 from proxy.core import hygiene, inject, operations, parameters, rewrite
 from proxy.core.classify import Finding, Verdict
-from proxy.core.servers import server_for_rule
 from proxy.errors import NotAllowed, UpstreamFailed
-from proxy.model import Access, Place, Rule, TokenCredential, WebCredential
+from proxy.model import Access, Place, Rule
 from proxy.plan import Plan, check_operation, decide
 from proxy.ports import Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
@@ -40,22 +39,20 @@ class Pipeline:
         exchange.generation = runtime.generation
         plan = decide(runtime, incoming, exchange)
         self.allowance.take(plan.rule, incoming.client)
-        if plan.credential is not None and plan.target.path.lower().endswith("/rest/info"):
+        if plan.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
         body = await bodies.take(incoming, limit=runtime.configuration.limits.body)
         outgoing, wanted, heals = _prepared(plan, incoming, body, exchange)
         token: Token | None = None
-        match plan.credential:
-            case None:
-                reply = await self._send(outgoing, exchange)
-            case WebCredential():
-                reply = await self._send(outgoing, exchange)
+        if plan.audience is not None:
+            reply, token = await self._attempts(plan, plan.audience, outgoing, wanted, exchange, heals=heals)
+        else:
+            reply = await self._send(outgoing, exchange)
+            if plan.credential is not None:
                 finding = await examine(reply, wanted, plan.target.path)
                 if (denied := refusals.of_web_credential(finding, reply, plan.credential)) is not None:
                     reply.close()
                     raise denied
-            case _:
-                reply, token = await self._attempts(plan, plan.credential, outgoing, wanted, exchange, heals=heals)
         try:
             if plan.credential is not None:
                 await conceal(reply, secrets_of(plan.rule.route.identity, token), exchange)
@@ -67,7 +64,7 @@ class Pipeline:
     async def _attempts(
         self,
         plan: Plan,
-        credential: TokenCredential,
+        audience: Audience,
         outgoing: Outgoing,
         wanted: str,
         exchange: Exchange,
@@ -76,8 +73,8 @@ class Pipeline:
     ) -> tuple[Reply, Token]:
         """At most one renewal and, where the place of the token is not known yet, one change of place. The token is
         the one that was taken."""
-        rule = plan.rule
-        audience = Audience(credential.name, server_for_rule(rule, plan.target), rule.referer)
+        rule, credential = plan.rule, plan.credential
+        assert credential is not None  # noqa: S101 - whoever has an audience has a credential
         is_form = bool(outgoing.body.whole) and bodies.is_form(outgoing.headers.get(names.CONTENT_TYPE, ""))
         renewed: Token | None = None
         while True:
@@ -136,18 +133,20 @@ def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) ->
     if plan.credential is not None:
         dropped |= inject.credential_names(plan.credential.token_param)
     if dropped:
-        target, body = parameters.without(target, dropped), bodies.without(body, content_type, dropped)
+        target = parameters.without(target, dropped, plan.query)
+        body = bodies.without(body, content_type, dropped)
     if rule.set_parameters:
         target, body = parameters.added(target, body, content_type, rule.set_parameters)
     whole = body.whole or b""
-    given = operations.read_parameters(target.query, whole if bodies.is_form(content_type) else b"")
+    query = plan.query if target is plan.target else parameters.split(target.query)
+    given = operations.read_parameters(query, whole if whole and bodies.is_form(content_type) else b"")
     element = operations.soap_element(whole) if whole else None
     operation = operations.operation(incoming.method, target, parameters=given, soap_element=element)
     exchange.operation = operation.name
-    check_operation(rule, operation, given)
+    wanted = check_operation(rule, operation, given)
     headers = hygiene.to_upstream(incoming.headers, referer=rule.referer, request_id=exchange.request_id)
     outgoing = Outgoing(incoming.method, target, headers, body, rule.route)
-    return outgoing, operations.wanted_format(given), operation.access is Access.READ
+    return outgoing, wanted, operation.access is Access.READ
 
 
 def _is_unheard(finding: Finding, rule: Rule, place: Place) -> bool:

@@ -5,14 +5,17 @@ from typing import Final
 
 from proxy import names
 from proxy.core import admit, operations
-from proxy.core.target import parse_request_target
+from proxy.core.parameters import Query, split
+from proxy.core.servers import server_for_rule
+from proxy.core.target import clean_query, has_plain_base, parse_request_target
 from proxy.errors import BadRequest, MethodNotAllowed, NotAllowed
-from proxy.model import Access, AdmitPolicy, Credential, Rule, Target
-from proxy.runtime import Runtime
+from proxy.model import Access, AdmitPolicy, Credential, Rule, Target, WebCredential
+from proxy.runtime import Destination, Runtime
 from proxy.server_info import info_rule
-from proxy.traffic import Exchange, Incoming
+from proxy.traffic import Audience, Exchange, Incoming
 
 _MOST_ADMITTED: Final = 4096
+_MOST_KEPT, _LONGEST_KEPT = 8192, 512  # places, and characters of one
 READING = ("GET", "HEAD", "POST")
 EDITING = (*READING, "PUT", "PATCH", "DELETE")
 
@@ -22,29 +25,50 @@ class Plan:
     """What was decided about a request before its body was read."""
 
     target: Target
+    query: Query  # the target's
     rule: Rule
     credential: Credential | None
+    audience: Audience | None
+    is_info: bool
 
 
 def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
     """Everything that can be said without waiting. Raises BadRequest, NotAllowed or MethodNotAllowed."""
-    if incoming.raw_target is None:
+    raw = incoming.raw_target
+    if raw is None:
         raise BadRequest("There is no target URL.", "Write it after the question mark: /proxy?https://host/…")
-    target = parse_request_target(incoming.raw_target)
-    exchange.target = f"{target.origin}{target.path}"
-    exchange.query_keys = tuple(pair.partition("=")[0] for pair in (target.query or "").split("&") if pair)
-    rule = runtime.table.lookup(target) or info_rule(runtime.table, target) or runtime.unlisted
-    policy = runtime.configuration.admit if rule is None or rule.admit is None else rule.admit
-    exchange.policy = policy
-    _admit(runtime, policy, incoming)
-    if rule is None:
-        rule = runtime.table.find(target)  # refuses
-    exchange.rule = rule.name
+    base, mark, query = raw.partition("?")
+    place = runtime.destinations.get(base) if mark else None
+    if place is not None:
+        target = Target(place.origin, place.path, clean_query(query))
+    else:
+        target = parse_request_target(raw)
+        place = _destination(runtime, target)
+        if mark and len(base) <= _LONGEST_KEPT and has_plain_base(raw):
+            if len(runtime.destinations) >= _MOST_KEPT:
+                runtime.destinations.clear()
+            runtime.destinations[base] = place
+    parts = split(target.query)
+    exchange.target, exchange.query_keys = place.shown, parts.keys
+    exchange.policy = place.policy
+    _admit(runtime, place.policy, incoming)
+    rule = place.rule or runtime.table.find(target)  # which refuses
+    exchange.rule, exchange.credential = rule.name, rule.credential or ""
     if incoming.method not in methods(rule):
         raise MethodNotAllowed(f"{incoming.method} is not allowed here.", "access: edit on the rule allows edits.")
-    credential = runtime.credentials[rule.credential] if rule.credential else None
-    exchange.credential = rule.credential or ""
-    return Plan(target, rule, credential)
+    return Plan(target, parts, rule, place.credential, place.audience, place.is_info)
+
+
+def _destination(runtime: Runtime, target: Target) -> Destination:
+    rule = runtime.table.lookup(target) or info_rule(runtime.table, target) or runtime.unlisted
+    policy = runtime.configuration.admit if rule is None or rule.admit is None else rule.admit
+    credential = runtime.credentials[rule.credential] if rule is not None and rule.credential else None
+    audience = None
+    if rule is not None and credential is not None and not isinstance(credential, WebCredential):
+        audience = Audience(credential.name, server_for_rule(rule, target), rule.referer)
+    is_info = credential is not None and target.path.lower().endswith("/rest/info")
+    shown = f"{target.origin}{target.path}"
+    return Destination(target.origin, target.path, shown, rule, policy, credential, audience, is_info)
 
 
 def _admit(runtime: Runtime, policy: AdmitPolicy, incoming: Incoming) -> None:
@@ -64,8 +88,9 @@ def methods(rule: Rule | None) -> tuple[str, ...]:
     return EDITING if rule is not None and rule.access >= Access.EDIT else READING
 
 
-def check_operation(rule: Rule, operation: operations.Operation, parameters: operations.Parameters) -> None:
-    """What needs the parameters to be judged, a form's too. Raises NotAllowed (slug `operation`)."""
+def check_operation(rule: Rule, operation: operations.Operation, parameters: operations.Parameters) -> str:
+    """What needs the parameters to be judged, a form's too. The format that was asked for; raises NotAllowed (slug
+    `operation`)."""
     reason = operations.refuse_reason(rule, operation)
     if reason is not None:
         raise NotAllowed(reason, slug="operation")
@@ -77,7 +102,9 @@ def check_operation(rule: Rule, operation: operations.Operation, parameters: ope
         raise NotAllowed(
             "A dataLayer source can name any table of the server.", "allowDataLayers: true allows it.", slug="operation"
         )
-    if rule.credential and not rule.allow_html and operations.wanted_format(parameters) == "html":
+    wanted = operations.wanted_format(parameters)
+    if wanted == "html" and rule.credential and not rule.allow_html:
         raise NotAllowed(
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
         )
+    return wanted

@@ -21,7 +21,7 @@ def of_token(finding: Finding, reply: Reply, rule: Rule, credential: Credential)
     return None
 
 
-def of_web_credential(finding: Finding, reply: Reply, credential: WebCredential) -> ProxyError | None:
+def of_web_credential(finding: Finding, reply: Reply, credential: Credential) -> ProxyError | None:
     """A refusal on a rule without a token; None where the answer passes."""
     match finding.verdict:
         case Verdict.PASS:
@@ -31,8 +31,9 @@ def of_web_credential(finding: Finding, reply: Reply, credential: WebCredential)
         case Verdict.CERTIFICATE:
             return certificate()
         case Verdict.LOGIN:
-            return challenged(reply, with_headers=credential.kind == "headers") or CredentialRefused(
-                f"The server shows its sign-in page: {credential.kind} is not what it asks for.",
+            kind = credential.kind if isinstance(credential, WebCredential) else credential.name
+            return challenged(reply, with_headers=kind == "headers") or CredentialRefused(
+                f"The server shows its sign-in page: {kind} is not what it asks for.",
                 "`resource-proxy check --live` says what it does ask for.",
             )
         case Verdict.TOKEN_REQUIRED | Verdict.TOKEN_INVALID:

@@ -4,7 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from proxy.core.match import RuleTable
-from proxy.model import Configuration, Credential, Origin, Rule
+from proxy.model import AdmitPolicy, Configuration, Credential, Origin, Rule
+from proxy.traffic import Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What is known of a place before its query, its method and its page are."""
+
+    origin: Origin
+    path: str
+    shown: str  # in log lines
+    rule: Rule | None
+    policy: AdmitPolicy
+    credential: Credential | None
+    audience: Audience | None  # None where no token is wanted
+    is_info: bool  # rest/info, which is answered here
+
 
 # Policy, Referer, Origin and our own origin
 Admitted = tuple[int, str | None, str | None, Origin | None]
@@ -19,7 +35,9 @@ class Runtime:
     table: RuleTable
     credentials: Mapping[str, Credential]
     unlisted: Rule | None  # what targets without a rule fall under; None where mustMatch is true
-    admitted: set[Admitted] = field(default_factory=set)  # whom `plan` has found welcome already
+    # What `plan` has found out already: whom it found welcome, and what is at a base URL
+    admitted: set[Admitted] = field(default_factory=set)
+    destinations: dict[str, Destination] = field(default_factory=dict)
 
 
 UNLISTED = "(unlisted)"

@@ -3,7 +3,7 @@
 Times ending in `_at` are seconds of a monotonic clock. Nothing here decides or waits.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from proxy.model import AdmitPolicy, Headers, Origin, Route, Secret, Server, Target
@@ -103,7 +103,7 @@ class Exchange:
     rule: str = ""
     credential: str = ""
     target: str = ""  # scheme, host and path: never the query
-    query_keys: tuple[str, ...] = ()
+    query_keys: Sequence[str] = ()
     operation: str = ""
     attempts: int = 0
     renewals: int = 0

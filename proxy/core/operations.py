@@ -13,6 +13,7 @@ from urllib.parse import unquote, unquote_plus
 
 from proxy import names
 from proxy.core import operation_table as table
+from proxy.core.parameters import Query, split
 from proxy.core.soap import soap_element as soap_element  # the pipeline reads it here
 from proxy.errors import BadRequest
 from proxy.model import Access, Rule, Target
@@ -124,18 +125,17 @@ def refuse_reason(rule: Rule, done: Operation) -> str | None:
     )
 
 
-def read_parameters(query: str | None, form: bytes) -> Parameters:
+def read_parameters(query: Query, form: bytes) -> Parameters:
     """The judged parameters of a query and an urlencoded form, decoded for judging alone: what is sent stays as it
     came. Raises BadRequest where there are more than anybody sends."""
     found: dict[str, list[str]] = {}
-    for text in (query or "", form.decode("latin-1")):
-        if text.count("&") >= _MOST_PARAMETERS:
+    for parts in (query, split(form.decode("latin-1"))) if form else (query,):
+        if len(parts.pairs) > _MOST_PARAMETERS:
             raise BadRequest(f"The request has more than {_MOST_PARAMETERS} parameters.", slug="bad_body")
-        for pair in text.split("&") if text else ():
-            raw, _, value = pair.partition("=")
-            name = (unquote_plus(raw) if "%" in raw or "+" in raw else raw).strip().lower()
-            if name in _JUDGED:
-                found.setdefault(name, []).append(unquote_plus(value))
+        if not _JUDGED.isdisjoint(parts.names):
+            for name, pair in zip(parts.names, parts.pairs, strict=True):
+                if name in _JUDGED:
+                    found.setdefault(name, []).append(unquote_plus(pair.partition("=")[2]))
     return found
 
 
@@ -146,12 +146,14 @@ def wanted_format(parameters: Parameters) -> str:
 
 def wants_jsonp(parameters: Parameters) -> bool:
     """Whether the answer is asked for as a script, which any page can read."""
-    return any(parameters.get(names.CALLBACK, ()))
+    return names.CALLBACK in parameters and any(parameters[names.CALLBACK])
 
 
 def has_data_layer(parameters: Parameters) -> bool:
     """Whether a layer's source names a table of a workspace: a read that leaves the published layers."""
-    return any(_DATA_LAYER.search(_plain(value)) for name in _LAYER_SOURCES for value in parameters.get(name, ()))
+    return not parameters.keys() <= _SAYS_NOTHING and any(
+        _DATA_LAYER.search(_plain(value)) for name in _LAYER_SOURCES for value in parameters.get(name, ())
+    )
 
 
 def first(name: str, parameters: Parameters) -> str:

@@ -33,6 +33,11 @@ _TOMCAT_DISLIKES: Final = re.compile(r"[\"<>\\^`{|}]")
 _LONGEST_KEPT: Final = 512  # characters
 
 
+def has_plain_base(raw: str) -> bool:
+    """Whether `parse_request_target` takes what stands before the first `?` as it is: then it may be remembered."""
+    return ("?" in raw or "&" not in raw) and _WHOLE_ENCODED.match(raw) is None
+
+
 def parse_request_target(raw: str) -> Target:
     """The target of query mode: everything after the first `?` of the request line, as it came in.
 
@@ -49,19 +54,34 @@ def parse_request_target(raw: str) -> Target:
 
 def parse_url(text: str) -> Target:
     """An absolute http or https URL in canonical form. Raises BadRequest with the reason."""
-    if not _PRINTABLE.fullmatch(text):
-        raise BadRequest(
-            "The target URL has a character that must be percent-encoded.",
-            "Encode blanks and letters outside ASCII (encodeURI does).",
-        )
-    if "#" in text:
-        raise BadRequest("The target URL has a fragment (#); leave it out.")
     base, _, query = text.partition("?")
+    if not _PRINTABLE.fullmatch(base):
+        raise _unprintable()
+    if "#" in base:
+        raise _fragment()
     origin, path = _place(base) if len(base) <= _LONGEST_KEPT else _parsed(base)
-    if query and _TOMCAT_DISLIKES.search(query):
-        query = query.translate(_TOMCAT)
+    return Target(origin, path, clean_query(query))
+
+
+def clean_query(query: str) -> str | None:
+    """What follows the first `?`, as it is sent. Raises BadRequest."""
+    if not _PRINTABLE.fullmatch(query):
+        raise _unprintable()
+    if "#" in query:
+        raise _fragment()
     # A lone `?` says nothing, and not every HTTP library can send one.
-    return Target(origin, path, query or None)
+    return (query.translate(_TOMCAT) if _TOMCAT_DISLIKES.search(query) else query) or None
+
+
+def _unprintable() -> BadRequest:
+    return BadRequest(
+        "The target URL has a character that must be percent-encoded.",
+        "Encode blanks and letters outside ASCII (encodeURI does).",
+    )
+
+
+def _fragment() -> BadRequest:
+    return BadRequest("The target URL has a fragment (#); leave it out.")
 
 
 def _parsed(base: str) -> tuple[Origin, str]:

@@ -59,7 +59,7 @@ class RequestLine:
             "client": exchange.client,
             "method": exchange.method,
             "target": exchange.target,
-            "query": _keys(exchange.query_keys),
+            "query": _keys(tuple(exchange.query_keys)),
             "rule": exchange.rule,
             "credential": exchange.credential,
             "operation": exchange.operation,
@@ -89,7 +89,7 @@ def _json_request(line: RequestLine) -> str:
     return (
         f'{{"time":"{_time(line)}","level":"info","event":"request","request_id":{_shown(e.request_id)},'
         f'"client":{_shown(e.client)},"method":{_shown(e.method)},"target":{_shown(e.target)},'
-        f'"query":{_shown(_keys(e.query_keys))},"rule":{_shown(e.rule)},"credential":{_shown(e.credential)},'
+        f'"query":{_shown(_keys(tuple(e.query_keys)))},"rule":{_shown(e.rule)},"credential":{_shown(e.credential)},'
         f'"operation":{_shown(e.operation)},"status":{e.status},"outcome":{_shown(e.outcome)},'
         f'"duration_ms":{milliseconds:.1f},"upstream_ms":{upstream:.1f},"attempts":{e.attempts},'
         f'"renewals":{e.renewals},"bytes_in":{e.bytes_in},"bytes_out":{e.bytes_out},"generation":{e.generation},'
