@@ -162,11 +162,16 @@ def to_client(given: Headers, *, private: bool) -> dict[str, str]:
     named = _named_by_connection(given)
     down = {name: value for name, value in given.items() if name in _DOWNWARD and name not in named}
     down.update(COMMON)
-    if any(kind in down.get(names.CONTENT_TYPE, "").lower() for kind in _ACTIVE_TYPES):
+    if _is_active(down.get(names.CONTENT_TYPE, "")):
         down[names.CONTENT_SECURITY_POLICY] = "sandbox"
     if private:
         down[names.CACHE_CONTROL] = _as_private(down.get(names.CACHE_CONTROL, ""))
     return down
+
+
+@lru_cache(maxsize=256)
+def _is_active(content_type: str) -> bool:
+    return any(kind in content_type.lower() for kind in _ACTIVE_TYPES)
 
 
 def request_id(given: Headers) -> str | None:
@@ -206,6 +211,7 @@ def _named_by_connection(given: Headers) -> frozenset[str]:
     return frozenset(option.strip().lower() for option in connection.split(","))
 
 
+@lru_cache(maxsize=256)
 def _as_private(cache_control: str) -> str:
     kept = [
         directive
