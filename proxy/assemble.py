@@ -34,7 +34,7 @@ from proxy.model import (
 )
 from proxy.pipeline import Pipeline
 from proxy.ports import TokenProvider
-from proxy.runtime import Current, build
+from proxy.runtime import Current, build, routes
 from proxy.state.allowance import Allowance
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
@@ -209,15 +209,6 @@ def _is_at(rule: Rule, target: Target) -> bool:
 
 def _is_under(target: Target, server: Server) -> bool:
     return target.origin == server.origin and f"{target.path}/".lower().startswith(f"{server.context}/".lower())
-
-
-def routes(configuration: Configuration) -> set[Route]:
-    """Every route that a configuration uses."""
-    found = {rule.route for rule in configuration.rules} | {configuration.unlisted_route}
-    for credential in configuration.credentials:
-        if not isinstance(credential, StaticCredential | WebCredential):
-            found.add(credential.service_route)
-    return found
 
 
 async def run(service: Service, until: Awaitable[object]) -> None:

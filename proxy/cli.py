@@ -25,6 +25,7 @@ from proxy.runtime import build
 from proxy.settings.jsonschema import schema_document
 from proxy.settings.load import load
 from proxy.settings.reload import Reloader
+from proxy.simulator.options import PROFILES
 from proxy.telemetry.log import configure as configure_log
 
 _CONFIG = click.option(
@@ -68,11 +69,15 @@ def check(config: Path, live: bool, as_json: bool) -> None:
     With --live every rule is tried on its server, as a page that the file lets in would: what was discovered, the
     token's life, how it travels, what a sample request answered, and what to do where that failed.
     """
-    configuration = _loaded(config)
+    if as_json and not live:
+        raise click.UsageError("--json tells what --live finds: write both.")
+    configuration = _loaded(config, as_json=as_json)
     for warning in configuration.warnings:
         (_ERR if as_json else _OUT).print(f"[yellow]warning[/] {_plain(warning)}")
-    if live or as_json:
+    if live:
         sys.exit(_run(_check_live(configuration, as_json=as_json)))
+    if untouched := sorted({rule.host for rule in configuration.rules if rule.host.endswith("example.com")}):
+        _OUT.print(f"[yellow]warning[/] {config}: {', '.join(untouched)} is nobody's; write your own server")
     rules, credentials = len(configuration.rules), len(configuration.credentials)
     _OUT.print(f"[green]good[/] {config}: {rules} rules, {credentials} credentials")
 
@@ -89,7 +94,7 @@ def explain(config: Path, url: str, method: str, referer: str) -> None:
     """
     verdict = explain_target(build(_loaded(config), generation=1), url, method=method.upper(), referer=referer)
     for name, value in verdict.lines:
-        _OUT.print(f"[bold]{name:<11}[/] {_plain(value)}")
+        _OUT.print(f"[bold]{name:<12}[/] {_plain(value)}")
     sys.exit(0 if verdict.is_allowed else _FINDINGS)
 
 
@@ -108,7 +113,13 @@ def demo(host: str, port: int) -> None:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on.")
 @click.option("--port", default=6080, show_default=True, help="The port; 0 takes a free one.")
-@click.option("--profile", default="ags-10.8", show_default=True, help="Which ArcGIS release it behaves as.")
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="ags-10.8",
+    show_default=True,
+    help="What it behaves as.",
+)
 def simulate(host: str, port: int, profile: str) -> None:
     """The simulated ArcGIS Server alone, with token security, to try a configuration on."""
     _needs_pillow()
@@ -140,7 +151,7 @@ def _print_table(lines: list[live_check.Line]) -> None:
     out = _OUT if _OUT.is_terminal else Console(width=_PIPED_WIDTH, highlight=False)
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
     for title, least in (
-        ("", 4),
+        ("", 6),
         ("rule", 24),
         ("credential", 6),
         ("who the proxy is", 10),
@@ -150,16 +161,17 @@ def _print_table(lines: list[live_check.Line]) -> None:
         table.add_column(title, overflow="fold", min_width=least)
     notes: list[str] = []
     for line in lines:
-        answer = line.answer
-        if not line.good:
-            notes.append(f"{line.rule}: {line.answer} {line.advice}".rstrip())
+        answer, mark = line.answer, "[green]good[/]"
+        if line.advice or not line.good:
+            said = line.answer if line.answer.endswith((".", "!", "?")) else f"{line.answer}."
+            notes.append(f"{line.rule}: {said} {line.advice}".rstrip())
             answer = f"see {len(notes)}"
+            mark = "[yellow]unsure[/]" if line.good else "[red]bad[/]"
         name = "in place" if line.credential == line.rule else line.credential or "none"
-        mark = "[green]good[/]" if line.good else "[red]bad[/]"
         table.add_row(mark, *map(_plain, (line.rule, name, line.discovered, line.token, answer)))
     out.print(table)
     for number, note in enumerate(notes, 1):
-        _OUT.print(f"[red]{number}.[/] {_plain(note)}")
+        _OUT.print(f"[bold]{number}.[/] {_plain(note)}")
 
 
 async def _serve(path: Path, configuration: Configuration) -> int:
@@ -243,10 +255,12 @@ def _finished(runner: asyncio.Runner, main_coroutine: Coroutine[Any, Any, int]) 
             return 130
 
 
-def _loaded(path: Path) -> Configuration:
+def _loaded(path: Path, *, as_json: bool = False) -> Configuration:
     try:
         return load(path, os.environ)
     except ConfigurationError as error:
+        if as_json:
+            click.echo(json.dumps({"good": False, "complaints": error.complaints}, indent=2))
         _complain(error)
         sys.exit(_UNUSABLE if not path.is_file() else _FINDINGS)
 
@@ -266,5 +280,5 @@ def _needs_pillow() -> None:
     try:
         import PIL  # noqa: F401 - only whether it is there
     except ImportError:
-        _ERR.print("The simulator draws its maps with Pillow: pip install 'arcgis-resource-proxy\\[demo]'")
+        _ERR.print("The simulator draws its maps with Pillow: pip install -e '.\\[demo]'")
         sys.exit(_UNUSABLE)

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from proxy.core.match import RuleTable
-from proxy.model import AdmitPolicy, Configuration, Credential, Origin, Rule
+from proxy.model import (
+    AdmitPolicy,
+    Configuration,
+    Credential,
+    Origin,
+    Route,
+    Rule,
+    StaticCredential,
+    WebCredential,
+)
 from proxy.traffic import Audience
 
 
@@ -74,3 +83,12 @@ class Current:
     """Where the runtime is swapped."""
 
     runtime: Runtime
+
+
+def routes(configuration: Configuration) -> set[Route]:
+    """Every route that a configuration uses."""
+    found = {rule.route for rule in configuration.rules} | {configuration.unlisted_route}
+    for credential in configuration.credentials:
+        if not isinstance(credential, StaticCredential | WebCredential):
+            found.add(credential.service_route)
+    return found

@@ -151,8 +151,8 @@ class _Look:
                 known = ", ".join(self._settings.credentials) or "none"
                 self.findings.error((*path, "credential"), f"there is no credential {rule.credential}; known: {known}")
             for key in [key for key in written(rule) if key in IN_PLACE][:1]:
-                where = f"credentials.{rule.credential}"
-                self.findings.error((*path, key), f"this rule names a credential; write {key} in {where}")
+                what = f"{key} belongs to a credential, and this rule names one; write it in"
+                self.findings.error((*path, key), f"{what} credentials.{rule.credential}, or leave `credential` out")
             look_at_stack(self.findings, rule, path)
         elif kind is not None:
             look_at_credential(self.findings, rule, kind, path)

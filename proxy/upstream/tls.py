@@ -28,6 +28,10 @@ _PKCS12: Final = (".p12", ".pfx")
 _NO_PASSWORD: Final = Secret("")  # OpenSSL would else ask for one on the terminal
 
 
+class NoCertificate(ValueError):
+    """The file holds something else."""
+
+
 @lru_cache(maxsize=256)
 def tls_context(ca_bundle: str | None, certificate: ClientCertificate | None, version: str) -> ssl.SSLContext:
     """The context that all connections with this trust share. `version` is `Route.tls_version`: a renewed file makes
@@ -83,6 +87,8 @@ def load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) ->
         with _as_file(_pem(certificate, one_time)) as name:
             context.load_cert_chain(name, password=one_time.reveal())
         return
+    if b"-----BEGIN CERTIFICATE" not in Path(certificate.certificate).read_bytes():
+        raise NoCertificate("there is no certificate in the file")
     password = certificate.password or _NO_PASSWORD
     context.load_cert_chain(certificate.certificate, certificate.key, password=password.reveal())
 
@@ -95,7 +101,7 @@ def ends_at(certificate: ClientCertificate) -> datetime:
     password = certificate.password.reveal().encode() if certificate.password else None
     stored = pkcs12.load_pkcs12(content, password).cert
     if stored is None:
-        raise ValueError("there is no certificate in the file")
+        raise NoCertificate("there is no certificate in the file")
     return stored.certificate.not_valid_after_utc
 
 

@@ -13,7 +13,7 @@ FLOORS = [
     {"credentials", "upstream", "state", "telemetry", "runtime", "server_info", "refusals"},
     {"pipeline", "plan"},
     {"web", "settings", "explain"},
-    {"assemble", "demo", "live_check", "cli", "__main__"},
+    {"assemble", "demo", "live_check", "samples", "cli", "__main__"},
 ]
 SIMULATOR = "simulator"
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "os", "random", "socket", "pathlib", "threading", "subprocess"}
