@@ -27,6 +27,8 @@ from proxy.settings.load import load
 from proxy.settings.reload import Reloader
 from proxy.simulator.options import PROFILES
 from proxy.telemetry.log import configure as configure_log
+from proxy.workers.supervisor import Supervisor
+from proxy.workers.worker import work
 
 _CONFIG = click.option(
     "--config",
@@ -128,6 +130,13 @@ def simulate(host: str, port: int, profile: str) -> None:
     sys.exit(_run(run_simulator(host, port, profile, announce=lambda line: _OUT.print(line))))
 
 
+@main.command(hidden=True)
+@click.argument("descriptor", type=int)
+def worker(descriptor: int) -> None:
+    """One of several processes; `serve` starts it, with the socket that they speak over."""
+    sys.exit(_run(work(descriptor)))
+
+
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of proxy.yaml, for editors."""
@@ -176,10 +185,11 @@ def _print_table(lines: list[live_check.Line]) -> None:
 
 async def _serve(path: Path, configuration: Configuration) -> int:
     log = configure_log(configuration.log_level, configuration.log_format)
-    service = Service(configuration)
+    service = Service(configuration) if configuration.workers == 1 else Supervisor(configuration)
     reloader = Reloader(path, lambda: load(path, os.environ), service.apply)
-    service.rejected = lambda: reloader.rejected
-    reloader.on_rejected = service.metrics.config_rejected
+    shown = service.service if isinstance(service, Supervisor) else service
+    shown.rejected = lambda: reloader.rejected
+    reloader.on_rejected = shown.metrics.config_rejected
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     _on_signals(loop, stop)
@@ -187,7 +197,7 @@ async def _serve(path: Path, configuration: Configuration) -> int:
         loop.add_signal_handler(signal.SIGHUP, reloader.trigger)
     try:
         await service.start()
-        for line in _greeting(configuration, service):
+        for line in _greeting(configuration, shown):
             _ERR.print(line)
         await reloader.start(configuration)
         await stop.wait()

@@ -57,6 +57,7 @@ def configuration(site_port: int, host: str, port: int) -> Configuration:
         public_url=None,
         trusted_proxies=(),
         tls=None,
+        workers=1,
         limits=Limits(drain=1.0),
         admin_listen=None,
         must_match=True,

@@ -68,7 +68,7 @@ async def look(configuration: Configuration, on_line: Callable[[Line], None] = l
     try:
         return await asyncio.gather(*map(one, configuration.rules))
     finally:
-        await service.tokens.close()
+        await service.store.close()
         await service.transport.close()
 
 
@@ -104,13 +104,13 @@ class _Trial:
                 await self._sign_in(audience)
         await self._ask(own)
         if audience is not None:
-            place = self._service.tokens.place(audience, self._rule.place, is_form=False)
+            place = self._service.store.place(audience, self._rule.place, is_form=False)
             # How the server takes the token is known once it has asked for it
             self._line.token += f", sent in the {place.value}" if self._was_needed else ", which no answer needed"
 
     async def _sign_in(self, audience: Audience) -> None:
         line, server = self._line, audience.server
-        token = await self._service.tokens.get(audience)
+        token = await self._service.store.get(audience)
         info = await self._service.discovery.info(server, self._rule.route)
         version = f"ArcGIS {info.full_version or info.current_version}" if info.current_version else "no rest/info"
         source = f"portal {info.owning_system}" if info.owning_system else info.token_services and "tokens of its own"

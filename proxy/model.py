@@ -391,6 +391,7 @@ class Configuration:
     public_url: Origin | None
     trusted_proxies: tuple[Network, ...]
     tls: tuple[str, str] | None  # paths of certificate and key
+    workers: int  # processes
     limits: Limits
     admin_listen: Listen | None
     must_match: bool

@@ -12,10 +12,9 @@ from proxy.core.classify import Finding, Verdict
 from proxy.errors import NotAllowed, UpstreamFailed
 from proxy.model import Access, Place, Rule
 from proxy.plan import Plan, check_operation, decide
-from proxy.ports import Clock, ServerInfoSource, Tokens, Upstream
+from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
 from proxy.server_info import answer_info
-from proxy.state.allowance import Allowance
 from proxy.traffic import Audience, Body, Exchange, Incoming, Outgoing, Reply, Token
 from proxy.upstream import body as bodies
 from proxy.upstream.conceal import conceal, secrets_of
@@ -38,7 +37,8 @@ class Pipeline:
         runtime = self.current.runtime
         exchange.generation = runtime.generation
         plan = decide(runtime, incoming, exchange)
-        self.allowance.take(plan.rule, incoming.client)
+        if plan.rule.rate is not None:
+            await self.allowance.take(plan.rule, incoming.client)
         if plan.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
         body = await bodies.take(incoming, limit=runtime.configuration.limits.body)

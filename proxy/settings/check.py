@@ -2,6 +2,7 @@
 that are not there. Finds; changes nothing."""
 
 import re
+import socket
 import ssl
 from collections.abc import Iterable
 from ipaddress import ip_network
@@ -77,6 +78,8 @@ class _Look:
         for key in ("requestLine", "headers"):
             if getattr(server.limits, key) < _LEAST_HEAD:
                 self.findings.error(("server", "limits", key), "no request is so short; write 1KiB or more")
+        if server.workers != 1 and not hasattr(socket, "SO_REUSEPORT"):
+            self.findings.error(("server", "workers"), "this system cannot share a port between processes; write 1")
         self.at_networks(server.trustedProxies, ("server", "trustedProxies"))
         if server.tls is not None:
             self._tls(server.tls.certificate, server.tls.key)

@@ -1,5 +1,7 @@
 """Settings as written to the configuration as run. Everything was checked before: nothing here complains."""
 
+import os
+
 from proxy import names
 from proxy.core.admit import parse_entry
 from proxy.core.match import parse_place
@@ -39,6 +41,7 @@ def compile_settings(settings: Settings, source: str, warnings: tuple[str, ...])
         public_url=parse_url(server.publicUrl).origin if server.publicUrl else None,
         trusted_proxies=tuple(server.trustedProxies),
         tls=(server.tls.certificate, server.tls.key) if server.tls else None,
+        workers=_cores() if server.workers == "auto" else server.workers,
         limits=Limits(
             request_line=limits.requestLine,
             headers=limits.headers,
@@ -103,3 +106,8 @@ def _admit(settings: Settings, referers: list[str]) -> AdmitPolicy:
         origins = tuple(parse_entry(text) for text in settings.allowedOrigins)
     own = frozenset({parse_url(settings.server.publicUrl).origin}) if settings.server.publicUrl else frozenset()
     return AdmitPolicy(entries, settings.allowMissingReferer, origins, own)
+
+
+def _cores() -> int:
+    """Those that this process may use: a container may have fewer than its machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
