@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from proxy import names
 from proxy.core import operations
-from proxy.core.parameters import split
 from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_request_target
 from proxy.errors import ProxyError
@@ -44,7 +43,7 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict
         found = runtime.table.lookup(target)
         lines.append(("rule", found.name if found else "none"))
         plan = decide(runtime, incoming, Exchange("", method, 0.0))
-        given = operations.read_parameters(plan.query, b"")
+        given = operations.read_parameters(plan.query)
         operation = operations.operation(method, plan.target, parameters=given, soap_element=None)
         lines.append(("operation", f"{operation.name} ({operation.access.name.lower()})"))
         check_operation(plan.rule, operation, given)
@@ -67,7 +66,7 @@ def _sent(runtime: Runtime, rule: Rule, target: Target) -> list[tuple[str, str]]
     if rule.drop_parameters:
         lines.append(("taken out", ", ".join(sorted(rule.drop_parameters))))
     if rule.set_parameters:
-        lines.append(("set", ", ".join(split(rule.set_parameters).keys)))
+        lines.append(("set", ", ".join(name for name, _ in rule.set_parameters)))
     if rule.credential is None:
         return [("credential", "none: the request passes as it is"), *lines]
     credential = runtime.credentials[rule.credential]
