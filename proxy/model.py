@@ -162,12 +162,26 @@ class Scope:
 
 
 class Scheme(enum.Enum):
-    """How a web server asks for a login (RFC 9110 §11; the names of the IANA registry)."""
+    """How a web server asks for a login (RFC 9110 §11; the names of the IANA registry): the strongest first, which is
+    the one to advise where there is a choice."""
 
-    BASIC = "Basic"
-    DIGEST = "Digest"
-    NTLM = "NTLM"
     NEGOTIATE = "Negotiate"
+    NTLM = "NTLM"
+    DIGEST = "Digest"
+    BASIC = "Basic"
+
+    @classmethod
+    def named(cls, name: str) -> "Scheme | None":
+        """The scheme of this name, in any letter case."""
+        return _SCHEMES.get(name.lower())
+
+    @property
+    def is_windows(self) -> bool:
+        """Whether the account is one of a Windows domain: one and the same at all its servers."""
+        return self in (Scheme.NEGOTIATE, Scheme.NTLM)
+
+
+_SCHEMES = {scheme.value.lower(): scheme for scheme in Scheme}
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ class Reply:
     headers: dict[str, str]
     body: bytes | AsyncIterator[bytes] = b""
     close: Callable[[], None] = field(default=lambda: None)
+    is_signed_in: bool = False  # the request went up with an HTTP login that answered a challenge
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,10 @@ from proxy.model import (
     StaticCredential,
     WebCredential,
 )
-from proxy.settings.kinds import LOGINS, kind_in_place, kind_of
+from proxy.settings.kinds import kind_in_place, kind_of
 from proxy.settings.schema import CertificateFiles, CredentialKeys, CredentialSettings, RuleSettings, Settings
 
 ONLINE_OAUTH: Final = "https://www.arcgis.com/sharing/rest/oauth2"
-_SCHEMES: Final = {scheme.value.lower(): scheme for scheme in Scheme}
 _NONE: Final = Secret("")
 
 
@@ -100,14 +99,15 @@ def _identity(rule: RuleSettings, keys: CredentialSettings | RuleSettings, place
 
 def _login(keys: CredentialSettings | RuleSettings) -> HttpLogin | None:
     kind = kind_of(keys)
-    if kind not in LOGINS:
+    scheme = Scheme.named(kind or "")
+    if scheme is None:
         return None
     username, domain = keys.username or "", keys.domain or ""
     if "\\" in username and not domain:
         domain, _, username = username.partition("\\")
-    if kind == "basic" and domain:
+    if scheme is Scheme.BASIC and domain:
         username, domain = f"{domain}\\{username}", ""
-    return HttpLogin(_SCHEMES[kind], username, keys.password or _NONE, domain)
+    return HttpLogin(scheme, username, keys.password or _NONE, domain)
 
 
 def _service_route(settings: Settings, credential: str) -> Route:
