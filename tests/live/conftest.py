@@ -21,7 +21,8 @@ from proxy.settings.load import load
 from proxy.simulator.options import Options, of_profile
 from proxy.simulator.server import Simulator
 from proxy.telemetry.log import configure
-from tests.live.served import PAGE, Serve, Served, free_port
+from tests.live.served import PAGE as PAGE
+from tests.live.served import Serve, Served, free_port
 
 PASSWORD = "canary-Pa55+w%rd&=#é"
 
