@@ -39,8 +39,8 @@ from proxy.state.allowance import MemoryAllowance
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
 from proxy.traffic import Audience, Exchange, Token
-from proxy.upstream.client import UpstreamClient
 from proxy.upstream.fetch import Fetch
+from proxy.upstream.transport import UpstreamTransport
 from proxy.web.admin import admin_app
 from proxy.web.app import Listener
 from proxy.web.client import is_trusted
@@ -69,7 +69,7 @@ class Service:
         the allowance that it shares; a supervisor serves nothing but them and the admin pages."""
         self.metrics = Metrics()
         self.current = Current(build(configuration, generation=1))
-        self.transport = UpstreamClient(self._own_ports)
+        self.transport = UpstreamTransport(self._own_ports)
         self.web_tier = WebTier(self.transport, time.monotonic, observe=self._login_event)
         self.fetcher = Fetch(self.web_tier)
         self.discovery = Discovery(self.fetcher, time.monotonic)
