@@ -27,6 +27,18 @@ from tests.live.served import Serve, Served, free_port
 PASSWORD = "canary-Pa55+w%rd&=#é"
 
 
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """What `serve` runs on is uvloop, but on Windows; how transports behave at their ends differs between the two."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if item.path.name in ("test_connecting.py", "test_hostile_upstream.py") and sys.platform != "win32":
+        import uvloop
+
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
+
+
 @dataclass(slots=True)
 class Got:
     """What the client got."""
