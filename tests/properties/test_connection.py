@@ -1,6 +1,7 @@
 """proxy.upstream.connection for any bytes in any cutting: an answer or a refusal, and never two answers."""
 
 import asyncio
+import itertools
 from dataclasses import dataclass, field
 
 from hypothesis import example, given, settings
@@ -106,7 +107,7 @@ async def _read(reply: Reply) -> Outcome:
 
 def cut(raw: bytes, at: list[int]) -> list[bytes]:
     ends = sorted({min(each, len(raw)) for each in at} | {0, len(raw)})
-    return [raw[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [raw[start:end] for start, end in itertools.pairwise(ends)]
 
 
 @settings(max_examples=400)

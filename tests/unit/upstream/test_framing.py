@@ -79,5 +79,4 @@ def test_bytes_behind_the_last_chunk_are_noticed() -> None:
 def test_chunks_that_are_none(raw: bytes, size: int) -> None:
     framing = Chunked()
     with pytest.raises(UpstreamFailed):
-        for at in range(0, len(raw), size):
-            framing.feed(raw[at : at + size])
+        [framing.feed(raw[at : at + size]) for at in range(0, len(raw), size)]

@@ -187,5 +187,4 @@ def test_a_head_has_a_longest_length() -> None:
     for size in (len(of(MAX_HEAD + 1)), 1000):
         raw, reader = of(MAX_HEAD + 1), HeadReader()
         with pytest.raises(UpstreamFailed):
-            for at in range(0, len(raw), size):
-                reader.feed(raw[at : at + size])
+            [reader.feed(raw[at : at + size]) for at in range(0, len(raw), size)]
