@@ -25,7 +25,6 @@ from proxy.model import (
     Place,
     Route,
     Rule,
-    Scope,
     Server,
     StaticCredential,
     Target,
@@ -229,7 +228,7 @@ def route_to(target: Target, rules: Iterable[Rule], credential: TokenCredential)
 
 
 def _is_at(rule: Rule, target: Target) -> bool:
-    return Scope(rule.scheme, rule.host, rule.wildcard, rule.port).covers(target.origin)
+    return rule.scope.covers(target.origin)
 
 
 def _is_under(target: Target, server: Server) -> bool:

@@ -47,6 +47,8 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict
         operation = operations.operation(method, plan.target, parameters=given, soap_element=None)
         lines.append(("operation", f"{operation.name} ({operation.access.name.lower()})"))
         check_operation(plan.rule, operation, given)
+        if plan.rule.redirect is not None:
+            lines.append(("sent to", f"{plan.target.origin}{plan.target.path}"))
         lines += _sent(runtime, plan.rule, plan.target)
     except ProxyError as error:
         return Verdict((*lines, ("refused", " ".join((error.message, *error.details)))), is_allowed=False)

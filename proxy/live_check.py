@@ -10,6 +10,7 @@ from typing import Final
 from proxy import names, samples
 from proxy.assemble import Service
 from proxy.core.match import RuleTable
+from proxy.core.redirect import sent
 from proxy.core.servers import server_for_rule, server_of
 from proxy.errors import NotAllowed, ProxyError
 from proxy.explain import presented
@@ -99,7 +100,7 @@ class _Trial:
             if isinstance(self._credential, WebCredential):
                 self._line.token = "none needed"
             else:
-                server = server_for_rule(self._rule, own)
+                server = server_for_rule(self._rule, sent(self._rule, own))
                 audience = Audience(self._credential.name, server, self._rule.referer)
                 await self._sign_in(audience)
         await self._ask(own)
@@ -173,7 +174,9 @@ class _Trial:
             return True
         nobody = replace(self._rule.route, identity=None, certificate=None)
         try:
-            answer = await self._service.fetcher.fetch("GET", seen.target, route=nobody, timeout=_PATIENCE)
+            answer = await self._service.fetcher.fetch(
+                "GET", sent(self._rule, seen.target), route=nobody, timeout=_PATIENCE
+            )
         except ProxyError:
             return True
         kind = answer.headers.get(names.CONTENT_TYPE, "")
@@ -188,7 +191,7 @@ class _Trial:
             return
         line.advice = "Everybody gets this answer: it does not show that the credential is good."
         if rule.route.identity is not None and rule.route.identity.login is not None:
-            info = await self._service.discovery.info(server_for_rule(rule, seen.target), rule.route)
+            info = await self._service.discovery.info(server_for_rule(rule, sent(rule, seen.target)), rule.route)
             if info.token_services or info.owning_system:
                 line.good = False
                 line.advice = (

@@ -347,6 +347,16 @@ class AdmitPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirect:
+    """`hostRedirect`: the upstream in place of a rule's own URL. `path` is put before the target's, which is less the
+    rule's own where `strips`."""
+
+    origin: Origin
+    path: str  # no trailing slash
+    strips: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One `serverUrls` entry as the path uses it."""
 
@@ -372,6 +382,15 @@ class Rule:
     set_parameters: tuple[tuple[str, Secret], ...] = ()  # into every request
     admit: AdmitPolicy | None = None  # None: the general one
     rate: Rate | None = None
+    redirect: Redirect | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """Where its requests go."""
+        to = self.redirect
+        if to is not None:
+            return Scope(to.origin.scheme, to.origin.host, port=to.origin.port)
+        return Scope(self.scheme, self.host, self.wildcard, self.port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 from dataclasses import dataclass
 
 from proxy import names, refusals
-from proxy.core import hygiene, inject, operations, parameters, rewrite
+from proxy.core import hygiene, inject, operations, parameters, redirect, rewrite
 from proxy.core.classify import Finding, Verdict
 from proxy.core.content import is_form as is_form_type
 from proxy.errors import NotAllowed, UpstreamFailed
@@ -171,6 +171,7 @@ def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) ->
     headers = hygiene.to_client(reply.headers, private=plan.credential is not None)
     if 300 <= reply.status < 400 and reply.status != 304:
         target = rewrite.resolve(location, plan.target) if location else None
+        target = target and redirect.shown(plan.rule, target, plan.asked)
         if target is None or (runtime.table.lookup(target) or runtime.unlisted) is None:
             refusal = UpstreamFailed("The server redirects to a URL that is not in the configuration.", slug="redirect")
         else:

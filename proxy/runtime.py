@@ -21,8 +21,9 @@ from proxy.traffic import Audience
 class Destination:
     """What is known of a place before its query, its method and its page are."""
 
-    origin: Origin
+    origin: Origin  # where the request goes
     path: str
+    asked: Origin  # which the client named: another one where the rule has a `hostRedirect`
     shown: str  # in log lines
     rule: Rule | None
     policy: AdmitPolicy

@@ -143,8 +143,21 @@ class _Look:
         for name in sorted({n.lower() for n in rule.allowOperations} & {n.lower() for n in rule.denyOperations}):
             self.findings.warn((*path, "denyOperations"), f"{name} is allowed and denied; it will be denied")
         self._parameters(rule, path)
+        if rule.hostRedirect is not None:
+            place = self._redirect(rule.hostRedirect, (*path, "hostRedirect"))
+        elif rule.stripPrefix:
+            self.findings.error((*path, "stripPrefix"), "has no effect without hostRedirect; leave it out")
         if has_credential and place is not None:
             self._signed_place(rule, place, path)
+
+    def _redirect(self, url: str, path: KeyPath) -> RulePlace | None:
+        """Where the requests go; None, with a finding, where that is no one place."""
+        target = self.findings.url(url, path)
+        if target is None or target.query is not None:
+            if target is not None:
+                self.findings.error(path, "leave out the query: the client's own is sent")
+            return None
+        return parse_place(url)
 
     def _signed(self, rule: RuleSettings, path: KeyPath) -> bool:
         """Whether the rule has a credential; complains where it has half a one, or two."""

@@ -15,11 +15,12 @@ from proxy.model import (
     Place,
     Rate,
     Reach,
+    Redirect,
     RefererEntry,
     Route,
     Rule,
 )
-from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of
+from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of, upstream_place
 from proxy.settings.schema import RuleSettings, Settings
 
 
@@ -76,7 +77,7 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         path=place.path,
         match_all=rule.matchAll,
         case_sensitive=rule.caseSensitive,
-        route=route_of(rule, place, settings),
+        route=route_of(rule, upstream_place(rule), settings),
         credential=credential_name(rule),
         place=None if rule.inject == "auto" else Place(rule.inject),
         referer=_referer(rule, settings),
@@ -90,7 +91,15 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         set_parameters=tuple(rule.setParameters.items()),
         admit=_admit(settings, rule.allowedReferers) if rule.allowedReferers is not None else None,
         rate=Rate(rule.rateLimit, rule.rateLimitPeriod * 60.0) if rule.rateLimit else None,
+        redirect=_redirect(rule),
     )
+
+
+def _redirect(rule: RuleSettings) -> Redirect | None:
+    if rule.hostRedirect is None:
+        return None
+    to = parse_url(rule.hostRedirect)
+    return Redirect(to.origin, to.path.rstrip("/"), rule.stripPrefix)
 
 
 def _referer(rule: RuleSettings, settings: Settings) -> str:

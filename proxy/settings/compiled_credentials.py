@@ -57,6 +57,11 @@ def credential_name(rule: RuleSettings) -> str | None:
     return f"{rule.url} ({', '.join(marks)})" if marks else rule.url
 
 
+def upstream_place(rule: RuleSettings) -> RulePlace:
+    """Where a rule's requests go."""
+    return parse_place(rule.hostRedirect or rule.url)
+
+
 def route_of(rule: RuleSettings, place: RulePlace, settings: Settings) -> Route:
     """How a rule's own server is reached, and as whom."""
     upstream = settings.upstream
@@ -117,7 +122,7 @@ def _service_route(settings: Settings, credential: str) -> Route:
         if credential_name(rule) != credential:
             continue
         keys = settings.credentials[rule.credential] if rule.credential else rule
-        route = replace(route_of(rule, parse_place(rule.url), settings), identity=None)
+        route = replace(route_of(rule, upstream_place(rule), settings), identity=None)
         url = keys.portalUrl or keys.tokenServiceUri or keys.oauth2Endpoint
         if url is None:
             return replace(route, reach=Reach.LISTED)

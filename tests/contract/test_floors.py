@@ -18,7 +18,7 @@ FLOORS = [
 SIMULATOR = "simulator"
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "os", "random", "socket", "pathlib", "threading", "subprocess"}
 # What is configured stands on one page.
-LONG = {"pipeline.py": 200, "model.py": 420}
+LONG = {"pipeline.py": 200, "model.py": 440}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -42,6 +42,9 @@ CITY = "credentials: {city: {username: webmap, password: p}}\n"
         (PAGES + RULE + "credentials: {c: {type: ntlm, username: u}}\n", "4: credentials.c: an ntlm credential needs"),
         (PAGES + RULE + "    username: me\n", "4: serverUrls[0].username: a credential in place needs username and"),
         (PAGES + RULE + "    password: p\n", "4: serverUrls[0].password: a credential in place needs username and"),
+        (PAGES + RULE + "    hostRedirect: //in/a\n", "4: serverUrls[0].hostRedirect: The URL is not an absolute"),
+        (PAGES + RULE + "    hostRedirect: https://in/a?b\n", "4: serverUrls[0].hostRedirect: leave out the query"),
+        (PAGES + RULE + "    stripPrefix: true\n", "4: serverUrls[0].stripPrefix: has no effect without hostRedirect"),
         (PAGES + RULE + "    inject: query\n", "4: serverUrls[0].inject: has no effect on a rule without a credential"),
         (
             PAGES + RULE + 'credentials: {c: {username: "", password: p}}\n',
