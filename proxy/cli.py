@@ -23,6 +23,8 @@ from proxy.explain import explain as explain_target
 from proxy.model import Configuration
 from proxy.runtime import build
 from proxy.settings.jsonschema import schema_document
+from proxy.settings.legacy import convert
+from proxy.settings.legacy.write import Keeping
 from proxy.settings.load import load
 from proxy.settings.reload import Reloader
 from proxy.simulator.options import PROFILES
@@ -98,6 +100,36 @@ def explain(config: Path, url: str, method: str, referer: str) -> None:
     for name, value in verdict.lines:
         _OUT.print(f"[bold]{name:<12}[/] {_plain(value)}")
     sys.exit(0 if verdict.is_allowed else _FINDINGS)
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write here, not on the terminal."
+)
+@click.option("--from", "told", type=click.Choice(["dotnet", "java", "php"]), help="Whose file SOURCE is.")
+@click.option("--access", type=click.Choice(["read", "execute", "edit", "all"]), default="edit", show_default=True)
+@click.option("--secrets", "keeping", type=click.Choice(["env", "file", "inline"]), default="env", show_default=True)
+@click.option("--strict", is_flag=True, help="End with status 1 if anything will be done differently.")
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+def migrate(
+    source: Path, output: Path | None, told: str | None, access: str, keeping: Keeping, strict: bool, force: bool
+) -> None:
+    """Make a proxy.yaml of SOURCE, the proxy.config of Esri's resource-proxy (.NET, Java or PHP).
+
+    Every change of meaning is numbered, on the terminal and in the file. Secrets go to a .env file beside OUTPUT
+    (--secrets env), to files of their own (file), or stay in place (inline).
+    """
+    try:
+        done = convert.migrate(source, told=told, access=access, keeping=keeping, output=output, force=force)
+    except ConfigurationError as error:
+        _complain(error)
+        sys.exit(_UNUSABLE)
+    if output is None:
+        click.echo(done.text, nl=False)
+    for line in done.report:
+        _ERR.print(_plain(line))
+    sys.exit(_FINDINGS if done.is_bad or (strict and done.has_changes) else 0)
 
 
 @main.command()

@@ -94,6 +94,7 @@ def test_secrets_are_revealed_in_few_places() -> None:
         "credentials/probe.py",
         "credentials/service.py",
         "credentials/windows.py",
+        "settings/legacy/write.py",
         "upstream/conceal.py",
         "upstream/outbound.py",
         "upstream/tls.py",
