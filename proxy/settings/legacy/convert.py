@@ -40,34 +40,35 @@ def migrate(
     written = Writer(new, findings, keeping, folder).render(title, place.stem)
     # The same text, line by line, with its secrets in place: they are not stored yet
     complaints = _complaints(Writer(new, findings, "inline", folder).render(title, place.stem).text, place)
-    stored = store(output, written, force=force) if output is not None else []
+    is_secret = keeping == "inline"
+    stored = store(output, written, is_secret=is_secret, force=force) if output is not None else []
     said = [f"{path}, read as {old.traits.program} did: {len(old.entries)} serverUrls, {len(new.rules)} rules"]
     said += [sentence(*each) for each in findings]
     said += [f"error {complaint}" for complaint in complaints]
     if written.secrets and not stored:
         said.append(f"Set these: {', '.join(written.secrets)}")
-    said += [f"written {each}, for its owner alone" for each in stored]
+    said += [f"written {each}" for each in stored]
     said += [f"Next: resource-proxy check --config {output}"] if stored else []
     return Migration(written.text, tuple(said), has_changes(report.findings), bool(complaints))
 
 
-def store(output: Path, written: Written, *, force: bool) -> list[Path]:
-    """The text at `output` and its secrets beside it, readable by their owner alone. Overwrites nothing unless `force`.
-    The files; raises ConfigurationError."""
-    files = [(output.parent / name, content) for name, content in written.beside]
-    files.append((output, written.text))
-    there = [str(path) for path, _ in files if path.exists() or path.is_symlink()]
+def store(output: Path, written: Written, *, is_secret: bool, force: bool) -> list[Path]:
+    """The text at `output` and its secrets beside it; what holds secrets is readable by its owner alone. Overwrites
+    nothing unless `force`. The files; raises ConfigurationError."""
+    files = [(output.parent / name, content, 0o600) for name, content in written.beside]
+    files.append((output, written.text, 0o600 if is_secret else 0o644))
+    there = [str(path) for path, *_ in files if path.exists() or path.is_symlink()]
     if there and not force:
         raise ConfigurationError([f"{path}: there is a file already; --force overwrites it" for path in there])
-    for path, content in files:
+    for path, content, mode in files:
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             path.unlink(missing_ok=True)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
                 file.write(content)
         except OSError as error:
             raise ConfigurationError([f"{path}: the file cannot be written: {error.strerror}"]) from None
-    return [path for path, _ in files]
+    return [path for path, *_ in files]
 
 
 def _complaints(text: str, output: Path) -> tuple[str, ...]:

@@ -28,10 +28,10 @@ def translate(old: Old, report: Report, access: str) -> New:
     level = _log(old, report)
     for name in sorted(old.attributes.keys() - _GENERAL):
         report.note(f"The attribute {name} had no meaning in {old.traits.program}; it is left out.", old.line)
-    if old.traits.as_text:
+    rules = [rule for entry in old.entries if (rule := _rule(entry, old, report, access)) is not None]
+    if old.traits.as_text and any(rule.match_all for rule in rules):
         what = "The PHP proxy compared URLs letter by letter (/services covered /servicesX, and http://a covered http://a.b)"
         report.changed(f"{what}; now whole segments and hosts are compared.", old.line)
-    rules = [rule for entry in old.entries if (rule := _rule(entry, old, report, access)) is not None]
     kept = settled(old, rules, report)
     entries = {rule.entry.number for rule in kept}
     left_out = [entry for entry in old.entries if entry.number not in entries]
