@@ -90,7 +90,7 @@ def check(config: Path, live: bool, as_json: bool) -> None:
 @_CONFIG
 @click.argument("url")
 @click.option("--method", default="GET", show_default=True, help="The verb of the request.")
-@click.option("--referer", default="", help="The page that asks, as its browser sends it.")
+@click.option("--referer", default="", help="The page that asks; without it, one that is let in.")
 def explain(config: Path, url: str, method: str, referer: str) -> None:
     """Say which rule URL falls under, why, and what would be sent; secrets hidden.
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from proxy import names, samples
 from proxy.assemble import Service
+from proxy.core.admit import a_page
 from proxy.core.match import RuleTable
 from proxy.core.redirect import sent
 from proxy.core.servers import server_for_rule, server_of
@@ -201,7 +202,7 @@ class _Trial:
     async def _get(self, target: Target) -> Seen:
         """The answer to a page that the rule lets in."""
         headers = {names.ACCEPT: "*/*", names.USER_AGENT: names.PRODUCT}
-        if referer := samples.page(self._policy):
+        if referer := a_page(self._policy):
             headers[names.REFERER] = referer
         incoming = Incoming("GET", "/", target.url, headers, "check", None)
         exchange = Exchange("check", "GET", time.monotonic())

@@ -117,6 +117,17 @@ def allows_origin(policy: AdmitPolicy, origin: str) -> bool:
     return False
 
 
+def a_page(policy: AdmitPolicy) -> str:
+    """A page that is let in, to ask as; "" where none is needed or there is none."""
+    for entry in policy.referers:
+        if entry.anyone:
+            return "https://maps.example.com/"
+        host = f"x.{entry.host}" if entry.wildcard else entry.host
+        port = f":{entry.port}" if entry.port else ""
+        return f"{entry.scheme or 'https'}://{host}{port}{entry.path or '/'}"
+    return ""
+
+
 def cors_headers(policy: AdmitPolicy, origin: str) -> dict[str, str]:
     """The CORS headers of any answer, errors included: without them a browser reports every refusal of ours as a
     network failure. No credentials: nothing here hangs on a cookie."""
