@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from os.path import commonprefix  # which is of texts
+from itertools import islice, takewhile
 from typing import Final
 
 from proxy import names
@@ -124,7 +123,7 @@ def _incoming(raw: str, method: str, referer: str) -> Incoming:
 def _near(rules: Iterable[Rule], target: Target) -> Iterator[str]:
     """Why the rules for the same host that come nearest do not cover the target."""
     origin, path = target.origin, target.path.lower()
-    alike = sorted(rules, key=lambda rule: -len(commonprefix((rule.path.lower(), path))))  # noqa: RUF071 - as texts
+    alike = sorted(rules, key=lambda rule: -_shared(rule.path.lower(), path))
     of_host = (rule for rule in alike if Scope(None, rule.host, rule.wildcard, origin.port).covers(origin))
     for rule in islice(of_host, _MOST_NEAR):
         if rule.scheme not in (None, origin.scheme):
@@ -137,6 +136,12 @@ def _near(rules: Iterable[Rule], target: Target) -> Iterator[str]:
             yield f"{rule.name} is for this URL alone (matchAll: false)"
         else:
             yield f"{rule.name} looks at letter case (caseSensitive: true)"
+
+
+def _shared(one: str, other: str) -> int:
+    """How many segments two paths begin with alike."""
+    pairs = zip(one.split("/"), other.split("/"), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _in_words(error: ProxyError) -> str:

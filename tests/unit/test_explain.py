@@ -146,7 +146,7 @@ def test_a_pasted_address_is_taken_apart() -> None:
 )
 def test_what_the_parameters_ask_for_is_judged_as_on_the_path(tmp_path: Path, query: str, words: str) -> None:
     lines = said(tmp_path, f"{SITE}/city/MapServer/export?{query}")
-    assert lines["refused"].startswith(words)
+    assert lines["refused"].startswith(f"403 operation: {words}")
 
 
 def test_forced_parameters_are_named_and_not_shown(tmp_path: Path) -> None:
