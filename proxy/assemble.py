@@ -22,6 +22,7 @@ from proxy.model import (
     ArcGISCredential,
     Configuration,
     ExchangeCredential,
+    JwtUsers,
     Place,
     Route,
     Rule,
@@ -41,6 +42,7 @@ from proxy.telemetry.metrics import Metrics
 from proxy.traffic import Audience, Exchange, Token
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.fetch import Fetch
+from proxy.users.identify import Users
 from proxy.web.admin import admin_app
 from proxy.web.app import Listener
 from proxy.web.front import Front
@@ -61,6 +63,7 @@ class Service:
         self.fetcher = Fetch(self.web_tier)
         self.discovery = Discovery(self.fetcher, time.monotonic)
         self.tokens = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
+        self.users = Users(self.fetcher, time.monotonic, time.time, observe=self._keys_event)
         self.allowance = Allowance()
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
@@ -68,7 +71,7 @@ class Service:
         self._prober = Probe(self.fetcher)
         self._started_at = time.monotonic()
         self.pipeline = Pipeline(
-            self.current, self.web_tier, self.tokens, self.discovery, self.allowance, time.monotonic
+            self.current, self.web_tier, self.tokens, self.discovery, self.users, self.allowance, time.monotonic
         )
         door = Door(self.current, self.pipeline, self._record, time.monotonic, lambda: self.draining)
         front = Front(self.metrics.count_in_flight(wrap(door)), configuration.limits, self.metrics.malformed)
@@ -110,6 +113,7 @@ class Service:
         if self._admin_runner is not None:
             await self._admin_runner.cleanup()
         await self.tokens.close()
+        await self.users.close()
         await self.transport.close()
         state_change("stopped")
 
@@ -134,6 +138,7 @@ class Service:
                 if not isinstance(credential, WebCredential)
             }
         )
+        self.users.retain(configuration.users)
         self.metrics.configured(configuration, generation)
 
     def _provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
@@ -170,6 +175,9 @@ class Service:
         self.metrics.token_event(event, credential)
         if event in ("refused", "unavailable"):
             state_change(f"credential_{event}", credential=credential, server=where)
+
+    def _keys_event(self, event: str, url: str, why: str) -> None:
+        state_change(f"login_keys_{event}", url=url, why=why)
 
     async def _probe(self, token: Token) -> Place:
         """The first token of a server is tried on a rule's own URL, before a client waits for the outcome."""
@@ -217,6 +225,8 @@ def routes(configuration: Configuration) -> set[Route]:
     for credential in configuration.credentials:
         if not isinstance(credential, StaticCredential | WebCredential):
             found.add(credential.service_route)
+    if isinstance(configuration.users, JwtUsers):
+        found.add(configuration.users.route)
     return found
 
 

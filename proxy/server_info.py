@@ -20,12 +20,14 @@ def info_rule(table: RuleTable, target: Target) -> Rule | None:
     server = server_of(target)
     if server is None:
         return None
-    for rule in table.rules_on(target):
-        if rule.credential is not None:
-            of_rule = server_for_rule(rule, target)
-            if of_rule.context.lower() == server.context.lower():
-                return rule
-    return None
+    context = server.context.lower()
+    found = [
+        rule
+        for rule in table.rules_on(target)
+        if rule.credential is not None and server_for_rule(rule, target).context.lower() == context
+    ]
+    # Where one rule is for anyone, so are the versions
+    return min(found, key=lambda rule: rule.users is not None, default=None)
 
 
 async def answer_info(infos: ServerInfoSource, rule: Rule, target: Target) -> Reply:

@@ -141,6 +141,11 @@ def to_upstream(given: Headers, *, referer: str, request_id: str) -> dict[str, s
     return up
 
 
+def goes_up(name: str) -> bool:
+    """Whether a client's header of this name (lower-case) reaches the upstream."""
+    return name in _UPWARD
+
+
 def _upward(given: Headers, referer: str) -> dict[str, str]:
     named = _named_by_connection(given)
     up = {name: value for name, value in given.items() if name in _UPWARD and name not in named}

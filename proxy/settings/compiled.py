@@ -18,10 +18,13 @@ from proxy.model import (
     Rule,
 )
 from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of
+from proxy.settings.compiled_users import compile_users, rule_users
 from proxy.settings.schema import RuleSettings, Settings
 
 
-def compile_settings(settings: Settings, source: str, warnings: tuple[str, ...]) -> Configuration:
+def compile_settings(
+    settings: Settings, source: str, warnings: tuple[str, ...] = (), dangers: tuple[str, ...] = ()
+) -> Configuration:
     """The configuration of a file that `check` found good."""
     server, limits = settings.server, settings.server.limits
     admit = _admit(settings, settings.allowedReferers)
@@ -59,6 +62,8 @@ def compile_settings(settings: Settings, source: str, warnings: tuple[str, ...])
         log_format=settings.log.format,
         source=source,
         warnings=warnings,
+        dangers=dangers,
+        users=compile_users(settings),
     )
 
 
@@ -87,6 +92,8 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         set_parameters=encoded(rule.setParameters.items()),
         admit=_admit(settings, rule.allowedReferers) if rule.allowedReferers is not None else None,
         rate=Rate(rule.rateLimit, rule.rateLimitPeriod * 60.0) if rule.rateLimit else None,
+        users=rule_users(rule),
+        user_header=(rule.userHeader or "").lower(),
     )
 
 
@@ -102,4 +109,5 @@ def _admit(settings: Settings, referers: list[str]) -> AdmitPolicy:
     if settings.allowedOrigins:
         origins = tuple(parse_entry(text) for text in settings.allowedOrigins)
     own = frozenset({parse_url(settings.server.publicUrl).origin}) if settings.server.publicUrl else frozenset()
-    return AdmitPolicy(entries, settings.allowMissingReferer, origins, own)
+    with_cookies = settings.users.source == "jwt" and settings.users.cookie is not None
+    return AdmitPolicy(entries, settings.allowMissingReferer, origins, own, with_cookies)

@@ -20,6 +20,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
     document = read(_text(path), environ)
     complaints = list(document.complaints)
     warnings: list[Complaint] = []
+    dangers: list[Complaint] = []
     settings = None
     if isinstance(document.value, dict):
         validated = Validated(document)
@@ -27,13 +28,15 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         complaints += availability.complaints(document)
         complaints += validated.complaints
         if settings is not None:
-            errors, warnings = check.look_over(settings, document)
-            complaints += filter(validated.is_independent, errors)
+            findings = check.look_over(settings, document)
+            warnings, dangers = findings.warnings, findings.dangers
+            complaints += filter(validated.is_independent, findings.errors)
     elif document.value is not None:
         complaints.append(Complaint(1, (), "the file must be a mapping of keys, such as serverUrls:"))
     if complaints or settings is None:
         raise ConfigurationError([_located(path, complaint) for complaint in _one_each(complaints)])
-    return compile_settings(settings, str(path), tuple(_located(path, warning) for warning in warnings))
+    located = (tuple(_located(path, each) for each in found) for found in (warnings, dangers))
+    return compile_settings(settings, str(path), *located)
 
 
 def _text(path: Path) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from proxy.errors import ConfigurationError
-from proxy.model import Configuration
+from proxy.model import Configuration, JwtUsers
 from proxy.telemetry.log import state_change
 
 _INTERVAL: Final = 2.0  # seconds between two looks
@@ -152,6 +152,8 @@ def _content_digest(path: Path) -> bytes:
 
 def _paths(configuration: Configuration) -> list[Path]:
     routes = {rule.route for rule in configuration.rules} | {configuration.unlisted_route}
+    if isinstance(configuration.users, JwtUsers):
+        routes.add(configuration.users.route)
     bundles = sorted({route.ca_bundle for route in routes if route.ca_bundle is not None})
     return [Path(name) for name in (*(configuration.tls or ()), *bundles)]
 

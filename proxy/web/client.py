@@ -14,7 +14,7 @@ _HOST: Final = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", r
 
 def client_address(peer: str, headers: Headers, trusted: tuple[Network, ...]) -> str:
     """The client's address: the right-most one in X-Forwarded-For that is no trusted proxy of ours."""
-    if not trusted or not _is_trusted(peer, trusted):
+    if not is_trusted(peer, trusted):
         return peer
     address = peer
     for hop in reversed(headers.get(names.X_FORWARDED_FOR, "").split(",")):
@@ -22,7 +22,7 @@ def client_address(peer: str, headers: Headers, trusted: tuple[Network, ...]) ->
         if not _is_address(hop):
             break
         address = hop
-        if not _is_trusted(hop, trusted):
+        if not is_trusted(hop, trusted):
             break
     return address
 
@@ -32,7 +32,7 @@ def own_origin(request: web.BaseRequest, headers: Headers, configuration: Config
     if configuration.public_url is not None:
         return configuration.public_url
     scheme, host = ("https" if request.secure else "http"), headers.get(names.HOST, "")
-    if configuration.trusted_proxies and _is_trusted(request.remote or "", configuration.trusted_proxies):
+    if is_trusted(request.remote or "", configuration.trusted_proxies):
         forwarded = headers.get(names.X_FORWARDED_PROTO, "").lower()
         scheme = forwarded if forwarded in DEFAULT_PORTS else scheme
         host = headers.get(names.X_FORWARDED_HOST, "") or host
@@ -42,8 +42,9 @@ def own_origin(request: web.BaseRequest, headers: Headers, configuration: Config
     return Origin(scheme, match[1].lower(), int(match[2]) if match[2] else DEFAULT_PORTS[scheme])
 
 
-def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
-    if not _is_address(address):
+def is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    """Whether an address is one of the proxies in front of us."""
+    if not trusted or not _is_address(address):
         return False
     parsed = ip_address(address)
     return any(parsed.version == network.version and parsed in network for network in trusted)

@@ -24,7 +24,7 @@ from proxy.plan import methods
 from proxy.ports import Clock, Recorder
 from proxy.runtime import Current
 from proxy.traffic import Exchange, Incoming, Reply
-from proxy.web.client import client_address, own_origin
+from proxy.web.client import client_address, is_trusted, own_origin
 from proxy.web.front import Connection, PlainResponse
 from proxy.web.respond import error_reply, json_reply, ping_reply
 
@@ -67,7 +67,7 @@ class Door:
             exchange.outcome = "ok"
         except ProxyError as error:
             reply = error_reply(error, exchange.request_id)
-            exchange.outcome, exchange.note = error.slug, error.message
+            exchange.outcome, exchange.note = error.slug, error.for_log()
         except Exception as error:  # noqa: BLE001 - the web edge: whatever it is, the client gets an answer
             # The name alone: a message or a traceback may hold what was in hand.
             _LOG.error("a request failed in an unforeseen way: %s", type(error).__name__)
@@ -103,6 +103,8 @@ class Door:
             own_origin=own_origin(request, headers, configuration),
             has_body=request.body_exists,
             read_body=lambda: _body(request, headers, configuration.limits, exchange),
+            raw_headers=request.raw_headers,
+            peer_is_trusted=is_trusted(request.remote or "", configuration.trusted_proxies),
         )
         return await self.pipeline.handle(incoming, exchange)
 
@@ -114,8 +116,8 @@ class Door:
             exchange.policy = rule.admit
         policy = exchange.policy or runtime.configuration.admit
         answer = admit.preflight_headers(policy, headers, ", ".join((*methods(rule), "OPTIONS")))
-        # `_answer` adds the two that every reply has; doubled, a browser would refuse them
-        for name in (names.ACCESS_CONTROL_ALLOW_ORIGIN, names.ACCESS_CONTROL_EXPOSE_HEADERS, names.VARY):
+        # `_answer` adds what every reply has; doubled, a browser would refuse it
+        for name in admit.cors_headers(policy, headers.get(names.ORIGIN, "")):
             answer.pop(name, None)
         return Reply(204, answer | {names.VARY: names.ACCESS_CONTROL_REQUEST_HEADERS} | hygiene.COMMON)
 

@@ -10,7 +10,7 @@ PACKAGE = ROOT / "proxy"
 FLOORS = [
     {"errors", "names", "model", "traffic", "ports", "__init__"},
     {"core"},
-    {"credentials", "upstream", "state", "telemetry", "runtime", "server_info", "refusals"},
+    {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals"},
     {"pipeline", "plan"},
     {"web", "settings", "explain"},
     {"assemble", "demo", "live_check", "cli", "__main__"},
@@ -18,7 +18,7 @@ FLOORS = [
 SIMULATOR = "simulator"
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "os", "random", "socket", "pathlib", "threading", "subprocess"}
 # What is configured stands on one page.
-LONG = {"pipeline.py": 200, "model.py": 420}
+LONG = {"pipeline.py": 200, "model.py": 460}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
