@@ -127,7 +127,7 @@ class Service:
             "credentials": self.tokens.snapshot() + self.web_tier.snapshot(),
             "totals": self.metrics.totals(),
             "rejectedConfiguration": self.rejected(),
-            "warnings": list(runtime.configuration.warnings),
+            "warnings": [*runtime.configuration.dangers, *runtime.configuration.warnings],
         }
 
     def _adopt(self, configuration: Configuration, generation: int) -> None:

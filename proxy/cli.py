@@ -21,11 +21,13 @@ from proxy.assemble import Service
 from proxy.errors import ConfigurationError
 from proxy.explain import explain as explain_target
 from proxy.model import Configuration
+from proxy.policy import describe
 from proxy.runtime import build
 from proxy.settings.jsonschema import schema_document
 from proxy.settings.load import load
 from proxy.settings.reload import Reloader
 from proxy.telemetry.log import configure as configure_log
+from proxy.traffic import User
 
 _CONFIG = click.option(
     "--config",
@@ -63,18 +65,27 @@ def serve(config: Path) -> None:
 @click.option("--live", is_flag=True, help="Get each token and open each URL, too.")
 @click.option("--json", "as_json", is_flag=True, help="What --live finds, as JSON.")
 def check(config: Path, live: bool, as_json: bool) -> None:
-    """Look the configuration over: every complaint at once, with its line and what to write instead.
+    """Look the configuration over: every complaint at once, with its line and what to write instead; then in words
+    who may reach what, with which credential, to do what. What is dangerous makes the status 1.
 
     With --live every rule is tried on its server, as a page that the file lets in would: what was discovered, the
     token's life, how it travels, what a sample request answered, and what to do where that failed.
     """
     configuration = _loaded(config)
+    out = _ERR if as_json else _OUT
+    if not live and not as_json:
+        _print_policy(configuration)
     for warning in configuration.warnings:
-        (_ERR if as_json else _OUT).print(f"[yellow]warning[/] {_plain(warning)}")
+        out.print(f"[yellow]warning[/] {_plain(warning)}")
+    for danger in configuration.dangers:
+        out.print(f"[red]danger[/] {_plain(danger)}")
+    found = _FINDINGS if configuration.dangers else 0
     if live or as_json:
-        sys.exit(_run(_check_live(configuration, as_json=as_json)))
+        sys.exit(max(found, _run(_check_live(configuration, as_json=as_json))))
     rules, credentials = len(configuration.rules), len(configuration.credentials)
-    _OUT.print(f"[green]good[/] {config}: {rules} rules, {credentials} credentials")
+    if not found:
+        _OUT.print(f"[green]good[/] {config}: {rules} rules, {credentials} credentials")
+    sys.exit(found)
 
 
 @main.command()
@@ -82,12 +93,15 @@ def check(config: Path, live: bool, as_json: bool) -> None:
 @click.argument("url")
 @click.option("--method", default="GET", show_default=True, help="The verb of the request.")
 @click.option("--referer", default="", help="The page that asks, as its browser sends it.")
-def explain(config: Path, url: str, method: str, referer: str) -> None:
+@click.option("--user", default="", help="Who is signed in, where the rule is not for anyone.")
+@click.option("--group", "groups", multiple=True, help="A group of that user; may be repeated.")
+def explain(config: Path, url: str, method: str, referer: str, user: str, groups: tuple[str, ...]) -> None:
     """Say which rule URL falls under, why, and what would be sent; secrets hidden.
 
     URL may be the target, or the whole address that a browser shows, the proxy's own part included.
     """
-    verdict = explain_target(build(_loaded(config), generation=1), url, method=method.upper(), referer=referer)
+    runtime, who = build(_loaded(config), generation=1), User(user, frozenset(groups)) if user else None
+    verdict = explain_target(runtime, url, method=method.upper(), referer=referer, user=who)
     for name, value in verdict.lines:
         _OUT.print(f"[bold]{name:<11}[/] {_plain(value)}")
     sys.exit(0 if verdict.is_allowed else _FINDINGS)
@@ -121,6 +135,14 @@ def simulate(host: str, port: int, profile: str) -> None:
 def schema() -> None:
     """Print the JSON Schema of proxy.yaml, for editors."""
     click.echo(json.dumps(schema_document(), indent=2))
+
+
+def _print_policy(configuration: Configuration) -> None:
+    for paragraph in describe(configuration):
+        _OUT.print(f"[bold]{_plain(paragraph.title)}[/]")
+        for name, words in paragraph.lines:
+            _OUT.print(f"  {name:<11} {_plain(words)}" if name else f"  {_plain(words)}")
+    _OUT.print()
 
 
 async def _check_live(configuration: Configuration, *, as_json: bool) -> int:
@@ -196,7 +218,9 @@ def _greeting(configuration: Configuration, service: Service) -> list[str]:
     )
     names = ", ".join(credential.name for credential in configuration.credentials) or "none"
     admin = f"http://{service.admin.listen.host}:{service.admin.port}/status" if service.admin else "off"
+    dangers = [f"[red]danger[/] {_plain(danger)}" for danger in configuration.dangers]
     return [
+        *dangers,
         (
             f"[bold]resource-proxy {__version__}[/] on {scheme}://{configuration.listen.host}:{service.public.port}"
             f"{configuration.paths[0]}?https://…"

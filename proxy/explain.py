@@ -7,6 +7,7 @@ from proxy import names
 from proxy.core import operations
 from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_request_target
+from proxy.core.users import admit, in_words
 from proxy.errors import ProxyError
 from proxy.model import (
     AppCredential,
@@ -21,7 +22,7 @@ from proxy.model import (
 )
 from proxy.plan import decide
 from proxy.runtime import Runtime
-from proxy.traffic import Exchange, Incoming
+from proxy.traffic import Exchange, Incoming, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,9 @@ class Verdict:
     is_allowed: bool
 
 
-def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict:
-    """The decisions on `url`, which may be a target or the whole address that a browser shows."""
+def explain(runtime: Runtime, url: str, *, method: str, referer: str, user: User | None = None) -> Verdict:
+    """The decisions on `url`, which may be a target or the whole address that a browser shows, for whoever is signed
+    in as `user`."""
     raw = without_proxy(url, runtime.configuration.paths)
     lines: list[tuple[str, str]] = []
     headers: Headers = {names.REFERER: referer} if referer else {}
@@ -44,6 +46,9 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict
         found = runtime.table.lookup(target)
         lines.append(("rule", found.name if found else "none"))
         plan = decide(runtime, incoming, Exchange("", method, 0.0))
+        if plan.rule.users is not None:
+            lines.append(("users", in_words(plan.rule.users)))
+            lines.append(("user", admit(plan.rule.users, user).name))
         operation = operations.operation(
             method, plan.target, parameters=operations.read_parameters(plan.query, b""), soap_element=None
         )
@@ -67,6 +72,8 @@ def without_proxy(url: str, paths: tuple[str, ...]) -> str:
 
 def _sent(runtime: Runtime, rule: Rule, target: Target) -> list[tuple[str, str]]:
     lines = [("referer", rule.referer or "none")]
+    if rule.user_header:
+        lines.append(("tells", f"the user's name, as {rule.user_header}"))
     if rule.drop_parameters:
         lines.append(("taken out", ", ".join(sorted(rule.drop_parameters))))
     if rule.set_parameters:

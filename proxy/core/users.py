@@ -43,6 +43,16 @@ def parse_users(entries: Iterable[str]) -> frozenset[str]:
     return frozenset(parsed)
 
 
+def in_words(rule_users: frozenset[str]) -> str:
+    """What `parse_users` was given, for people to read."""
+    if rule_users == SIGNED_IN:
+        return "whoever is signed in"
+    users = {each.removeprefix(_USER) for each in rule_users if each.startswith(_USER)}
+    groups = {each.removeprefix(_GROUP) for each in rule_users if each.startswith(_GROUP)}
+    named = [f"user {each}" for each in sorted(users - groups)] + [f"group {each}" for each in sorted(groups - users)]
+    return ", ".join([*sorted(users & groups), *named])
+
+
 def may_use(rule_users: frozenset[str], user: User | None) -> bool:
     """Whether a rule is for this user; `rule_users` as `parse_users` gives it, or SIGNED_IN."""
     if user is None:

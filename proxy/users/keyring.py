@@ -82,31 +82,36 @@ class Keyring:
 
     async def _ask(self) -> None:
         try:
-            # An answer of any other kind is a failure: redirects are not followed, keys come from the URL configured
-            answer = await self._fetcher.fetch(
-                "GET",
-                self._url,
-                route=self._route,
-                timeout=_TIMEOUT,
-                headers={names.ACCEPT: f"application/jwk-set+json, {names.JSON_TYPE}"},
-                limit=_MOST_BYTES,
-            )
-            if answer.status != 200:
-                raise ValueError(f"the answer has the status {answer.status}")
-            keys = parse_keys(answer.body)
+            keys, seconds = await fetch_keys(self._fetcher, self._url, self._route)
         except (ProxyError, ValueError) as error:
             if self._keys is None:
                 self._next_at = self._clock() + _PAUSE_WITHOUT
             self._say(is_down=True, why=str(error))
             return
         self._keys = keys
-        self._stale_at = self._clock() + life(answer.headers)
+        self._stale_at = self._clock() + seconds
         self._say(is_down=False, why=f"{len(keys)} keys")
 
     def _say(self, *, is_down: bool, why: str) -> None:
         if is_down is not self._is_down:
             self._is_down = is_down
             self._observe("unavailable" if is_down else "available", self._url.url, why)
+
+
+async def fetch_keys(fetcher: Fetcher, url: Target, route: Route) -> tuple[tuple[Key, ...], float]:
+    """The keys at a URL, and for how many seconds they are good. Raises ProxyError, or ValueError with a sentence."""
+    # An answer of any other kind is a failure: redirects are not followed, keys come from the URL configured
+    answer = await fetcher.fetch(
+        "GET",
+        url,
+        route=route,
+        timeout=_TIMEOUT,
+        headers={names.ACCEPT: f"application/jwk-set+json, {names.JSON_TYPE}"},
+        limit=_MOST_BYTES,
+    )
+    if answer.status != 200:
+        raise ValueError(f"the answer has the status {answer.status}")
+    return parse_keys(answer.body), life(answer.headers)
 
 
 def life(headers: Headers) -> float:

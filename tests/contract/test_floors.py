@@ -12,7 +12,7 @@ FLOORS = [
     {"core"},
     {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals"},
     {"pipeline", "plan"},
-    {"web", "settings", "explain"},
+    {"web", "settings", "explain", "policy"},
     {"assemble", "demo", "live_check", "cli", "__main__"},
 ]
 SIMULATOR = "simulator"
