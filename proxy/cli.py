@@ -20,6 +20,7 @@ from proxy import __version__, live_check
 from proxy.assemble import Service
 from proxy.errors import ConfigurationError
 from proxy.explain import explain as explain_target
+from proxy.hardening import keep_memory_private
 from proxy.model import Configuration
 from proxy.policy import describe
 from proxy.runtime import build
@@ -56,6 +57,7 @@ def main() -> None:
 @_CONFIG
 def serve(config: Path) -> None:
     """Serve what the configuration allows, until SIGTERM."""
+    keep_memory_private()
     configuration = _loaded(config)
     sys.exit(_run(_serve(config, configuration)))
 

@@ -234,6 +234,7 @@ class _Look:
             self.findings.readable(certificate, (*path, "certificate")),
             self.findings.readable(key, (*path, "key")),
         ]
+        self.findings.private(key, (*path, "key"))
         if all(readable):
             try:
                 # without a password of our own, OpenSSL would ask for one on the terminal

@@ -67,6 +67,7 @@ def look_at_stack(findings: Findings, keys: CredentialKeys, path: KeyPath) -> No
 def _certificate(findings: Findings, certificate: ClientCertificate, path: KeyPath) -> None:
     files = [certificate.certificate, *([certificate.key] if certificate.key else [])]
     readable = [findings.readable(name, path) for name in files]  # all are looked at, and complained of
+    findings.private(files[-1], path)
     if not all(readable):
         return
     try:

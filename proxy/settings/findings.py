@@ -7,6 +7,7 @@ from proxy.core.target import parse_url
 from proxy.errors import BadRequest
 from proxy.model import Target
 from proxy.settings.document import Complaint, Document, KeyPath
+from proxy.settings.permissions import READABLE, is_open, mending
 
 
 class Findings:
@@ -48,6 +49,11 @@ class Findings:
             self.error(path, f"the file {name!r} cannot be read: {why}; check path and permissions")
             return False
         return True
+
+    def private(self, name: str, path: KeyPath) -> None:
+        """A file with a key: nobody else may read it."""
+        if is_open(Path(name), READABLE):
+            self.error(path, f"everyone on this machine can read the key in {name}; {mending(Path(name))}")
 
     def authorities(self, name: str, path: KeyPath) -> None:
         """A file of authorities that servers are checked by."""

@@ -9,6 +9,7 @@ from proxy.model import Configuration
 from proxy.settings import availability, check
 from proxy.settings.compiled import compile_settings
 from proxy.settings.document import Complaint, read
+from proxy.settings.exposed import exposed
 from proxy.settings.validate import Validated
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
@@ -31,6 +32,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
             findings = check.look_over(settings, document)
             warnings, dangers = findings.warnings, findings.dangers
             complaints += filter(validated.is_independent, findings.errors)
+            complaints += exposed(settings, document, path)
     elif document.value is not None:
         complaints.append(Complaint(1, (), "the file must be a mapping of keys, such as serverUrls:"))
     if complaints or settings is None:

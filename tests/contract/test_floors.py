@@ -13,7 +13,7 @@ FLOORS = [
     {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals"},
     {"pipeline", "plan"},
     {"web", "settings", "explain", "policy"},
-    {"assemble", "demo", "live_check", "cli", "__main__"},
+    {"assemble", "demo", "live_check", "hardening", "cli", "__main__"},
 ]
 SIMULATOR = "simulator"
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "os", "random", "socket", "pathlib", "threading", "subprocess"}
