@@ -7,6 +7,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -14,6 +15,7 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 
+from proxy.assemble import routes
 from proxy.core.target import parse_url
 from proxy.errors import NotAllowed, TokenUnavailable
 from proxy.model import JwtUsers, Reach, Route
@@ -471,3 +473,38 @@ async def test_a_login_service_that_is_down_is_no_refusal(door: Door, login: Log
     assert got.status == 503
     assert int(got.headers["retry-after"]) >= 1
     assert (await logged(world, 1))[0]["outcome"] == "keys_unavailable"
+
+
+# --- what changes, and what lies beside -----------------------------------------------------------------------------
+async def test_answers_for_users_are_private_without_a_credential_too(door: Door, login: LoginService) -> None:
+    world = await door(credential=None)
+    got = await with_token(world, login.token(), "Public/City/MapServer?f=json")
+    assert got.status == 200
+    assert got.headers["cache-control"].startswith("private")
+
+
+async def test_rest_info_is_for_anyone_where_one_rule_is(build: Build, login: LoginService, arcgis: Any) -> None:
+    document = config(arcgis.url)
+    site = document["serverUrls"][0]["url"]
+    document["users"] = {"source": "jwt", "issuer": ISSUER, "audience": AUDIENCE, "jwksUrl": login.url}
+    for rules in (["Secure", "Public"], ["Public", "Secure"]):
+        document["serverUrls"] = [
+            {"url": f"{site}/{name}", "credential": "city", **({"users": "required"} if name == "Secure" else {})}
+            for name in rules
+        ]
+        world = await build(document)
+        assert (await world.client.get(f"{arcgis.url}/rest/info?f=json")).status == 200
+        assert is_quiet(await world.client.get(world.url()))
+
+
+async def test_a_reload_keeps_the_keys_of_the_service_that_stays(door: Door, login: LoginService) -> None:
+    world = await door()
+    token = login.token()
+    running = world.service.current.runtime.configuration
+    assert isinstance(running.users, JwtUsers)
+    assert running.users.route in routes(running)  # whose connections stay
+    other = replace(running, users=replace(running.users, keys=parse_url(f"{login.url}/other")))
+    for configuration in (running, running, other, running):
+        await world.service.apply(configuration)
+        assert (await with_token(world, token)).status == 200
+    assert login.asked == ["/certs", "/certs/other", "/certs"]

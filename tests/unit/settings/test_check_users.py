@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import trustme
 
 from proxy.model import ForwardedUsers, JwtUsers, Reach
+from proxy.settings.reload import _paths
 from tests.unit.settings.files import PAGES, RULE, complaints, loaded, warnings
 
 JWT = "users: {source: jwt, issuer: 'https://l/', audience: maps, jwksUrl: 'https://l/keys'"
@@ -168,3 +170,14 @@ def test_what_is_weak_is_no_danger(tmp_path: Path, text: str) -> None:
 def test_doors_that_stand_open_are_told(tmp_path: Path, key: str) -> None:
     (warning,) = warnings(tmp_path, PAGES + RULE + SECRET + f"    {key}: true\n")
     assert f"serverUrls[0].{key}: " in warning
+
+
+def test_the_login_services_authorities_are_watched(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(bundle))
+    text = PAGES + JWT + f", caBundle: {bundle}}}\n" + RULE + "    users: required\n"
+    before = loaded(tmp_path, text)
+    assert _paths(before) == [bundle]
+    trustme.CA().cert_pem.write_to_path(str(bundle))
+    assert loaded(tmp_path, text) != before  # so that a reload takes the new ones
