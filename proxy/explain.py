@@ -10,6 +10,8 @@ from proxy import names
 from proxy.core import admit, operations
 from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_request_target
+from proxy.core.users import admit as admit_user
+from proxy.core.users import in_words
 from proxy.errors import NotAllowed, NotFound, ProxyError
 from proxy.model import (
     AppCredential,
@@ -25,7 +27,7 @@ from proxy.model import (
 )
 from proxy.plan import Plan, check_operation, decide
 from proxy.runtime import Runtime
-from proxy.traffic import Exchange, Incoming
+from proxy.traffic import Exchange, Incoming, User
 
 _MOST_NEAR: Final = 4
 _TARGET: Final = re.compile(r"https?(?:://|%3a)", re.IGNORECASE)
@@ -39,9 +41,10 @@ class Verdict:
     is_allowed: bool
 
 
-def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict:
-    """The decisions on `url`, which may be a target or the whole address that a browser shows. Without a `referer`
-    the question is what a page gets that is let in. All reasons against it are told, not the first alone."""
+def explain(runtime: Runtime, url: str, *, method: str, referer: str, user: User | None = None) -> Verdict:
+    """The decisions on `url`, which may be a target or the whole address that a browser shows, for whoever is signed
+    in as `user`. Without a `referer` the question is what a page gets that is let in. All reasons against it are told,
+    not the first alone."""
     raw, lines, refused = _way_in(runtime, url)
     try:
         target = parse_request_target(raw)
@@ -51,6 +54,9 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict
         if found is None:
             lines += [("near", why) for why in _near(runtime.configuration.rules, target)]
         plan = _decided(runtime, raw, method, referer, lines, refused)
+        if plan.rule.users is not None:
+            lines.append(("users", in_words(plan.rule.users)))
+            lines.append(("user", admit_user(plan.rule.users, user).name))
         given = operations.read_parameters(plan.query)
         operation = operations.operation(method, plan.target, parameters=given, soap_element=None)
         lines.append(("operation", f"{operation.name} ({operation.access.name.lower()})"))
@@ -150,6 +156,8 @@ def _in_words(error: ProxyError) -> str:
 
 def _sent(runtime: Runtime, rule: Rule, target: Target) -> list[tuple[str, str]]:
     lines = [("referer sent", rule.referer or "none")]
+    if rule.user_header:
+        lines.append(("tells", f"the user's name, as {rule.user_header}"))
     if rule.drop_parameters:
         lines.append(("taken out", ", ".join(sorted(rule.drop_parameters))))
     if rule.set_parameters:

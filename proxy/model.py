@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import NoReturn
 
+from proxy import names
+
 # Names are lower-case (`names.py`); a header that came more than once is one value joined by ", ".
 Headers = Mapping[str, str]
 Network = IPv4Network | IPv6Network
@@ -344,6 +346,34 @@ class AdmitPolicy:
     allow_missing: bool
     origins: tuple[RefererEntry, ...]  # CORS; already filled from `referers` where the file names none
     own_origins: frozenset[Origin]  # our public origins: judged by the Referer
+    with_cookies: bool = False  # a user's login may come in a cookie, from the listed pages alone
+
+
+@dataclass(frozen=True, slots=True)
+class JwtUsers:
+    """Users come with a token that their login service signed, in a header or in a cookie."""
+
+    issuer: str
+    audience: str
+    keys: Target  # the issuer's JWK set
+    route: Route
+    cookie: str = ""  # its name; "" where the token comes in the header alone
+    header: str = names.AUTHORIZATION  # as `Bearer`; in any other header the token may also stand bare
+    skew: float = 60.0  # seconds by which the issuer's clock and ours may differ
+    algorithms: frozenset[str] = frozenset()  # empty: all that are safe
+    user_claim: str = ""  # "": preferred_username, a verified email, or sub
+    groups_claim: str = ""  # "": groups and roles
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardedUsers:
+    """Users were signed in by a proxy in front of us, which names them. Header names are lower-case."""
+
+    header: str
+    groups_header: str = ""
+
+
+UserPolicy = JwtUsers | ForwardedUsers
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +413,8 @@ class Rule:
     admit: AdmitPolicy | None = None  # None: the general one
     rate: Rate | None = None
     redirect: Redirect | None = None
+    users: frozenset[str] | None = None  # as `core.users` reads it; None: for anyone, and nobody is asked who they are
+    user_header: str = ""  # tells the upstream the user's name; lower-case
 
     @property
     def scope(self) -> Scope:
@@ -436,3 +468,5 @@ class Configuration:
     log_format: str  # auto, json, text
     source: str  # the file's name
     warnings: tuple[str, ...] = ()
+    dangers: tuple[str, ...] = ()  # it serves so, but `check` fails
+    users: UserPolicy | None = None

@@ -1,4 +1,4 @@
-"""THE HOT PATH: admit → parse → match → allow → [token → inject → send → classify] → conceal → clean → stream.
+"""THE HOT PATH: admit → parse → match → who → allow → [token → inject → send → classify] → conceal → clean → stream.
 
 What is decided is in `core/`; here stands the order, and all that waits. Knows no aiohttp and no settings. Raises
 `ProxyError` and nothing else; every reply obtained is closed on every path.
@@ -7,12 +7,12 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 from dataclasses import dataclass
 
 from proxy import names, refusals
-from proxy.core import hygiene, inject, operations, parameters, redirect, rewrite
+from proxy.core import hygiene, inject, operations, parameters, redirect, rewrite, users
 from proxy.core.classify import Finding, Verdict
 from proxy.core.content import is_form as is_form_type
 from proxy.errors import NotAllowed, UpstreamFailed
 from proxy.model import Access, Place, Rule
-from proxy.plan import Plan, check_operation, decide
+from proxy.plan import Plan, check_operation, decide, speak_for
 from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
 from proxy.server_info import answer_info
@@ -20,6 +20,7 @@ from proxy.traffic import Audience, Body, Exchange, Incoming, Outgoing, Reply, T
 from proxy.upstream import body as bodies
 from proxy.upstream.conceal import conceal, secrets_of
 from proxy.upstream.peek import examine
+from proxy.users.identify import Users
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Pipeline:
     upstream: Upstream
     tokens: Tokens
     infos: ServerInfoSource
+    users: Users
     allowance: Allowance
     clock: Clock
 
@@ -38,12 +40,15 @@ class Pipeline:
         runtime = self.current.runtime
         exchange.generation = runtime.generation
         plan = decide(runtime, incoming, exchange)
+        user = await self.users.admit(runtime.configuration.users, plan.rule, incoming, exchange)
         if plan.rule.rate is not None:
-            await self.allowance.take(plan.rule, incoming.client)
+            await self.allowance.take(plan.rule, incoming.client if user is None else users.as_client(user))
         if plan.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
         body = await bodies.take(incoming, limit=runtime.configuration.limits.body)
         outgoing, wanted, heals = _prepared(plan, incoming, body, exchange)
+        if user is not None:
+            speak_for(user, plan, incoming, outgoing, reads=heals)
         token: Token | None = None
         if plan.audience is not None:
             reply, token = await self._attempts(plan, plan.audience, outgoing, wanted, exchange, heals=heals)
@@ -168,7 +173,9 @@ def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) ->
     location = reply.headers.get(names.LOCATION)
     content_type = reply.headers.get(names.CONTENT_TYPE, "").lower()
     refusal: UpstreamFailed | NotAllowed | None = None
-    headers = hygiene.to_client(reply.headers, private=plan.credential is not None)
+    headers = hygiene.to_client(reply.headers, private=plan.credential is not None or plan.rule.users is not None)
+    if plan.rule.users is not None and runtime.configuration.users is not None:
+        headers[names.VARY] = users.varied(headers.get(names.VARY, ""), runtime.configuration.users)
     if 300 <= reply.status < 400 and reply.status != 304:
         target = rewrite.resolve(location, plan.target) if location else None
         target = target and redirect.shown(plan.rule, target, plan.asked)

@@ -29,6 +29,15 @@ class Token:
     is_renewable: bool = True  # an API key is not: rejected, it is the operator's to replace
 
 
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who a request is from. Names are compared as they are: letter case, accents and all."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+    is_ambient: bool = False  # the login came along by itself, as cookies do: any page may have caused the request
+
+
 @dataclass(slots=True)
 class Body:
     """A request body: whole in memory (can be sent again), or a stream that is sent once.
@@ -63,6 +72,8 @@ class Incoming:
     own_origin: Origin | None  # how this client reached us
     has_body: bool = False
     read_body: Callable[[], AsyncIterator[bytes]] = _no_body
+    raw_headers: Sequence[tuple[bytes, bytes]] = ()  # as they came: what came twice shows only here
+    peer_is_trusted: bool = False  # it came from one of our proxies in front
 
 
 @dataclass(slots=True)
@@ -105,6 +116,7 @@ class Exchange:
     method: str
     started_at: float
     client: str = ""
+    user: str = ""  # the name alone, where the rule asks who it is
     outcome: str = "internal"
     status: int = 0
     rule: str = ""

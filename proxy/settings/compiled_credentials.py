@@ -75,11 +75,11 @@ def route_of(rule: RuleSettings, place: RulePlace, settings: Settings) -> Route:
         header_timeout=rule.timeout or upstream.headerTimeout,
         idle_timeout=rule.timeout or upstream.idleTimeout,
         max_connections=rule.maxConnections or upstream.maxConnections,
-        reach=Reach.PUBLIC if place.wildcard else _reach(place.host),
+        reach=Reach.PUBLIC if place.wildcard else reach_of(place.host),
         allow_addresses=allowed,
         ca_bundle=rule.caBundle,
         certificate=certificate,
-        tls_version=_version(rule.caBundle, certificate),
+        tls_version=files_version(rule.caBundle, certificate),
         outbound_proxy=outbound if isinstance(outbound, OutboundProxy) else None,
         identity=_identity(rule, keys, place),
     )
@@ -128,7 +128,7 @@ def _service_route(settings: Settings, credential: str) -> Route:
             return replace(route, reach=Reach.LISTED)
         origin, login = parse_url(url).origin, _login(keys)
         identity = Identity(credential, _scope(origin), login=login) if keys.portalUrl and login is not None else None
-        return replace(route, reach=_reach(origin.host), identity=identity)
+        return replace(route, reach=reach_of(origin.host), identity=identity)
     return Route()
 
 
@@ -136,11 +136,12 @@ def _scope(origin: Origin) -> Scope:
     return Scope(origin.scheme, origin.host, port=origin.port)
 
 
-def _reach(host: str) -> Reach:
+def reach_of(host: str) -> Reach:
+    """Loopback is dialled where the host as written names it."""
     return Reach.LOOPBACK if names_loopback(host) else Reach.LISTED
 
 
-def _version(ca_bundle: str | None, certificate: ClientCertificate | None) -> str:
+def files_version(ca_bundle: str | None, certificate: ClientCertificate | None) -> str:
     """Changes when a file does: connections that were made with the old one are then made anew."""
     files = [ca_bundle, *((certificate.certificate, certificate.key) if certificate else ())]
     digest = hashlib.sha256()

@@ -7,6 +7,7 @@ import pytest
 from proxy.explain import explain, without_proxy
 from proxy.runtime import build
 from proxy.settings.load import load
+from proxy.traffic import User
 
 TEXT = """\
 allowedReferers: ["https://maps.example.com"]
@@ -152,3 +153,21 @@ def test_what_the_parameters_ask_for_is_judged_as_on_the_path(tmp_path: Path, qu
 def test_forced_parameters_are_named_and_not_shown(tmp_path: Path) -> None:
     lines = said(tmp_path, f"{SITE}/set/MapServer?f=json")
     assert (lines["set"], lines["taken out"]) == ("where, apikey", "apikey, layers, where")
+
+
+def test_whom_a_rule_is_for(tmp_path: Path) -> None:
+    path = tmp_path / "proxy.yaml"
+    login = "users: {source: jwt, issuer: i, audience: a, jwksUrl: 'https://l.example.com/keys'}\n"
+    rule = f"  - {{url: {SITE}, credential: city, users: ['group:editors'], userHeader: X-Who}}\n"
+    path.write_text(login + TEXT + rule, encoding="utf-8")
+    runtime = build(load(path, {}), generation=1)
+
+    def lines(user: User | None) -> dict[str, str]:
+        page = "https://maps.example.com/"
+        return dict(explain(runtime, f"{SITE}/A/MapServer", method="GET", referer=page, user=user).lines)
+
+    allowed = lines(User("anna", frozenset(("editors",))))
+    assert (allowed["users"], allowed["user"], allowed["allowed"]) == ("group editors", "anna", "yes")
+    assert allowed["tells"] == "the user's name, as x-who"
+    assert "not for the user" in lines(User("bert"))["refused"]
+    assert "sign in" in lines(None)["refused"]
