@@ -12,7 +12,7 @@ from proxy.assemble import Service
 from proxy.core.admit import a_page
 from proxy.core.match import RuleTable
 from proxy.core.redirect import sent
-from proxy.core.servers import server_for_rule, server_of
+from proxy.core.servers import audience_of, server_for_rule, server_of
 from proxy.errors import NotAllowed, ProxyError
 from proxy.explain import presented
 from proxy.model import (
@@ -129,8 +129,7 @@ class _Trial:
             if isinstance(self._credential, WebCredential):
                 self._line.token = "none needed"
             else:
-                server = server_for_rule(self._rule, sent(self._rule, own))
-                audience = Audience(self._credential.name, server, self._rule.referer)
+                audience = audience_of(self._rule, self._credential.name, sent(self._rule, own))
                 await self._sign_in(audience)
         await self._ask(own)
         if audience is not None:

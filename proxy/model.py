@@ -175,15 +175,12 @@ class Scheme(enum.Enum):
     @classmethod
     def named(cls, name: str) -> "Scheme | None":
         """The scheme of this name, in any letter case."""
-        return _SCHEMES.get(name.lower())
+        return next((scheme for scheme in cls if scheme.value.lower() == name.lower()), None)
 
     @property
     def is_windows(self) -> bool:
         """Whether the account is one of a Windows domain: one and the same at all its servers."""
         return self in (Scheme.NEGOTIATE, Scheme.NTLM)
-
-
-_SCHEMES = {scheme.value.lower(): scheme for scheme in Scheme}
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +244,8 @@ class ArcGISCredential:
 
     `token_service` and `portal` are None where they are to be discovered; `expiration` is the life asked for, in
     minutes; `token_param` the name of the query parameter that carries the token. `service_route` leads to a token
-    service or portal that is on another origin than the rules.
+    service or portal that is on another origin than the rules. `scopes` are the origins it may be shown: those of its
+    rules and of its portal.
     """
 
     name: str
@@ -258,6 +256,7 @@ class ArcGISCredential:
     expiration: int = 60
     token_param: str = "token"
     service_route: Route = Route()
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +271,7 @@ class AppCredential:
     expiration: int = 60
     token_param: str = "token"
     service_route: Route = Route()
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +281,7 @@ class StaticCredential:
     name: str
     value: Secret
     token_param: str = "token"
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +293,7 @@ class ExchangeCredential:
     expiration: int = 60
     token_param: str = "token"
     service_route: Route = Route()
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from proxy.core import hygiene, inject, operations, parameters, redirect, rewrit
 from proxy.core.classify import Finding, Verdict
 from proxy.core.content import is_form as is_form_type
 from proxy.errors import NotAllowed, UpstreamFailed
-from proxy.model import Access, Place, Rule
+from proxy.model import Access, Place, Rule, WebCredential
 from proxy.plan import Plan, check_operation, decide, speak_for
 from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
@@ -81,6 +81,7 @@ class Pipeline:
         the one that was taken."""
         rule, credential = plan.rule, plan.credential
         assert credential is not None  # noqa: S101 - whoever has an audience has a credential
+        assert not isinstance(credential, WebCredential)  # noqa: S101 - and it gets tokens
         is_form = bool(outgoing.body.whole) and is_form_type(outgoing.headers.get(names.CONTENT_TYPE, ""))
         renewed: Token | None = None
         while True:
@@ -88,7 +89,7 @@ class Pipeline:
             if token is renewed:
                 raise refusals.rejected(token)  # the store holds off: there is no other token to try
             place = self.tokens.place(audience, rule.place, is_form=is_form)
-            reply = await self._send(inject.authorize(outgoing, token, place, credential.token_param), exchange)
+            reply = await self._send(inject.authorize(outgoing, token, place, credential), exchange)
             finding = await examine(reply, wanted, plan.target.path, secrets_of(rule, token))
             if finding.verdict is Verdict.PASS:
                 self.tokens.accepted(token)

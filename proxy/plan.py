@@ -7,7 +7,7 @@ from proxy import names
 from proxy.core import admit, browsers, operations
 from proxy.core.parameters import Query, split
 from proxy.core.redirect import sent
-from proxy.core.servers import server_for_rule
+from proxy.core.servers import audience_of
 from proxy.core.target import clean_query, has_plain_base, parse_request_target
 from proxy.core.users import as_header
 from proxy.errors import BadRequest, MethodNotAllowed, NotAllowed
@@ -74,7 +74,7 @@ def _destination(runtime: Runtime, target: Target) -> Destination:
     credential = runtime.credentials[rule.credential] if rule is not None and rule.credential else None
     audience = None
     if rule is not None and credential is not None and not isinstance(credential, WebCredential):
-        audience = Audience(credential.name, server_for_rule(rule, target), rule.referer)
+        audience = audience_of(rule, credential.name, target)
     is_info = credential is not None and target.path.lower().endswith("/rest/info")
     return Destination(target.origin, target.path, asked, shown, rule, policy, credential, audience, is_info)
 

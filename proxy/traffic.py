@@ -16,6 +16,7 @@ class Audience:
     credential: str
     server: Server
     referer: str
+    is_guess: bool = False  # where the site begins is the client's word alone: the rule stands above it
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from proxy.credentials.binding import is_online, see_to_it
 from proxy.credentials.challenges import wants_login
 from proxy.credentials.discover import ServerInfo
-from proxy.credentials.service import PORTAL_GENERATE, TokenService, binding, is_online
+from proxy.credentials.service import PORTAL_GENERATE, TokenService, binding
 from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenRejected
 from proxy.model import ArcGISCredential, Origin, Server, Target, fingerprint
 from proxy.ports import TokenSource
@@ -31,9 +32,10 @@ class ArcGISProvider:
     async def fetch(self, audience: Audience, tokens: TokenSource) -> Token:
         """See `ports.TokenProvider.fetch`. A configured token service is asked as it stands; else the server says
         whether it issues tokens itself or trusts a portal's."""
+        see_to_it(self.credential, audience)
         if self.credential.token_service is not None:
             return await self._log_in([self.credential.token_service], audience, None)
-        info = await self.service.info(audience.server)
+        info = await self.service.site(audience)
         portal = self._portal(audience.server, info)
         if portal is not None and portal != audience.server:
             return await self.service.through_portal(portal, audience, tokens)

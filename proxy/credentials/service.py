@@ -14,6 +14,7 @@ from urllib.parse import quote, quote_plus, urlencode
 from proxy import names
 from proxy.core import lifetime
 from proxy.credentials.answers import GoodAnswer, read_answer
+from proxy.credentials.binding import is_online
 from proxy.credentials.discover import Discovery, ServerInfo, json_object
 from proxy.errors import (
     CredentialMisconfigured,
@@ -24,14 +25,14 @@ from proxy.errors import (
     TokenUnavailable,
     UpstreamFailed,
 )
-from proxy.model import Origin, Route, Secret, Server, Target
+from proxy.model import Route, Secret, Server, Target
 from proxy.ports import Clock, Fetcher, TokenSource, WallClock
 from proxy.traffic import Answer, Audience, Token
 
 PORTAL_GENERATE: Final = "/sharing/rest/generateToken"
+NO_SITE: Final = "no_site"
 _TIMEOUT: Final = 15.0  # seconds
 _CLOCKS_AGREE: Final = 2.0  # seconds
-_ONLINE: Final = ".arcgis.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,18 @@ class TokenService:
             return await self.discovery.info(server, self.routes(server.target("/")))
         except UpstreamFailed as error:
             raise _down(error) from None
+
+    async def site(self, audience: Audience) -> ServerInfo:
+        """What the server of `audience` says about itself. Raises as `info`, and CredentialMisconfigured where a client
+        alone says that there is a site and no site says so itself: it may be somebody's page, made to be asked."""
+        info = await self.info(audience.server)
+        if audience.is_guess and info == ServerInfo():
+            raise CredentialMisconfigured(
+                "This URL is on no ArcGIS site that answers as one, so nobody signs in there.",
+                "Write a rule for the site itself, such as https://gis.example.com/arcgis.",
+                slug=NO_SITE,
+            )
+        return info
 
     async def post(
         self, endpoint: Target, fields: Mapping[str, str], secrets: Mapping[str, Secret], *, referer: str
@@ -116,6 +129,8 @@ class TokenService:
     async def through_portal(self, portal: Server, audience: Audience, tokens: TokenSource) -> Token:
         """The portal's token, exchanged. One that has ended cannot be: it is dropped, and the exchange tried once
         more with the next. ArcGIS Online's own servers take its tokens as they are."""
+        if audience.is_guess:
+            await self.site(audience)
         for _ in range(2):
             held = await tokens.get(Audience(audience.credential, portal, audience.referer))
             if is_online(portal.origin) and is_online(audience.server.origin):
@@ -153,11 +168,6 @@ def binding(audience: Audience) -> dict[str, str]:
     if not audience.referer:
         return {"client": "requestip"}
     return {"client": "referer", "referer": audience.referer}
-
-
-def is_online(origin: Origin) -> bool:
-    """Whether this is ArcGIS Online: its hosts are one site, and one token is good for all of them."""
-    return origin.scheme == "https" and f".{origin.host}".endswith(_ONLINE)
 
 
 def _down(error: UpstreamFailed) -> TokenUnavailable:

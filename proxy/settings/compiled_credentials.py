@@ -40,12 +40,25 @@ _NONE: Final = Secret("")
 def compile_credentials(settings: Settings) -> tuple[Credential, ...]:
     """The named ones, and those that rules have in place."""
     named = settings.credentials.items()
-    found = [_credential(name, keys, keys.type, _service_route(settings, name)) for name, keys in named]
+    found = [
+        _bound(_credential(name, keys, keys.type, _service_route(settings, name)), settings) for name, keys in named
+    ]
     for rule in settings.serverUrls:
         kind, name = kind_in_place(rule), credential_name(rule)
         if kind is not None and name is not None:
-            found.append(_credential(name, rule, kind, _service_route(settings, name)))
+            found.append(_bound(_credential(name, rule, kind, _service_route(settings, name)), settings))
     return tuple(found)
+
+
+def _bound(credential: Credential, settings: Settings) -> Credential:
+    """With the origins that it may be shown."""
+    if isinstance(credential, WebCredential):
+        return credential
+    places = [upstream_place(rule) for rule in settings.serverUrls if credential_name(rule) == credential.name]
+    scopes = [_rule_scope(place) for place in places]
+    if not isinstance(credential, StaticCredential) and credential.portal is not None:
+        scopes.append(_scope(credential.portal.origin))
+    return replace(credential, scopes=tuple(dict.fromkeys(scopes)))
 
 
 def credential_name(rule: RuleSettings) -> str | None:
@@ -98,8 +111,7 @@ def _identity(rule: RuleSettings, keys: CredentialSettings | RuleSettings, place
     login = _login(keys) if keys.portalUrl is None else None
     if not headers and login is None:
         return None
-    scope = Scope(place.scheme, place.host, place.wildcard, place.port)
-    return Identity(credential_name(rule) or rule.url, scope, tuple(headers.items()), login)
+    return Identity(credential_name(rule) or rule.url, _rule_scope(place), tuple(headers.items()), login)
 
 
 def _login(keys: CredentialSettings | RuleSettings) -> HttpLogin | None:
@@ -130,6 +142,10 @@ def _service_route(settings: Settings, credential: str) -> Route:
         identity = Identity(credential, _scope(origin), login=login) if keys.portalUrl and login is not None else None
         return replace(route, reach=reach_of(origin.host), identity=identity)
     return Route()
+
+
+def _rule_scope(place: RulePlace) -> Scope:
+    return Scope(place.scheme, place.host, place.wildcard, place.port)
 
 
 def _scope(origin: Origin) -> Scope:

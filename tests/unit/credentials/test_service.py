@@ -8,8 +8,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from proxy.core.target import parse_url
+from proxy.credentials.binding import is_online
 from proxy.credentials.discover import Discovery
-from proxy.credentials.service import TokenService, binding, is_online
+from proxy.credentials.service import TokenService, binding
 from proxy.errors import (
     CredentialMisconfigured,
     CredentialRefused,
