@@ -1,7 +1,6 @@
 """User and password of an ArcGIS Server or portal: a login, or a login and an exchange. Asks through `service.py`."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -81,8 +80,9 @@ class ArcGISProvider:
             slug="foreign_token_service",
         )
 
-    async def _log_in(self, endpoints: Iterable[Target], audience: Audience, info: ServerInfo | None) -> Token:
-        answer, text = Answer(404, {}, b""), False
+    async def _log_in(self, endpoints: list[Target], audience: Audience, info: ServerInfo | None) -> Token:
+        password = self.credential.password
+        endpoint, answer, text = endpoints[0], Answer(404, {}, b""), False
         for endpoint in endpoints:
             text = _TEXT_ENDPOINT.search(endpoint.path) is not None
             fields = {"username": self.credential.username, **binding(audience)}
@@ -90,12 +90,12 @@ class ArcGISProvider:
                 fields["request"] = "getToken"
                 if audience.referer:
                     fields["clientid"] = f"ref.{audience.referer}"  # the binding, as releases before 10.0 call it
-            secrets = {"password": self.credential.password}
+            secrets = {"password": password}
             answer = await self.service.post(endpoint, fields, secrets, referer=audience.referer)
             if answer.status not in (404, 405):
                 break
         validity = info.short_validity if info else None
         try:
-            return self.service.read(answer, audience, self.credential.password, text=text, validity=validity)
+            return self.service.read(answer, audience, password, at=endpoint, text=text, validity=validity)
         except TokenRejected:
             raise CredentialRefused("The token service wants a token to give one.") from None
