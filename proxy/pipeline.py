@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from proxy import names, refusals
 from proxy.core import hygiene, inject, operations, parameters, redirect, rewrite, users
-from proxy.core.classify import Finding, Verdict
+from proxy.core.classify import Finding, Verdict, is_file
 from proxy.core.content import is_form as is_form_type
 from proxy.errors import NotAllowed, UpstreamFailed
 from proxy.model import Access, Place, Rule, WebCredential
@@ -83,32 +83,41 @@ class Pipeline:
         assert credential is not None  # noqa: S101 - whoever has an audience has a credential
         assert not isinstance(credential, WebCredential)  # noqa: S101 - and it gets tokens
         is_form = bool(outgoing.body.whole) and is_form_type(outgoing.headers.get(names.CONTENT_TYPE, ""))
+        path = plan.target.path
         renewed: Token | None = None
+        tried: list[Place] = []  # learned once a request passes
         while True:
             token = await self.tokens.get(audience)
             if token is renewed:
                 raise refusals.rejected(token)  # the store holds off: there is no other token to try
-            place = self.tokens.place(audience, rule.place, is_form=is_form)
+            place = tried[-1] if tried else self.tokens.place(audience, rule.place, is_form=is_form, path=path)
             reply = await self._send(inject.authorize(outgoing, token, place, credential), exchange)
-            finding = await examine(reply, wanted, plan.target.path, secrets_of(rule, token))
+            finding = await examine(reply, wanted, path, secrets_of(rule, token))
             if finding.verdict is Verdict.PASS:
-                self.tokens.accepted(token)
+                self._learn(audience, tried, path)
+                self.tokens.accepted(token, place)
                 return reply, token
             reply.close()
             denied = refusals.of_token(finding, reply, rule, credential)
             if denied is not None:
                 raise denied
             if _is_unheard(finding, rule, place):
-                # The token was good and went unheard: the same one again, in the query, now and from now on.
-                self.tokens.learn(audience, Place.QUERY)
+                # The token may be good and went unheard: the same one again, in the query, and if that is heard always
+                tried.append(Place.QUERY)
             elif is_form and place is Place.QUERY and (renewed is not None or _is_required(finding)):
                 # So it did in the form; some say "invalid" to that (Koop), which a fresh token in a form shows
-                self.tokens.learn(audience, Place.URL)
+                tried.append(Place.URL)
             else:
                 self._reject(token, finding, exchange, can_heal=renewed is None, reads=heals)
                 renewed = token
             if not outgoing.body.replayable:
+                self._learn(audience, tried, path)  # or it would never pass
                 raise UpstreamFailed("The server wanted a fresh token; send the request again.", slug="not_replayable")
+
+    def _learn(self, audience: Audience, places: list[Place], path: str) -> None:
+        if not is_file(path):
+            for place in places:
+                self.tokens.learn(audience, place, path)
 
     def _reject(self, token: Token, finding: Finding, exchange: Exchange, *, can_heal: bool, reads: bool) -> None:
         """Drops this very token. Raises where sending again is not safe or was tried already."""

@@ -11,6 +11,7 @@ from typing import Final
 from cachetools import LRUCache
 
 from proxy.core import lifetime
+from proxy.core.hearing import Hearing
 from proxy.core.lifetime import Do, Failure, Slot
 from proxy.credentials.service import NO_SITE
 from proxy.errors import (
@@ -35,8 +36,7 @@ _MOST_GUESSED: Final = 64  # sites below one credential's rules that clients alo
 class _Held:
     slot: Slot = field(default_factory=Slot)
     fetch: asyncio.Task[Token] | None = None
-    place: Place | None = None  # None: not learned yet
-    is_deaf_to_forms: bool = False
+    hearing: Hearing = field(default_factory=Hearing)
     error: ProxyError | None = None
 
 
@@ -46,8 +46,7 @@ class Outlook:
 
     token: Token | None
     renew_at: float
-    place: Place | None
-    is_deaf_to_forms: bool
+    hearing: Hearing
 
 
 class TokenStore:
@@ -89,11 +88,15 @@ class TokenStore:
             self._start(held, audience)
         return token
 
-    def accepted(self, token: Token) -> None:
+    def accepted(self, token: Token, place: Place) -> None:
         """See `ports.Tokens.accepted`."""
         held = self._shelf(token.audience).get(token.audience)
-        if held is not None and not held.slot.proven:
+        if held is None:
+            return
+        if not held.slot.proven:
             held.slot = lifetime.accepted(held.slot, token)
+        if place is Place.HEADER:
+            held.hearing.hears_headers = True
 
     def reject(self, token: Token) -> None:
         """See `ports.TokenSource.reject`."""
@@ -104,24 +107,18 @@ class TokenStore:
                 held.error = _STATIC
             self._observe("rejected", token.audience)
 
-    def place(self, audience: Audience, configured: Place | None, *, is_form: bool) -> Place:
+    def place(self, audience: Audience, configured: Place | None, *, is_form: bool, path: str = "") -> Place:
         """See `ports.Tokens.place`."""
-        held = self._of(audience)
-        place = configured or held.place or Place.HEADER
-        return Place.URL if place is Place.QUERY and is_form and held.is_deaf_to_forms else place
+        return self._of(audience).hearing.place_at(path, configured, is_form=is_form)
 
-    def learn(self, audience: Audience, place: Place) -> None:
+    def learn(self, audience: Audience, place: Place, path: str = "") -> None:
         """See `ports.Tokens.learn`."""
-        held = self._of(audience)
-        if place is Place.URL:
-            held.is_deaf_to_forms = True
-        else:
-            held.place = place
+        self._of(audience).hearing.learn(place, path)
 
     def outlook(self, audience: Audience) -> Outlook:
         """What is known now; asks nobody."""
         held = self._of(audience)
-        return Outlook(held.slot.token, held.slot.renew_at, held.place, held.is_deaf_to_forms)
+        return Outlook(held.slot.token, held.slot.renew_at, held.hearing)
 
     def replace_providers(self, providers: Mapping[str, TokenProvider]) -> None:
         """After a reload: what belongs to a credential that changed or went is dropped, the rest stays."""
@@ -149,7 +146,7 @@ class TokenStore:
                     "server": str(audience.server),
                     "state": "held off" if now < held.slot.held_until else "good" if living else "none",
                     "secondsLeft": round(token.expires_at - now) if token and living and token.is_renewable else None,
-                    "place": held.place.value if held.place else None,
+                    "place": held.hearing.place.value if held.hearing.place else None,
                     "problem": held.error.message if held.error else None,
                 }
             )
@@ -231,15 +228,15 @@ class TokenStore:
             held.fetch = None
 
     async def _learn_place(self, held: _Held, token: Token) -> None:
-        if self._probe is None or held.place is not None:
+        if self._probe is None or held.hearing.place is not None:
             return
         try:
             async with asyncio.timeout(_PROBE_PATIENCE):
                 learned = await self._probe(token)
         except TimeoutError:
             return
-        if held.place is None:  # else a request learned it meanwhile
-            held.place = learned
+        if held.hearing.place is None:  # else a request learned it meanwhile
+            held.hearing.place = learned
 
     def _failed(self, held: _Held, audience: Audience, failure: Failure, error: ProxyError) -> None:
         is_current = self._shelf(audience).get(audience) is held

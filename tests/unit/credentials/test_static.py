@@ -7,7 +7,7 @@ import pytest
 from proxy.credentials.static import StaticProvider
 from proxy.credentials.store import TokenStore
 from proxy.errors import CredentialRefused
-from proxy.model import Secret, StaticCredential
+from proxy.model import Place, Secret, StaticCredential
 from tests.unit.credentials.world import NO_TOKENS, SCOPES, World, audience
 
 KEY = "AAPKcanary-key"
@@ -91,7 +91,7 @@ async def test_one_that_has_worked_stays_whatever_one_service_says() -> None:
     world = World()
     store = store_of(world)
     token = await store.get(audience())
-    store.accepted(token)
+    store.accepted(token, Place.HEADER)
     for now in range(20):
         world.now = float(now * 1000)
         store.reject(token)
