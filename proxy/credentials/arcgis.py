@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from proxy.credentials.binding import is_online, see_to_it
-from proxy.credentials.challenges import wants_login
+from proxy.credentials.challenges import closed, nowhere, wants_login
 from proxy.credentials.discover import ServerInfo
 from proxy.credentials.service import PORTAL_GENERATE, TokenService, binding
 from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenRejected
@@ -38,9 +38,18 @@ class ArcGISProvider:
         portal = self._portal(audience.server, info)
         if portal is not None and portal != audience.server:
             return await self.service.through_portal(portal, audience, tokens)
-        if info.logins and info.token_services is None:
-            raise wants_login(info.logins)
+        if info.token_services is None:
+            self._see_why(info)
         return await self._log_in(self._endpoints(audience.server, info), audience, info)
+
+    def _see_why(self, info: ServerInfo) -> None:
+        """Raises where a server says nothing of tokens and there is a reason: no password is sent on a guess then."""
+        if info.logins:
+            raise wants_login(info.logins)
+        if info.refusal is not None:
+            raise closed(info.refusal)
+        if info.is_wrong_url:
+            raise nowhere()
 
     def _portal(self, server: Server, info: ServerInfo) -> Server | None:
         """The portal whose tokens `server` takes: the configured one, or the one it names on its own origin."""

@@ -39,6 +39,8 @@ class AppProvider:
         secret = self.credential.client_secret
         answer = await self.service.post(endpoint, fields, {"client_secret": secret}, referer=audience.referer)
         try:
-            return self.service.read(answer, audience, secret, at=endpoint, what="client id or client secret")
+            return self.service.read(
+                answer, audience, secret, at=endpoint, what="client id or client secret", setting="oauth2Endpoint"
+            )
         except TokenRejected:
             raise CredentialRefused("The token service wants a token to give one.") from None

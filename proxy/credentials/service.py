@@ -16,6 +16,7 @@ from proxy.core import lifetime
 from proxy.core.redact import whole_without
 from proxy.credentials.answers import GoodAnswer, read_answer
 from proxy.credentials.binding import is_online
+from proxy.credentials.challenges import WEB_LOGIN, in_front_of
 from proxy.credentials.discover import Discovery, ServerInfo, json_object
 from proxy.errors import (
     CredentialMisconfigured,
@@ -62,7 +63,7 @@ class TokenService:
         """What the server of `audience` says about itself. Raises as `info`, and CredentialMisconfigured where a client
         alone says that there is a site and no site says so itself: it may be somebody's page, made to be asked."""
         info = await self.info(audience.server)
-        if audience.is_guess and info == ServerInfo():
+        if audience.is_guess and not info.is_of_a_site:
             raise CredentialMisconfigured(
                 "This URL is on no ArcGIS site that answers as one, so nobody signs in there.",
                 "Write a rule for the site itself, such as https://gis.example.com/arcgis.",
@@ -98,16 +99,17 @@ class TokenService:
         text: bool = False,
         at: Target | None = None,
         what: str = "user name or password",
+        setting: str = "tokenServiceUri",
         validity: float | None = None,
     ) -> Token:
         """The token in `answer`. `secret` is what was sent `at` a target, beside its route's own: words that repeat one
-        are not passed on. `what` is how an operator knows it; `validity` the server's own word on the life of its
-        tokens, in seconds.
+        are not passed on. `what` is how an operator knows it, `setting` where the address is written; `validity` the
+        server's own word on the life of its tokens, in seconds.
 
         Raises as `answers.read_answer`.
         """
         try:
-            return self._token(read_answer(answer, text=text, what=what), audience, validity)
+            return self._token(read_answer(answer, text=text, what=what, setting=setting), audience, validity)
         except (CredentialRefused, CredentialMisconfigured, TokenUnavailable) as error:
             identity = self.routes(at or audience.server.target("/")).identity
             sent = (secret.reveal(),) if secret is not None else ()
@@ -124,8 +126,8 @@ class TokenService:
         answer = await self.post(endpoint, fields, secrets, referer=audience.referer)
         try:
             if held is None:
-                return self.read(answer, audience, None, at=endpoint, what="login")
-            return self.read(answer, audience, held.value, at=endpoint, what="portal token")
+                return self.read(answer, audience, None, at=endpoint, what="login", setting="portalUrl")
+            return self.read(answer, audience, held.value, at=endpoint, what="portal token", setting="portalUrl")
         except CredentialRefused as error:
             # The portal knows us: what it refuses is this server
             raise CredentialMisconfigured(
@@ -140,7 +142,7 @@ class TokenService:
         if audience.is_guess:
             await self.site(audience)
         for _ in range(2):
-            held = await tokens.get(Audience(audience.credential, portal, audience.referer))
+            held = await self._of_portal(portal, audience, tokens)
             if is_online(portal.origin) and is_online(audience.server.origin):
                 return Token(held.value, audience, held.obtained_at, held.expires_at)
             try:
@@ -148,6 +150,12 @@ class TokenService:
             except TokenRejected:
                 tokens.reject(held)
         raise TokenUnavailable("The portal does not exchange its own token.", retry_after=30)
+
+    async def _of_portal(self, portal: Server, audience: Audience, tokens: TokenSource) -> Token:
+        try:
+            return await tokens.get(Audience(audience.credential, portal, audience.referer))
+        except CredentialMisconfigured as error:
+            raise (in_front_of(portal, error) if error.slug == WEB_LOGIN else error) from None
 
     async def _exchange_endpoint(self, portal: Server) -> Target:
         """As the portal names it, if on its own origin: what it names elsewhere gets no token."""

@@ -102,6 +102,8 @@ def _services(findings: Findings, keys: CredentialKeys, path: KeyPath) -> None:
         target = findings.url(url, (*path, key)) if url is not None else None
         if target is not None and target.origin.scheme == "http" and not names_loopback(target.origin.host):
             findings.warn((*path, key), "the password travels unencrypted; write https://")
+        if key == "oauth2Endpoint" and target is not None and target.path.rstrip("/").lower().endswith("/token"):
+            findings.error((*path, key), f"`token` is appended to it; write {str(url).rstrip('/')[: -len('/token')]}")
 
 
 def _both(keys: list[str]) -> str:

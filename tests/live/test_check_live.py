@@ -59,7 +59,9 @@ async def test_each_failure_has_its_own_words(tmp_path: Path, arcgis: Simulator)
         assert not line.good
         assert line.answer.startswith(words), line
         assert line.advice or line.answer.startswith("404"), line
-    assert (found[-2].good, found[-2].answer) == (False, "The token service could not be reached.")
+    assert not found[-2].good
+    assert found[-2].answer == "The token service could not be reached: nothing listens at its port."
+    assert found[-2].advice == "Check the port in the url, and whether the server runs."
     assert (found[-1].good, found[-1].answer[:9]) == (True, "not tried")
     assert arcgis.accounts.refusals == 1
     assert "canary" not in str(found)

@@ -279,3 +279,11 @@ def test_the_printed_provider_shows_no_secret_and_its_fingerprint_every_change()
     others.append(AppProvider(changed, world.service(120)))
     assert len({one.fingerprint(), *(other.fingerprint() for other in others)}) == 5
     assert provider(World()).fingerprint() == one.fingerprint()
+
+
+@pytest.mark.parametrize("answer", [Answer(302, {"location": "https://h/"}, b""), Answer(404, {}, b"<html>")])
+async def test_an_apps_own_setting_is_named(answer: Answer) -> None:
+    world = World({ENDPOINT: answer})
+    with pytest.raises((CredentialMisconfigured, TokenUnavailable)) as caught:
+        await provider(world).fetch(audience(PORTAL), NO_TOKENS)
+    assert "oauth2Endpoint" in caught.value.details[0]
