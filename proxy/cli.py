@@ -18,7 +18,7 @@ from proxy.assemble import Service
 from proxy.console import ERR, OUT, complain, greeting, plain, print_policy, print_table
 from proxy.errors import ConfigurationError
 from proxy.explain import explain as explain_target
-from proxy.hardening import keep_memory_private
+from proxy.hardening import keep_memory_private, settle_memory
 from proxy.model import Configuration
 from proxy.runtime import build
 from proxy.settings.jsonschema import schema_document
@@ -211,6 +211,7 @@ async def _serve(path: Path, configuration: Configuration) -> int:
         loop.add_signal_handler(signal.SIGHUP, reloader.trigger)
     try:
         await service.start()
+        settle_memory()
         for line in greeting(configuration, shown):
             ERR.print(line)
         await reloader.start(configuration)
