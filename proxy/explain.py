@@ -45,7 +45,7 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict
         lines.append(("rule", found.name if found else "none"))
         plan = decide(runtime, incoming, Exchange("", method, 0.0))
         operation = operations.operation(
-            method, plan.target, parameters=operations.read_parameters(plan.query, b""), soap_element=None
+            method, plan.target, parameters=operations.read_parameters(plan.query), soap_element=None
         )
         lines.append(("operation", f"{operation.name} ({operation.access.name.lower()})"))
         reason = operations.refuse_reason(plan.rule, operation)
@@ -70,7 +70,7 @@ def _sent(runtime: Runtime, rule: Rule, target: Target) -> list[tuple[str, str]]
     if rule.drop_parameters:
         lines.append(("taken out", ", ".join(sorted(rule.drop_parameters))))
     if rule.set_parameters:
-        lines.append(("set", rule.set_parameters))
+        lines.append(("set", ", ".join(name for name, _ in rule.set_parameters)))
     if rule.credential is None:
         return [("credential", "none: the request passes as it is"), *lines]
     credential = runtime.credentials[rule.credential]

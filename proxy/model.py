@@ -355,7 +355,7 @@ class Rule:
     allow_data_layers: bool = False
     allow_html: bool = False
     drop_parameters: frozenset[str] = frozenset()  # lower-case; out of every request
-    set_parameters: str = ""  # encoded pairs, into every request
+    set_parameters: tuple[tuple[str, Secret], ...] = ()  # into every request
     admit: AdmitPolicy | None = None  # None: the general one
     rate: Rate | None = None
 

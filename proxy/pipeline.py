@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from proxy import names, refusals
 from proxy.core import hygiene, inject, operations, parameters, rewrite
 from proxy.core.classify import Finding, Verdict
+from proxy.core.content import is_form as is_form_type
 from proxy.errors import NotAllowed, UpstreamFailed
 from proxy.model import Access, Place, Rule
 from proxy.plan import Plan, check_operation, decide
@@ -75,7 +76,7 @@ class Pipeline:
         the one that was taken."""
         rule, credential = plan.rule, plan.credential
         assert credential is not None  # noqa: S101 - whoever has an audience has a credential
-        is_form = bool(outgoing.body.whole) and bodies.is_form(outgoing.headers.get(names.CONTENT_TYPE, ""))
+        is_form = bool(outgoing.body.whole) and is_form_type(outgoing.headers.get(names.CONTENT_TYPE, ""))
         renewed: Token | None = None
         while True:
             token = await self.tokens.get(audience)
@@ -134,17 +135,22 @@ def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) ->
         dropped |= inject.credential_names(plan.credential.token_param)
     if dropped:
         target = parameters.without(target, dropped, plan.query)
-        body = bodies.without(body, content_type, dropped)
-    if rule.set_parameters:
-        target, body = parameters.added(target, body, content_type, rule.set_parameters)
-    whole = body.whole or b""
+    body, fields = bodies.judged(body, content_type, dropped=dropped, read=operations.JUDGED)
+    element = operations.soap_element(body.whole) if body.whole else None
     query = plan.query if target is plan.target else parameters.split(target.query)
-    given = operations.read_parameters(query, whole if whole and bodies.is_form(content_type) else b"")
-    element = operations.soap_element(whole) if whole else None
+    if rule.set_parameters:
+        forced = parameters.forced(rule.set_parameters)
+        target, body = parameters.added(target, body, content_type, parameters.encoded(forced))
+        fields += forced
+    given = operations.read_parameters(query, fields)
     operation = operations.operation(incoming.method, target, parameters=given, soap_element=element)
     exchange.operation = operation.name
     wanted = check_operation(rule, operation, given)
+    is_edit = operation.access >= Access.EDIT
+    bodies.check_stream(body, content_type, is_edit=is_edit, is_filtered=bool(rule.drop_parameters))
     headers = hygiene.to_upstream(incoming.headers, referer=rule.referer, request_id=exchange.request_id)
+    if body.whole != b"":
+        headers.setdefault(names.CONTENT_TYPE, names.BYTES_TYPE)  # or the server guesses, which is not what was judged
     outgoing = Outgoing(incoming.method, target, headers, body, rule.route)
     return outgoing, wanted, operation.access is Access.READ
 

@@ -3,7 +3,7 @@
 from proxy import names
 from proxy.core.admit import parse_entry
 from proxy.core.match import parse_place
-from proxy.core.parameters import encoded
+from proxy.core.parameters import name_of
 from proxy.core.target import parse_url
 from proxy.model import (
     Access,
@@ -83,8 +83,8 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         allow_jsonp=rule.allowJsonp,
         allow_data_layers=rule.allowDataLayers,
         allow_html=rule.allowHtml,
-        drop_parameters=frozenset(name.lower() for name in (*rule.denyParameters, *rule.setParameters)),
-        set_parameters=encoded(rule.setParameters.items()),
+        drop_parameters=frozenset(name_of(name) for name in (*rule.denyParameters, *rule.setParameters)),
+        set_parameters=tuple(rule.setParameters.items()),
         admit=_admit(settings, rule.allowedReferers) if rule.allowedReferers is not None else None,
         rate=Rate(rule.rateLimit, rule.rateLimitPeriod * 60.0) if rule.rateLimit else None,
     )

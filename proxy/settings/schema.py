@@ -13,6 +13,7 @@ from proxy.settings.values import (
     ListenAddress,
     NetworkAddress,
     OutboundText,
+    ParameterText,
     SecretText,
     Size,
     Wait,
@@ -176,7 +177,7 @@ class RuleSettings(CredentialKeys):
     maxConnections: Annotated[int, Field(ge=1)] | None = _option(None, "Most connections to this server.")
     caBundle: str | None = _option(None, "File with the authorities that the server's certificate may have, PEM.")
     outboundProxy: OutboundText | None = _option(None, "As in `upstream`; direct = none for this rule.")
-    setParameters: dict[str, str] = _option({}, "Parameters forced on every request.")
+    setParameters: dict[str, ParameterText] = _option({}, "Parameters forced on every request.")
     denyParameters: list[str] = _option([], "Parameters taken out of every request.")
     users: Literal["required"] | list[str] | None = _option(None, "Which users and groups may use the rule.")
     referer: str | None = _option(None, "The constant Referer sent upstream.")

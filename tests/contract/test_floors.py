@@ -93,6 +93,7 @@ def test_secrets_are_revealed_in_few_places() -> None:
     assert places == {
         "core/digest.py",
         "core/inject.py",
+        "core/parameters.py",
         "credentials/kerberos.py",
         "credentials/probe.py",
         "credentials/service.py",
