@@ -30,6 +30,7 @@ def said(
     rules = [f"  - {{url: {SITE}/{name}, credential: {name}}}" for name in ("city", "app", "key", "basic", "ticket")]
     rules += [f"  - {{url: {SITE}/{name}, credential: {name}}}" for name in ("portal", "both")]
     rules.append(f"  - {{url: {SITE}/open}}")
+    rules.append(f"  - {{url: {SITE}/set, setParameters: {{where: 1=1, apikey: canary-8}}, denyParameters: [layers]}}")
     path.write_text(TEXT + "\n".join(rules), encoding="utf-8")
     verdict = explain(build(load(path, {}), generation=1), url, method="GET", referer=referer)
     lines = dict(verdict.lines)
@@ -76,3 +77,8 @@ def test_a_pasted_address_is_taken_apart() -> None:
     assert without_proxy(f"https://maps.example.com/proxy?{SITE}?f=json", paths) == f"{SITE}?f=json"
     assert without_proxy(f"https://maps.example.com/app/proxy.ashx?{SITE}", paths) == SITE
     assert without_proxy(f"{SITE}?f=json", paths) == f"{SITE}?f=json"
+
+
+def test_forced_parameters_are_named_and_not_shown(tmp_path: Path) -> None:
+    lines = said(tmp_path, f"{SITE}/set/MapServer?f=json")
+    assert (lines["set"], lines["taken out"]) == ("where, apikey", "apikey, layers, where")
