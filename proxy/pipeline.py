@@ -50,13 +50,13 @@ class Pipeline:
         else:
             reply = await self._send(outgoing, exchange)
             if plan.credential is not None:
-                finding = await examine(reply, wanted, plan.target.path)
+                finding = await examine(reply, wanted, plan.target.path, secrets_of(plan.rule, None))
                 if (denied := refusals.of_web_credential(finding, reply, plan.credential)) is not None:
                     reply.close()
                     raise denied
         try:
-            if plan.credential is not None:
-                await conceal(reply, secrets_of(plan.rule.route.identity, token), exchange)
+            if secrets := secrets_of(plan.rule, token):
+                await conceal(reply, secrets, exchange)
             return _finished(runtime, plan, incoming, reply)
         except BaseException:
             reply.close()
@@ -84,7 +84,7 @@ class Pipeline:
                 raise refusals.rejected(token)  # the store holds off: there is no other token to try
             place = self.tokens.place(audience, rule.place, is_form=is_form)
             reply = await self._send(inject.authorize(outgoing, token, place, credential.token_param), exchange)
-            finding = await examine(reply, wanted, plan.target.path)
+            finding = await examine(reply, wanted, plan.target.path, secrets_of(rule, token))
             if finding.verdict is Verdict.PASS:
                 self.tokens.accepted(token)
                 return reply, token
