@@ -121,17 +121,15 @@ def _forms(secrets: tuple[str, ...]) -> _Forms:
 
 
 def _spellings(character: str) -> tuple[bytes, ...]:
-    """How a character of a secret may stand in percent, JSON, XML and HTML forms, once or twice encoded."""
+    """How a character of a secret may stand in percent, JSON, XML and HTML forms, some of them encoded more than once."""
     plain = character.encode()
     if _RUN.fullmatch(character):
         return (plain,)
     percent = b"".join(rb"(?:%%|&#37;)(?:25){0,3}%02X" % byte for byte in plain)
     # JSON within JSON has more than one backslash; scripts have \x2F
     forms = [re.escape(plain), b"(?i:" + percent + b")"]
-    forms += [
-        rb"(?i:\\{1,7}(?:u00|x)%02x)" % unit if unit < 256 else rb"(?i:\\{1,7}u%04x)" % unit
-        for unit in _utf16(character)
-    ]
+    forms += [rb"(?i:\\{1,7}u%04x)" % unit for unit in _utf16(character)]
+    forms += [rb"(?i:\\{1,7}x%02x)" % byte for byte in plain] if len(plain) == 1 else []
     forms += [rb"&#0*%d;" % ord(character), rb"(?i:&#x0*%x;)" % ord(character)]
     named = {"&": b"&amp;", "<": b"&lt;", ">": b"&gt;", '"': b"&quot;", "'": b"&apos;", "/": rb"\\{1,7}/", " ": rb"\+"}
     if character in named:
@@ -173,7 +171,7 @@ def _beginning(characters: list[tuple[bytes, ...]]) -> bytes:
     """These characters; or fewer, and then the text ends."""
     pattern = b""
     for forms in reversed(characters):
-        cut = rb"\Z" if len(forms) == 1 else rb"(?:[%&\\][#%&\\0-9A-Za-z]{0,10})?\Z"
+        cut = rb"\Z" if len(forms) == 1 else rb"(?:[%&\\][#%&\\;0-9A-Za-z]{0,47})?\Z"
         pattern = b"(?:" + _one_of(forms) + pattern + b"|" + cut + b")"
     # not the empty end itself
     return rb"(?!\Z)" + pattern
