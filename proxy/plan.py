@@ -60,7 +60,10 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
 
 
 def _destination(runtime: Runtime, target: Target) -> Destination:
-    rule = runtime.table.lookup(target) or info_rule(runtime.table, target) or runtime.unlisted
+    found = runtime.table.lookup(target)
+    rule = found or info_rule(runtime.table, target) or runtime.unlisted
+    if rule is not None and runtime.table.is_passed_by(target, found):
+        raise BadRequest("The path of the target can be read in two ways.", "Write it as the configuration has it.")
     policy = runtime.configuration.admit if rule is None or rule.admit is None else rule.admit
     credential = runtime.credentials[rule.credential] if rule is not None and rule.credential else None
     audience = None

@@ -4,15 +4,15 @@ edits work by GET, and many reads are POST. Unknown is an edit. The names stand 
 
 import enum
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote_plus
 
 from proxy import names
 from proxy.core import operation_table as table
-from proxy.core.folding import folded
+from proxy.core.folding import segments_of
 from proxy.core.parameters import MOST_PARAMETERS, Field, Query, too_many
 from proxy.core.soap import soap_element as soap_element  # the pipeline reads it here
 from proxy.model import Access, Rule, Target
@@ -21,6 +21,7 @@ from proxy.model import Access, Rule, Target
 Parameters = Mapping[str, list[str]]
 
 _LONGEST_NAME: Final = 80
+_MOST_TYPES: Final = 8  # of services, in one path
 _LAYER_SOURCES: Final = ("dynamiclayers", "layer", "layers")
 _SAYS_NOTHING: Final = frozenset((names.FORMAT,))  # of what is done
 _LONGEST_KEPT: Final = 512  # characters
@@ -84,16 +85,19 @@ def _by_path(is_read_verb: bool, path: str) -> Operation:
 
 
 def _judged(is_read_verb: bool, path: str, parameters: Parameters, soap_element: str | None) -> Operation:
-    segments = _segments(path)
+    segments = segments_of(path)
     start, is_rest = _services(segments)
-    end = len(segments)
-    type_at = next((index for index in range(start or 0, end) if segments[index] in table.READ), end)
+    types = [index for index in range(start or 0, len(segments)) if segments[index] in table.READ]
+    type_at = types[0] if types else len(segments)
     if (word := _restricted(segments, start, type_at, is_rest=is_rest)) is not None:
         return Operation(word[:_LONGEST_NAME], Access.ALL, Kind.RESTRICTED)
     if start is not None and not is_rest:
         done = _below_services(is_read_verb, segments[start:], parameters, soap_element)
-    elif type_at < end:
-        done = _of_service(is_read_verb, segments[type_at], segments[type_at + 1 :], parameters)
+        # Gateways have REST there, too
+        types = [at for at in types if at + 1 < len(segments) and segments[at + 1] not in table.OGC_SERVERS]
+        done = max((done, *_of_services(is_read_verb, segments, types, parameters)), key=_weight)
+    elif types:
+        done = max(_of_services(is_read_verb, segments, types, parameters), key=_weight)
     elif start is not None:
         below = segments[start:]
         is_catalog = len(below) < 2  # the services, or those of one folder
@@ -161,12 +165,6 @@ def first(name: str, parameters: Parameters) -> str:
     return next(iter(parameters.get(name, ())), "")
 
 
-def _segments(path: str) -> list[str]:
-    """The path's segments as the server compares them."""
-    text = folded(unquote(path) if "%" in path else path)
-    return [segment for segment in text.split("/") if segment]
-
-
 def _services(segments: list[str]) -> tuple[int | None, bool]:
     """Where the names of folders and services begin, and whether it is behind `rest/services`."""
     places = [index for index, segment in enumerate(segments) if segment == "services"]
@@ -202,6 +200,16 @@ def _restricted(segments: list[str], start: int | None, type_at: int, *, is_rest
 
 def _by_verb(is_read_verb: bool, name: str, kind: Kind = Kind.OTHER) -> Operation:
     return Operation(name, Access.READ if is_read_verb else Access.EDIT, kind)
+
+
+def _of_services(
+    is_read_verb: bool, segments: list[str], types: list[int], parameters: Parameters
+) -> Iterator[Operation]:
+    """What is done by each reading of the path: a folder, too, may be called as a type of services is."""
+    if len(types) > _MOST_TYPES:
+        yield Operation(segments[-1], Access.EDIT)
+    for at in types[:_MOST_TYPES]:
+        yield _of_service(is_read_verb, segments[at], segments[at + 1 :], parameters)
 
 
 def _of_service(is_read_verb: bool, service: str, below: list[str], parameters: Parameters) -> Operation:
