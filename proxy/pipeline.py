@@ -7,16 +7,15 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 from dataclasses import dataclass
 
 from proxy import names, refusals
-from proxy.core import hygiene, inject, operations, parameters, rewrite
+from proxy.core import hygiene, inject, operations, parameters, redirect, rewrite
 from proxy.core.classify import Finding, Verdict
 from proxy.core.content import is_form as is_form_type
 from proxy.errors import NotAllowed, UpstreamFailed
 from proxy.model import Access, Place, Rule
 from proxy.plan import Plan, check_operation, decide
-from proxy.ports import Clock, ServerInfoSource, Tokens, Upstream
+from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
 from proxy.server_info import answer_info
-from proxy.state.allowance import Allowance
 from proxy.traffic import Audience, Body, Exchange, Incoming, Outgoing, Reply, Token
 from proxy.upstream import body as bodies
 from proxy.upstream.conceal import conceal, secrets_of
@@ -39,7 +38,8 @@ class Pipeline:
         runtime = self.current.runtime
         exchange.generation = runtime.generation
         plan = decide(runtime, incoming, exchange)
-        self.allowance.take(plan.rule, incoming.client)
+        if plan.rule.rate is not None:
+            await self.allowance.take(plan.rule, incoming.client)
         if plan.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
         body = await bodies.take(incoming, limit=runtime.configuration.limits.body)
@@ -171,6 +171,7 @@ def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) ->
     headers = hygiene.to_client(reply.headers, private=plan.credential is not None)
     if 300 <= reply.status < 400 and reply.status != 304:
         target = rewrite.resolve(location, plan.target) if location else None
+        target = target and redirect.shown(plan.rule, target, plan.asked)
         if target is None or (runtime.table.lookup(target) or runtime.unlisted) is None:
             refusal = UpstreamFailed("The server redirects to a URL that is not in the configuration.", slug="redirect")
         else:

@@ -121,7 +121,7 @@ def _forms(secrets: tuple[str, ...]) -> _Forms:
 
 
 def _spellings(character: str) -> tuple[bytes, ...]:
-    """How a character of a secret may stand in percent, JSON, XML and HTML forms, some encoded more than once."""
+    """A character of a secret in percent, JSON, XML and HTML forms, some of them encoded more than once."""
     plain = character.encode()
     if _RUN.fullmatch(character):
         return (plain,)

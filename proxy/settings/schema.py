@@ -165,7 +165,10 @@ class RuleSettings(CredentialKeys):
     credential: str | None = _option(None, "Name of one of `credentials`.")
     inject: Literal["auto", "header", "bearer", "query"] = _option("auto", "Where the token travels.")
     mount: str | None = _option(None, "Path that stands for the URL, for clients that know no proxy.")
-    hostRedirect: str | None = _option(None, "Another upstream in place of the URL's host.")
+    hostRedirect: str | None = _option(
+        None, "Another upstream in place of the URL's host; its path, if any, is put before the target's."
+    )
+    stripPrefix: bool = _option(False, "With hostRedirect: leave the URL's own path out of what is sent there.")
     access: Literal["read", "execute", "edit", "all"] = _option("read", "What clients may do.")
     allowOperations: list[str] = _option([], "Operations allowed beyond `access`, e.g. submitJob.")
     denyOperations: list[str] = _option([], "Operations denied whatever `access` says.")
