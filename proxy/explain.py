@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from proxy import names
-from proxy.core import operations
+from proxy.core import demands, operations
 from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_request_target
 from proxy.errors import ProxyError
@@ -43,7 +43,7 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict
         found = runtime.table.lookup(target)
         lines.append(("rule", found.name if found else "none"))
         plan = decide(runtime, incoming, Exchange("", method, 0.0))
-        given = operations.read_parameters(plan.query)
+        given = demands.read_parameters(plan.query)
         operation = operations.operation(method, plan.target, parameters=given, soap_element=None)
         lines.append(("operation", f"{operation.name} ({operation.access.name.lower()})"))
         check_operation(plan.rule, operation, given)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
-from proxy.core import admit, browsers, operations
+from proxy.core import admit, browsers, demands, operations
 from proxy.core.parameters import Query, split
 from proxy.core.redirect import sent
 from proxy.core.servers import server_for_rule
@@ -97,21 +97,21 @@ def methods(rule: Rule | None) -> tuple[str, ...]:
     return EDITING if rule is not None and rule.access >= Access.EDIT else READING
 
 
-def check_operation(rule: Rule, operation: operations.Operation, parameters: operations.Parameters) -> str:
+def check_operation(rule: Rule, operation: operations.Operation, parameters: demands.Parameters) -> str:
     """What needs the parameters to be judged, a form's too. The format that was asked for; raises NotAllowed (slug
     `operation`)."""
     reason = operations.refuse_reason(rule, operation)
     if reason is not None:
         raise NotAllowed(reason, slug="operation")
-    if not rule.allow_jsonp and operations.wants_jsonp(parameters):
+    if not rule.allow_jsonp and demands.wants_jsonp(parameters):
         raise NotAllowed(
             "JSONP (callback=) lets any page read the answer.", "allowJsonp: true allows it.", slug="operation"
         )
-    if not rule.allow_data_layers and operations.has_data_layer(parameters):
+    if not rule.allow_data_layers and demands.has_data_layer(parameters):
         raise NotAllowed(
             "A dataLayer source can name any table of the server.", "allowDataLayers: true allows it.", slug="operation"
         )
-    wanted = operations.wanted_format(parameters)
+    wanted = demands.wanted_format(parameters)
     if wanted == "html" and rule.credential and not rule.allow_html:
         raise NotAllowed(
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
