@@ -1,4 +1,4 @@
-"""THE HOT PATH: admit → parse → match → allow → [token → inject → send → classify] → conceal → clean → stream.
+"""THE HOT PATH: admit → parse → match → who → allow → [token → inject → send → classify] → conceal → clean → stream.
 
 What is decided is in `core/`; here stands the order, and all that waits. Knows no aiohttp and no settings. Raises
 `ProxyError` and nothing else; every reply obtained is closed on every path.
@@ -7,12 +7,12 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 from dataclasses import dataclass
 
 from proxy import names, refusals
-from proxy.core import demands, hygiene, inject, operations, parameters, redirect, rewrite
+from proxy.core import demands, hygiene, inject, operations, parameters, redirect, rewrite, users
 from proxy.core.classify import Finding, Verdict
 from proxy.core.content import is_form as is_form_type
 from proxy.errors import NotAllowed, UpstreamFailed
-from proxy.model import Access, Place, Rule
-from proxy.plan import Plan, check_operation, decide
+from proxy.model import Access, Place, Rule, WebCredential
+from proxy.plan import Plan, check_operation, decide, speak_for
 from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
 from proxy.server_info import answer_info
@@ -20,6 +20,7 @@ from proxy.traffic import Audience, Body, Exchange, Incoming, Outgoing, Reply, T
 from proxy.upstream import body as bodies
 from proxy.upstream.conceal import conceal, secrets_of
 from proxy.upstream.peek import examine
+from proxy.users.identify import Users
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Pipeline:
     upstream: Upstream
     tokens: Tokens
     infos: ServerInfoSource
+    users: Users
     allowance: Allowance
     clock: Clock
 
@@ -38,12 +40,15 @@ class Pipeline:
         runtime = self.current.runtime
         exchange.generation = runtime.generation
         plan = decide(runtime, incoming, exchange)
+        user = await self.users.admit(runtime.configuration.users, plan.rule, incoming, exchange)
         if plan.rule.rate is not None:
-            await self.allowance.take(plan.rule, incoming.client)
+            await self.allowance.take(plan.rule, incoming.client if user is None else users.as_client(user))
         if plan.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
         body = await bodies.take(incoming, limit=runtime.configuration.limits.body)
         outgoing, wanted, heals = _prepared(plan, incoming, body, exchange)
+        if user is not None:
+            speak_for(user, plan, incoming, outgoing, reads=heals)
         token: Token | None = None
         if plan.audience is not None:
             reply, token = await self._attempts(plan, plan.audience, outgoing, wanted, exchange, heals=heals)
@@ -76,6 +81,7 @@ class Pipeline:
         the one that was taken."""
         rule, credential = plan.rule, plan.credential
         assert credential is not None  # noqa: S101 - whoever has an audience has a credential
+        assert not isinstance(credential, WebCredential)  # noqa: S101 - and it gets tokens
         is_form = bool(outgoing.body.whole) and is_form_type(outgoing.headers.get(names.CONTENT_TYPE, ""))
         renewed: Token | None = None
         while True:
@@ -83,7 +89,7 @@ class Pipeline:
             if token is renewed:
                 raise refusals.rejected(token)  # the store holds off: there is no other token to try
             place = self.tokens.place(audience, rule.place, is_form=is_form)
-            reply = await self._send(inject.authorize(outgoing, token, place, credential.token_param), exchange)
+            reply = await self._send(inject.authorize(outgoing, token, place, credential), exchange)
             finding = await examine(reply, wanted, plan.target.path, secrets_of(rule, token))
             if finding.verdict is Verdict.PASS:
                 self.tokens.accepted(token)
@@ -170,7 +176,9 @@ def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) ->
     location = reply.headers.get(names.LOCATION)
     content_type = reply.headers.get(names.CONTENT_TYPE, "").lower()
     refusal: UpstreamFailed | NotAllowed | None = None
-    headers = hygiene.to_client(reply.headers, private=plan.credential is not None)
+    headers = hygiene.to_client(reply.headers, private=plan.credential is not None or plan.rule.users is not None)
+    if plan.rule.users is not None and runtime.configuration.users is not None:
+        headers[names.VARY] = users.varied(headers.get(names.VARY, ""), runtime.configuration.users)
     if 300 <= reply.status < 400 and reply.status != 304:
         target = rewrite.resolve(location, plan.target) if location else None
         target = target and redirect.shown(plan.rule, target, plan.asked)

@@ -7,13 +7,14 @@ from proxy import names
 from proxy.core import admit, browsers, demands, operations
 from proxy.core.parameters import Query, split
 from proxy.core.redirect import sent
-from proxy.core.servers import server_for_rule
+from proxy.core.servers import audience_of
 from proxy.core.target import clean_query, has_plain_base, parse_request_target
+from proxy.core.users import as_header
 from proxy.errors import BadRequest, MethodNotAllowed, NotAllowed
 from proxy.model import Access, AdmitPolicy, Credential, Origin, Rule, Target, WebCredential
 from proxy.runtime import Destination, Runtime
 from proxy.server_info import info_rule
-from proxy.traffic import Audience, Exchange, Incoming
+from proxy.traffic import Audience, Exchange, Incoming, Outgoing, User
 
 _MOST_ADMITTED: Final = 4096
 _MOST_KEPT, _LONGEST_KEPT = 8192, 512  # places, and characters of one
@@ -32,6 +33,7 @@ class Plan:
     credential: Credential | None
     audience: Audience | None
     is_info: bool
+    policy: AdmitPolicy
 
 
 def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
@@ -61,7 +63,7 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
         browsers.check(incoming.headers, rule, place.policy)
     if incoming.method not in methods(rule):
         raise MethodNotAllowed(f"{incoming.method} is not allowed here.", "access: edit on the rule allows edits.")
-    return Plan(target, place.asked, parts, rule, place.credential, place.audience, place.is_info)
+    return Plan(target, place.asked, parts, rule, place.credential, place.audience, place.is_info, place.policy)
 
 
 def _destination(runtime: Runtime, target: Target) -> Destination:
@@ -75,7 +77,7 @@ def _destination(runtime: Runtime, target: Target) -> Destination:
     credential = runtime.credentials[rule.credential] if rule is not None and rule.credential else None
     audience = None
     if rule is not None and credential is not None and not isinstance(credential, WebCredential):
-        audience = Audience(credential.name, server_for_rule(rule, target), rule.referer)
+        audience = audience_of(rule, credential.name, target)
     is_info = credential is not None and target.path.lower().endswith("/rest/info")
     return Destination(target.origin, target.path, asked, shown, rule, policy, credential, audience, is_info)
 
@@ -90,6 +92,15 @@ def _admit(runtime: Runtime, policy: AdmitPolicy, incoming: Incoming) -> None:
     if len(runtime.admitted) >= _MOST_ADMITTED:
         runtime.admitted.clear()
     runtime.admitted.add(page)
+
+
+def speak_for(user: User, plan: Plan, incoming: Incoming, outgoing: Outgoing, *, reads: bool) -> None:
+    """Tells the upstream who asks, where the rule says so. Raises NotAllowed for a change in the name of a user whose
+    browser another page may have sent (CSRF)."""
+    if user.is_ambient and not reads:
+        admit.require_page(plan.policy, incoming.headers, incoming.own_origin)
+    if plan.rule.user_header:
+        outgoing.headers[plan.rule.user_header] = as_header(user)
 
 
 def methods(rule: Rule | None) -> tuple[str, ...]:

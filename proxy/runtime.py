@@ -8,6 +8,7 @@ from proxy.model import (
     AdmitPolicy,
     Configuration,
     Credential,
+    JwtUsers,
     Origin,
     Route,
     Rule,
@@ -92,4 +93,6 @@ def routes(configuration: Configuration) -> set[Route]:
     for credential in configuration.credentials:
         if not isinstance(credential, StaticCredential | WebCredential):
             found.add(credential.service_route)
+    if isinstance(configuration.users, JwtUsers):
+        found.add(configuration.users.route)
     return found

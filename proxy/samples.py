@@ -7,8 +7,7 @@ from typing import Final
 
 from proxy import names
 from proxy.core.servers import server_of
-from proxy.core.target import parse_url
-from proxy.model import DEFAULT_PORTS, AdmitPolicy, Origin, Rule, Target
+from proxy.model import DEFAULT_PORTS, Origin, Rule, Target
 
 _OGC: Final = ("wmsserver", "wfsserver", "wcsserver")
 _CATALOG: Final = "/rest/services"
@@ -113,17 +112,6 @@ def _advice(code: int, has_credential: bool) -> str:
         return "The web server asks for a login: give the rule a credential of type basic, digest, ntlm or negotiate."
     if code == 403:
         return "The server lets nobody in unknown: give the rule a credential, headers or a clientCertificate."
-    return ""
-
-
-def page(policy: AdmitPolicy) -> str:
-    """A page that is let in, to ask as; "" where none is needed or there is none."""
-    for entry in policy.referers:
-        if entry.anyone:
-            return "https://maps.example.com/"
-        host = f"x.{entry.host}" if entry.wildcard else entry.host
-        port = f":{entry.port}" if entry.port else ""
-        return parse_url(f"{entry.scheme or 'https'}://{host}{port}{entry.path or '/'}").url
     return ""
 
 

@@ -5,13 +5,14 @@ What to do is decided in `core.lifetime`; here stands what waits. The only place
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cachetools import LRUCache
 
 from proxy.core import lifetime
 from proxy.core.lifetime import Do, Failure, Slot
+from proxy.credentials.service import NO_SITE
 from proxy.errors import (
     CredentialMisconfigured,
     CredentialRefused,
@@ -27,6 +28,7 @@ from proxy.traffic import Audience, Token
 _PATIENCE: Final = 15.0  # seconds that a client waits for a login
 _PROBE_PATIENCE: Final = 5.0  # seconds that a good token is kept back to learn where it travels
 _MOST_AUDIENCES: Final = 10_000  # a wildcard rule makes one of each host
+_MOST_GUESSED: Final = 64  # sites below one credential's rules that clients alone have named
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ class TokenStore:
     ) -> None:
         self._clock, self._rand, self._observe, self._probe = clock, rand, observe, probe
         self._held: LRUCache[Audience, _Held] = LRUCache(_MOST_AUDIENCES)
+        self._guessed: dict[str, LRUCache[Audience, _Held]] = {}  # by credential
         self._refused: LRUCache[tuple[str, str], _Held] = LRUCache(_MOST_AUDIENCES)
         self._providers: Mapping[str, TokenProvider] = {}
         self._fetches: set[asyncio.Task[Token]] = set()
@@ -88,13 +91,13 @@ class TokenStore:
 
     def accepted(self, token: Token) -> None:
         """See `ports.Tokens.accepted`."""
-        held = self._held.get(token.audience)
+        held = self._shelf(token.audience).get(token.audience)
         if held is not None and not held.slot.proven:
             held.slot = lifetime.accepted(held.slot, token)
 
     def reject(self, token: Token) -> None:
         """See `ports.TokenSource.reject`."""
-        held = self._held.get(token.audience)
+        held = self._shelf(token.audience).get(token.audience)
         if held is not None and held.slot.token is token:
             held.slot = lifetime.rejected(held.slot, token, self._clock())
             if not token.is_renewable:
@@ -128,15 +131,16 @@ class TokenStore:
             for name, provider in providers.items()
             if name in old and old[name].fingerprint() == provider.fingerprint()
         }
-        for audience in [audience for audience in self._held if audience.credential not in same]:
-            self._refused.pop(_account(audience), None)
-            del self._held[audience]  # an acquisition in flight goes on for those who wait for it
+        for audience, _ in self._all():
+            if audience.credential not in same:
+                self._refused.pop(_account(audience), None)
+                del self._shelf(audience)[audience]  # an acquisition in flight goes on for those who wait for it
 
     def snapshot(self) -> list[dict[str, object]]:
         """What the status page shows of each audience: its state, seconds to the end, the last failure in words."""
         now = self._clock()
         rows: list[dict[str, object]] = []
-        for audience, held in self._held.items():
+        for audience, held in self._all():
             token = held.slot.token
             living = token is not None and now < token.expires_at
             rows.append(
@@ -157,15 +161,27 @@ class TokenStore:
             fetch.cancel()
         await asyncio.gather(*self._fetches, return_exceptions=True)
 
+    def _shelf(self, audience: Audience) -> LRUCache[Audience, _Held]:
+        if not audience.is_guess:
+            return self._held
+        shelf = self._guessed.get(audience.credential)
+        if shelf is None:
+            shelf = self._guessed[audience.credential] = LRUCache(_MOST_GUESSED)
+        return shelf
+
+    def _all(self) -> list[tuple[Audience, _Held]]:
+        return [each for shelf in (self._held, *self._guessed.values()) for each in shelf.items()]
+
     def _of(self, audience: Audience) -> _Held:
-        held = self._held.get(audience)
+        shelf = self._shelf(audience)
+        held = shelf.get(audience)
         if held is None:
-            held = self._held[audience] = _Held()
+            held = shelf[audience] = _Held()
         return held
 
     def _refused_already(self, audience: Audience) -> _Held | None:
-        """Whether this user was refused at this server for another referer or in other letter case: those are
-        tokens of their own, but the account locks after five tries of any of them."""
+        """Whether this user was refused at this server for another referer, or under another spelling of its site:
+        those are tokens of their own, but the account locks after five tries of any of them."""
         held = self._refused.get(_account(audience))
         if held is None or not isinstance(held.error, CredentialRefused) or self._clock() >= held.slot.held_until:
             return None
@@ -201,6 +217,7 @@ class TokenStore:
             await self._learn_place(held, token)
             self._observe("renewed" if held.slot.token is not None else "obtained", audience)
             held.slot = lifetime.fetched(held.slot, token, self._rand())
+            self._refused.pop(_account(audience), None)
             held.error = None
             return token
         except (CredentialRefused, CredentialMisconfigured) as error:
@@ -225,11 +242,15 @@ class TokenStore:
             held.place = learned
 
     def _failed(self, held: _Held, audience: Audience, failure: Failure, error: ProxyError) -> None:
+        is_current = self._shelf(audience).get(audience) is held
+        if isinstance(error, CredentialRefused) and is_current:  # else it is the word on one corrected since
+            before = self._refused.get(_account(audience), held)
+            held.slot = replace(held.slot, refusals=max(held.slot.refusals, before.slot.refusals))
+            self._refused[_account(audience)] = held
         held.slot = lifetime.failed(held.slot, failure, self._clock())
         held.error = error
-        # After a reload this may be the word on a password that was corrected since
-        if isinstance(error, CredentialRefused) and self._held.get(audience) is held:
-            self._refused[_account(audience)] = held
+        if error.slug == NO_SITE and is_current:  # or anybody could push those out that are sites
+            del self._shelf(audience)[audience]
         self._observe(failure.value, audience)
 
     def _held_off(self, held: _Held) -> ProxyError:
@@ -248,5 +269,7 @@ _STATIC: Final = CredentialRefused(
 
 
 def _account(audience: Audience) -> tuple[str, str]:
-    """What is locked after five refusals: a user of a server, whatever the referer and the letter case."""
-    return audience.credential, str(audience.server).lower()
+    """What is locked after five refusals: a user of a server, whatever the referer and the letter case. Sites that
+    clients name are as good as one: a server may answer to many spellings, and each would be a wrong password more."""
+    server = audience.server
+    return audience.credential, str(server.origin if audience.is_guess else server).lower()

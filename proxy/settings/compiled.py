@@ -21,10 +21,13 @@ from proxy.model import (
     Rule,
 )
 from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of, upstream_place
+from proxy.settings.compiled_users import compile_users, rule_users
 from proxy.settings.schema import RuleSettings, Settings
 
 
-def compile_settings(settings: Settings, source: str, warnings: tuple[str, ...]) -> Configuration:
+def compile_settings(
+    settings: Settings, source: str, warnings: tuple[str, ...] = (), dangers: tuple[str, ...] = ()
+) -> Configuration:
     """The configuration of a file that `check` found good."""
     server, limits = settings.server, settings.server.limits
     admit = _admit(settings, settings.allowedReferers)
@@ -63,6 +66,8 @@ def compile_settings(settings: Settings, source: str, warnings: tuple[str, ...])
         log_format=settings.log.format,
         source=source,
         warnings=warnings,
+        dangers=dangers,
+        users=compile_users(settings),
     )
 
 
@@ -92,6 +97,8 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         admit=_admit(settings, rule.allowedReferers) if rule.allowedReferers is not None else None,
         rate=Rate(rule.rateLimit, rule.rateLimitPeriod * 60.0) if rule.rateLimit else None,
         redirect=_redirect(rule),
+        users=rule_users(rule),
+        user_header=(rule.userHeader or "").lower(),
     )
 
 
@@ -114,7 +121,8 @@ def _admit(settings: Settings, referers: list[str]) -> AdmitPolicy:
     if settings.allowedOrigins:
         origins = tuple(parse_entry(text) for text in settings.allowedOrigins)
     own = frozenset({parse_url(settings.server.publicUrl).origin}) if settings.server.publicUrl else frozenset()
-    return AdmitPolicy(entries, settings.allowMissingReferer, origins, own)
+    with_cookies = settings.users.source == "jwt" and settings.users.cookie is not None
+    return AdmitPolicy(entries, settings.allowMissingReferer, origins, own, with_cookies)
 
 
 def _cores() -> int:

@@ -21,7 +21,7 @@ from proxy.ports import Clock, Recorder
 from proxy.runtime import Current
 from proxy.traffic import Exchange, Incoming, Reply
 from proxy.web import answer
-from proxy.web.client import client_address, own_origin
+from proxy.web.client import client_address, is_trusted, own_origin
 from proxy.web.connection import Connection
 from proxy.web.inbox import Inbox
 from proxy.web.respond import error_reply, json_reply, ping_reply
@@ -62,7 +62,7 @@ class Door:
             exchange.outcome, shown = "ok", exchange.policy
         except ProxyError as error:
             reply = error_reply(error, exchange.request_id)
-            exchange.outcome, exchange.note = error.slug, error.message
+            exchange.outcome, exchange.note = error.slug, error.for_log()
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 - the web edge: whatever it is, the client gets an answer
@@ -101,6 +101,8 @@ class Door:
             own_origin=origin,
             has_body=head.length != 0,
             read_body=lambda: _counted(connection.inbox, exchange),
+            raw_headers=head.headers.raw,
+            peer_is_trusted=is_trusted(connection.peer, configuration.trusted_proxies),
         )
         return await self.pipeline.handle(incoming, exchange)
 
@@ -112,8 +114,8 @@ class Door:
             exchange.policy = rule.admit
         policy = exchange.policy or runtime.configuration.admit
         allowed = admit.preflight_headers(policy, headers, ", ".join((*methods(rule), "OPTIONS")))
-        # `_answer` adds the two that every reply has; doubled, a browser would refuse them
-        for name in (names.ACCESS_CONTROL_ALLOW_ORIGIN, names.ACCESS_CONTROL_EXPOSE_HEADERS, names.VARY):
+        # `_answer` adds what every reply has; doubled, a browser would refuse it
+        for name in admit.cors_headers(policy, headers.get(names.ORIGIN, "")):
             allowed.pop(name, None)
         return Reply(204, allowed | {names.VARY: names.ACCESS_CONTROL_REQUEST_HEADERS} | hygiene.COMMON)
 

@@ -103,13 +103,14 @@ async def _asked(channel: Channel, name: str, **fields: object) -> Any:
 def audience_fields(audience: Audience) -> list[object]:
     """As JSON holds it."""
     origin = audience.server.origin
-    return [audience.credential, origin.scheme, origin.host, origin.port, audience.server.context, audience.referer]
+    where = (origin.scheme, origin.host, origin.port, audience.server.context)
+    return [audience.credential, *where, audience.referer, audience.is_guess]
 
 
 def audience_of(fields: list[Any]) -> Audience:
     """Back again."""
-    credential, scheme, host, port, context, referer = fields
-    return Audience(credential, Server(Origin(scheme, host, port), context), referer)
+    credential, scheme, host, port, context, referer, is_guess = fields
+    return Audience(credential, Server(Origin(scheme, host, port), context), referer, is_guess)
 
 
 def _token_fields(token: Token) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """proxy.credentials.arcgis: where a password goes, what is sent there, and where it never goes."""
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.errors import (
@@ -274,6 +276,26 @@ async def test_a_web_server_that_asks_for_a_login_gets_the_strongest_that_it_off
     assert caught.value.slug == "web_login"
     assert caught.value.details == (f"Set the type of the credential to {advised}.",)
     assert len(world.calls) == 1  # and no password
+
+
+@pytest.mark.parametrize("portal", [None, "https://portal.example.com/portal"])
+async def test_no_password_goes_to_a_site_that_only_a_client_names(portal: str | None) -> None:
+    """Else /~mallory/tokens/generateToken on the listed host would get it."""
+    world = World()
+    tokens = Tokens("portal-token")
+    with pytest.raises(CredentialMisconfigured) as caught:
+        await world.provider(portal=portal).fetch(
+            replace(audience("https://gis.example.com/~mallory"), is_guess=True), tokens
+        )
+    assert caught.value.slug == "no_site"
+    assert (world.to("generateToken"), tokens.asked) == ([], [])
+    assert not any(PASSWORD.encode() in call.body or b"password" in call.body for call in world.calls)
+
+
+async def test_a_site_that_a_client_names_and_that_says_so_is_one() -> None:
+    world = World({INFO: info(GENERATE), GENERATE: issued()})
+    token = await world.provider().fetch(replace(audience(), is_guess=True), NO_TOKENS)
+    assert token.value == Secret("issued-token")
 
 
 def test_the_printed_provider_shows_no_password() -> None:

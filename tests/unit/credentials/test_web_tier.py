@@ -596,6 +596,16 @@ async def test_a_page_for_everybody_does_not_show_that_the_password_is_right() -
     assert site.wrong <= 3
 
 
+async def test_one_page_over_and_over_says_nothing_about_the_others() -> None:
+    """Nor where there is none to ask again, since all the others are for everybody."""
+    wire, tier = site_of(Site())
+    await ask(tier, "/public")
+    for _ in range(10):
+        assert await ask(tier, "/forbidden/MapServer") == "credential_refused"
+    assert [sent.target.path for sent in wire.sent if sent.authorization] == ["/public", "/forbidden/MapServer"]
+    assert await ask(tier, "/public") == "200"
+
+
 async def test_while_it_is_found_out_nobody_else_tries() -> None:
     site = Site()
     wire, tier = site_of(site)
