@@ -29,7 +29,7 @@ from proxy.errors import (
 from proxy.model import Route, Secret, Server, Target
 from proxy.ports import Clock, Fetcher, TokenSource, WallClock
 from proxy.traffic import Answer, Audience, Token
-from proxy.upstream.conceal import secrets_of
+from proxy.upstream.conceal import secrets_of_identity
 
 PORTAL_GENERATE: Final = "/sharing/rest/generateToken"
 NO_SITE: Final = "no_site"
@@ -111,7 +111,7 @@ class TokenService:
         except (CredentialRefused, CredentialMisconfigured, TokenUnavailable) as error:
             identity = self.routes(at or audience.server.target("/")).identity
             sent = (secret.reveal(),) if secret is not None else ()
-            raise _silenced(error, answer, (*sent, *secrets_of(identity, None))) from None
+            raise _silenced(error, answer, (*sent, *secrets_of_identity(identity))) from None
 
     async def exchange(self, portal: Server, audience: Audience, held: Token | None) -> Token:
         """A federated server's token for the portal's, or for whom the portal's web server knows us as.

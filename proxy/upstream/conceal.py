@@ -8,7 +8,7 @@ from proxy import names
 from proxy.core.inflate import Inflater, Inflating
 from proxy.core.redact import Redactor, is_text, whole_without, without_secrets
 from proxy.errors import UpstreamFailed
-from proxy.model import Rule
+from proxy.model import Identity, Rule
 from proxy.traffic import Exchange, Reply, Token
 
 # A parameter called so holds a secret; the values of others (a forced `where`) may well stand in an answer.
@@ -21,11 +21,16 @@ def secrets_of(rule: Rule, token: Token | None) -> tuple[str, ...]:
     """What went up with a request and must not come down."""
     found = [token.value.reveal()] if token is not None else []
     found += [value.reveal() for name, value in rule.set_parameters if _KEY.search(name)]
-    identity = rule.route.identity
-    if identity is not None:
-        found += [value.reveal() for _, value in identity.headers]
-        if identity.login is not None:
-            found.append(identity.login.password.reveal())
+    return (*found, *secrets_of_identity(rule.route.identity))
+
+
+def secrets_of_identity(identity: Identity | None) -> tuple[str, ...]:
+    """What every request of this identity shows to its servers."""
+    if identity is None:
+        return ()
+    found = [value.reveal() for _, value in identity.headers]
+    if identity.login is not None:
+        found.append(identity.login.password.reveal())
     return tuple(found)
 
 
