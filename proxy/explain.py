@@ -7,7 +7,7 @@ from itertools import islice, takewhile
 from typing import Final
 
 from proxy import names
-from proxy.core import admit, operations
+from proxy.core import admit, demands, operations
 from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_request_target
 from proxy.core.users import admit as admit_user
@@ -57,7 +57,7 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str, user: User
         if plan.rule.users is not None:
             lines.append(("users", in_words(plan.rule.users)))
             lines.append(("user", admit_user(plan.rule.users, user).name))
-        given = operations.read_parameters(plan.query)
+        given = demands.read_parameters(plan.query)
         operation = operations.operation(method, plan.target, parameters=given, soap_element=None)
         lines.append(("operation", f"{operation.name} ({operation.access.name.lower()})"))
         check_operation(plan.rule, operation, given)

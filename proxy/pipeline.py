@@ -7,7 +7,7 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 from dataclasses import dataclass
 
 from proxy import names, refusals
-from proxy.core import hygiene, inject, operations, parameters, redirect, rewrite, users
+from proxy.core import demands, hygiene, inject, operations, parameters, redirect, rewrite, users
 from proxy.core.classify import Finding, Verdict, is_file
 from proxy.core.content import is_form as is_form_type
 from proxy.errors import NotAllowed, UpstreamFailed
@@ -150,14 +150,16 @@ def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) ->
         dropped |= inject.credential_names(plan.credential.token_param)
     if dropped:
         target = parameters.without(target, dropped, plan.query)
-    body, fields = bodies.judged(body, content_type, dropped=dropped, read=operations.JUDGED)
+    body, fields = bodies.judged(body, content_type, dropped=dropped, read=demands.JUDGED)
     element = operations.soap_element(body.whole) if body.whole else None
+    if body.whole and element is not None:
+        fields += demands.in_xml(body.whole)
     query = plan.query if target is plan.target else parameters.split(target.query)
     if rule.set_parameters:
         forced = parameters.forced(rule.set_parameters)
         target, body = parameters.added(target, body, content_type, parameters.encoded(forced))
         fields += forced
-    given = operations.read_parameters(query, fields)
+    given = demands.read_parameters(query, fields)
     operation = operations.operation(incoming.method, target, parameters=given, soap_element=element)
     exchange.operation = operation.name
     wanted = check_operation(rule, operation, given)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
-from proxy.core import admit, browsers, operations
+from proxy.core import admit, browsers, demands, operations
 from proxy.core.parameters import Query, split
 from proxy.core.redirect import sent
 from proxy.core.servers import audience_of
@@ -67,7 +67,10 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
 
 
 def _destination(runtime: Runtime, target: Target) -> Destination:
-    rule = runtime.table.lookup(target) or info_rule(runtime.table, target) or runtime.unlisted
+    found = runtime.table.lookup(target)
+    rule = found or info_rule(runtime.table, target) or runtime.unlisted
+    if rule is not None and runtime.table.is_passed_by(target, found):
+        raise BadRequest("The path of the target can be read in two ways.", "Write it as the configuration has it.")
     shown = f"{target.origin}{target.path}"
     asked, target = target.origin, target if rule is None else sent(rule, target)
     policy = runtime.configuration.admit if rule is None or rule.admit is None else rule.admit
@@ -105,21 +108,21 @@ def methods(rule: Rule | None) -> tuple[str, ...]:
     return EDITING if rule is not None and rule.access >= Access.EDIT else READING
 
 
-def check_operation(rule: Rule, operation: operations.Operation, parameters: operations.Parameters) -> str:
+def check_operation(rule: Rule, operation: operations.Operation, parameters: demands.Parameters) -> str:
     """What needs the parameters to be judged, a form's too. The format that was asked for; raises NotAllowed (slug
     `operation`)."""
     reason = operations.refuse_reason(rule, operation)
     if reason is not None:
         raise NotAllowed(reason, slug="operation")
-    if not rule.allow_jsonp and operations.wants_jsonp(parameters):
+    if not rule.allow_jsonp and demands.wants_jsonp(parameters):
         raise NotAllowed(
             "JSONP (callback=) lets any page read the answer.", "allowJsonp: true allows it.", slug="operation"
         )
-    if not rule.allow_data_layers and operations.has_data_layer(parameters):
+    if not rule.allow_data_layers and demands.has_data_layer(parameters):
         raise NotAllowed(
             "A dataLayer source can name any table of the server.", "allowDataLayers: true allows it.", slug="operation"
         )
-    wanted = operations.wanted_format(parameters)
+    wanted = demands.wanted_format(parameters)
     if wanted == "html" and rule.credential and not rule.allow_html:
         raise NotAllowed(
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"

@@ -25,11 +25,13 @@ def secrets_of(rule: Rule, token: Token | None) -> tuple[str, ...]:
 
 
 def secrets_of_identity(identity: Identity | None) -> tuple[str, ...]:
-    """What goes up with every request of a route."""
+    """What every request of this identity shows to its servers."""
     if identity is None:
         return ()
     found = [value.reveal() for _, value in identity.headers]
-    return (*found, identity.login.password.reveal()) if identity.login is not None else tuple(found)
+    if identity.login is not None:
+        found.append(identity.login.password.reveal())
+    return tuple(found)
 
 
 async def conceal(reply: Reply, secrets: tuple[str, ...], exchange: Exchange) -> None:
