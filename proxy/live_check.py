@@ -148,7 +148,7 @@ class _Trial:
 
     async def _ask(self, own: Target) -> None:
         seen = await self._tried(own)
-        is_service = server_of(own) is not None
+        is_service = server_of(sent(self._rule, own)) is not None
         if not seen.is_catalog and (not seen.good or not is_service):
             for target in samples.others(self._rule, own):
                 other = await self._tried(target)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
+from proxy.core.redirect import sent
 from proxy.core.servers import server_of
 from proxy.model import DEFAULT_PORTS, Origin, Rule, Target
 
@@ -50,7 +51,7 @@ def others(rule: Rule, own: Target) -> list[Target]:
     base = own.path.rstrip("/")
     if not rule.match_all:
         return []
-    if server_of(own) is None:
+    if server_of(sent(rule, own)) is None:
         return [Target(own.origin, f"{base}{_CATALOG}", "f=json")]
     _, _, name = base.lower().partition(f"{_CATALOG}/")
     if name and not any(segment.endswith("server") for segment in name.split("/")):
