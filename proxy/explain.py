@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from proxy import names
 from proxy.core import operations
+from proxy.core.mount import wanted
 from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_request_target
 from proxy.errors import ProxyError
@@ -34,13 +35,14 @@ class Verdict:
 
 def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict:
     """The decisions on `url`, which may be a target or the whole address that a browser shows."""
-    raw = without_proxy(url, runtime.configuration.paths)
+    raw = raw_target(runtime, url)
     lines: list[tuple[str, str]] = []
     headers: Headers = {names.REFERER: referer} if referer else {}
     incoming = Incoming(method, "", raw, headers, "", None, has_body=False, read_body=_nothing)
     try:
         target = parse_request_target(raw)
         lines.append(("target", f"{target.origin}{target.path}"))
+        lines += _mounted(runtime, target)
         found = runtime.table.lookup(target)
         lines.append(("rule", found.name if found else "none"))
         plan = decide(runtime, incoming, Exchange("", method, 0.0))
@@ -55,6 +57,33 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict
     except ProxyError as error:
         return Verdict((*lines, ("refused", " ".join((error.message, *error.details)))), is_allowed=False)
     return Verdict((*lines, ("allowed", "yes")), is_allowed=True)
+
+
+def raw_target(runtime: Runtime, url: str) -> str:
+    """The target of what was pasted: itself, the whole address of a request, or the path of a mount."""
+    without = without_proxy(url, runtime.configuration.paths)
+    public, prefix = runtime.configuration.public_url, runtime.configuration.public_path
+    _, mark, rest = url.partition("://")
+    path = f"/{rest.partition('/')[2]}" if mark else url
+    asked = wanted(path.removeprefix(prefix), (), runtime.mounts)
+    if without != url or asked is None or asked.raw_target is None:
+        return without
+    is_ours = not mark or (public is not None and url.lower().startswith(f"{public}/"))
+    return asked.raw_target if is_ours or not _is_listed(runtime, url) else url
+
+
+def _is_listed(runtime: Runtime, url: str) -> bool:
+    try:
+        return runtime.table.lookup(parse_request_target(url)) is not None
+    except ProxyError:
+        return False
+
+
+def _mounted(runtime: Runtime, target: Target) -> list[tuple[str, str]]:
+    """The address for clients that know no proxy; a path alone where only their requests tell our host."""
+    path = runtime.mounts.path_to(Target(target.origin, target.path))
+    configuration = runtime.configuration
+    return [] if path is None else [("mount", f"{configuration.public_url or ''}{configuration.public_path}{path}")]
 
 
 def without_proxy(url: str, paths: tuple[str, ...]) -> str:

@@ -358,6 +358,8 @@ class Rule:
     set_parameters: str = ""  # encoded pairs, into every request
     admit: AdmitPolicy | None = None  # None: the general one
     rate: Rate | None = None
+    mount: str = ""  # a path of ours that stands for the URL, no trailing slash
+    aliases: tuple[Target, ...] = ()  # what else the server calls itself in its answers; no trailing slash
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,3 +404,4 @@ class Configuration:
     log_format: str  # auto, json, text
     source: str  # the file's name
     warnings: tuple[str, ...] = ()
+    public_path: str = ""  # stands before our paths where clients see them (`publicUrl`); no trailing slash

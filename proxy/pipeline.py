@@ -1,4 +1,4 @@
-"""THE HOT PATH: admit → parse → match → allow → [token → inject → send → classify] → conceal → clean → stream.
+"""THE HOT PATH: admit → parse → match → allow → [token → inject → send → classify] → conceal → clean → relink → stream.
 
 What is decided is in `core/`; here stands the order, and all that waits. Knows no aiohttp and no settings. Raises
 `ProxyError` and nothing else; every reply obtained is closed on every path.
@@ -6,8 +6,8 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 
 from dataclasses import dataclass
 
-from proxy import names, refusals
-from proxy.core import hygiene, inject, operations, parameters, rewrite
+from proxy import links, names, refusals
+from proxy.core import hygiene, inject, operations, parameters
 from proxy.core.classify import Finding, Verdict
 from proxy.errors import NotAllowed, UpstreamFailed
 from proxy.model import Access, Place, Rule
@@ -37,6 +37,7 @@ class Pipeline:
         """The answer, its body still to be streamed. `exchange` gathers what is learned on the way."""
         runtime = self.current.runtime
         exchange.generation = runtime.generation
+        links.check_name(incoming)
         plan = decide(runtime, incoming, exchange)
         self.allowance.take(plan.rule, incoming.client)
         if plan.is_info:
@@ -56,10 +57,12 @@ class Pipeline:
         try:
             if plan.credential is not None:
                 await conceal(reply, secrets_of(plan.rule.route.identity, token), exchange)
-            return _finished(runtime, plan, incoming, reply)
+            reply.headers = _finished(runtime, plan, incoming, reply)
+            await links.lead_here(reply, runtime, incoming, plan.target)
         except BaseException:
             reply.close()
             raise
+        return reply
 
     async def _attempts(
         self,
@@ -145,6 +148,7 @@ def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) ->
     exchange.operation = operation.name
     wanted = check_operation(rule, operation, given)
     headers = hygiene.to_upstream(incoming.headers, referer=rule.referer, request_id=exchange.request_id)
+    links.validators(incoming, target, headers)
     outgoing = Outgoing(incoming.method, target, headers, body, rule.route)
     return outgoing, wanted, operation.access is Access.READ
 
@@ -157,24 +161,14 @@ def _is_required(finding: Finding) -> bool:
     return finding.verdict is Verdict.TOKEN_REQUIRED
 
 
-def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> Reply:
-    """The headers that cross, and a `Location` as the client has to write it."""
-    location = reply.headers.get(names.LOCATION)
+def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> dict[str, str]:
+    """The headers that cross, and those that lead somewhere as the client has to write them."""
     content_type = reply.headers.get(names.CONTENT_TYPE, "").lower()
-    refusal: UpstreamFailed | NotAllowed | None = None
     headers = hygiene.to_client(reply.headers, private=plan.credential is not None)
     if 300 <= reply.status < 400 and reply.status != 304:
-        target = rewrite.resolve(location, plan.target) if location else None
-        if target is None or (runtime.table.lookup(target) or runtime.unlisted) is None:
-            refusal = UpstreamFailed("The server redirects to a URL that is not in the configuration.", slug="redirect")
-        else:
-            clean = parameters.without(target, inject.credential_names(names.TOKEN))
-            headers[names.LOCATION] = rewrite.through_query(incoming.path, clean)
+        headers[names.LOCATION] = links.location(runtime, incoming, plan.target, reply.headers.get(names.LOCATION))
     elif reply.status < 400 and "html" in content_type and plan.credential is not None and not plan.rule.allow_html:
-        refusal = NotAllowed(
+        raise NotAllowed(
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
         )
-    if refusal is not None:
-        raise refusal
-    reply.headers = headers
-    return reply
+    return headers | links.further(runtime, incoming, plan.target, reply.headers)

@@ -57,6 +57,7 @@ class Incoming:
     own_origin: Origin | None  # how this client reached us
     has_body: bool
     read_body: Callable[[], AsyncIterator[bytes]]
+    is_mounted: bool = False  # it came by a mount: the client writes no targets
 
 
 @dataclass(slots=True)

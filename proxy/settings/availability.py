@@ -11,7 +11,6 @@ NOT_YET: Final[dict[tuple[str, ...], tuple[object, ...]]] = {
     ("users",): ({"source": "none"},),
     ("state", "url"): (),
     ("cache", "memory"): ("256MiB",),
-    ("serverUrls", "[]", "mount"): (),
     ("serverUrls", "[]", "hostRedirect"): (),
     ("serverUrls", "[]", "users"): (),
     ("serverUrls", "[]", "cache"): (),

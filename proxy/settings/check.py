@@ -15,6 +15,7 @@ from proxy.core.servers import server_of
 from proxy.core.target import parse_url
 from proxy.model import DEFAULT_PORTS, Listen, Network
 from proxy.settings.check_credentials import look_at_credential, look_at_stack
+from proxy.settings.check_mounts import look_at_mounts
 from proxy.settings.document import Complaint, Document, KeyPath
 from proxy.settings.findings import Findings, of_a_setting
 from proxy.settings.kinds import IN_PLACE, LOGINS, kind_in_place, kind_of, written
@@ -40,6 +41,7 @@ def look_over(settings: Settings, document: Document) -> tuple[list[Complaint], 
     for index, (rule, place) in enumerate(zip(settings.serverUrls, places, strict=True)):
         look.at_rule(rule, place, ("serverUrls", index))
     look.at_places(places)
+    look_at_mounts(look.findings, settings, places)
     return look.findings.errors, look.findings.warnings
 
 

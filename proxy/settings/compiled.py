@@ -16,7 +16,9 @@ from proxy.model import (
     RefererEntry,
     Route,
     Rule,
+    Target,
 )
+from proxy.settings.check_mounts import mount_settings
 from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of
 from proxy.settings.schema import RuleSettings, Settings
 
@@ -59,11 +61,13 @@ def compile_settings(settings: Settings, source: str, warnings: tuple[str, ...])
         log_format=settings.log.format,
         source=source,
         warnings=warnings,
+        public_path=parse_url(server.publicUrl).path.rstrip("/") if server.publicUrl else "",
     )
 
 
 def _rule(rule: RuleSettings, settings: Settings) -> Rule:
     place = parse_place(rule.url)
+    mount = mount_settings(rule)
     return Rule(
         name=rule.url,
         scheme=place.scheme,
@@ -87,7 +91,14 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         set_parameters=encoded(rule.setParameters.items()),
         admit=_admit(settings, rule.allowedReferers) if rule.allowedReferers is not None else None,
         rate=Rate(rule.rateLimit, rule.rateLimitPeriod * 60.0) if rule.rateLimit else None,
+        mount=mount.path if mount else "",
+        aliases=tuple(_alias(url) for url in mount.aliases) if mount else (),
     )
+
+
+def _alias(url: str) -> Target:
+    target = parse_url(url)
+    return Target(target.origin, target.path.rstrip("/"))
 
 
 def _referer(rule: RuleSettings, settings: Settings) -> str:

@@ -16,6 +16,7 @@ from aiohttp.web_exceptions import HTTPException
 
 from proxy import names
 from proxy.core import admit, hygiene
+from proxy.core.mount import wanted
 from proxy.core.target import parse_request_target
 from proxy.errors import BadRequest, ClientGone, NotFound, Overloaded, ProxyError, TargetTooLong
 from proxy.model import Headers, Limits
@@ -81,32 +82,36 @@ class Door:
         return reply
 
     async def _route(self, request: web.BaseRequest, headers: Headers, exchange: Exchange) -> Reply:
-        configuration = self.current.runtime.configuration
-        path, mark, rest = request.raw_path.partition("?")
+        runtime = self.current.runtime
+        configuration = runtime.configuration
+        path = request.raw_path.partition("?")[0]
         exchange.client = client_address(request.remote or "", headers, configuration.trusted_proxies)
         if path == "/healthz" and request.method in _BODILESS:
             return json_reply(200, {"status": "ok"})
-        if path not in configuration.paths:
+        asked = wanted(request.raw_path, configuration.paths, runtime.mounts)
+        if asked is None:
             raise NotFound("There is nothing here.", f"The proxy answers at {configuration.paths[0]}?https://host/…")
         if self.is_draining():
             raise Overloaded("The proxy is stopping.", retry_after=1)
-        if rest.lower() == "ping" and request.method in _BODILESS:
+        raw_target = asked.raw_target
+        if raw_target is not None and raw_target.lower() == "ping" and request.method in _BODILESS:
             return ping_reply("OK")
         if request.method == "OPTIONS":
-            return self._preflight(rest, headers, exchange)
+            return self._preflight(raw_target, headers, exchange)
         incoming = Incoming(
             method=request.method,
             path=path,
-            raw_target=rest if mark and rest else None,
+            raw_target=raw_target,
             headers=headers,
             client=exchange.client,
             own_origin=own_origin(request, headers, configuration),
             has_body=request.body_exists,
             read_body=lambda: _body(request, headers, configuration.limits, exchange),
+            is_mounted=asked.is_mounted,
         )
         return await self.pipeline.handle(incoming, exchange)
 
-    def _preflight(self, raw_target: str, headers: Headers, exchange: Exchange) -> Reply:
+    def _preflight(self, raw_target: str | None, headers: Headers, exchange: Exchange) -> Reply:
         """Answered here, never upstream: the target alone decides which pages and verbs."""
         runtime = self.current.runtime
         rule = runtime.table.lookup(parse_request_target(raw_target)) if raw_target else None

@@ -10,7 +10,7 @@ PACKAGE = ROOT / "proxy"
 FLOORS = [
     {"errors", "names", "model", "traffic", "ports", "__init__"},
     {"core"},
-    {"credentials", "upstream", "state", "telemetry", "runtime", "server_info", "refusals"},
+    {"credentials", "upstream", "state", "telemetry", "runtime", "server_info", "refusals", "links"},
     {"pipeline", "plan"},
     {"web", "settings", "explain"},
     {"assemble", "demo", "live_check", "cli", "__main__"},
