@@ -14,7 +14,8 @@ MOUNTS = (
 LINKS = links_of(MOUNTS, MOUNTS[1].base.origin, True)
 WORDS = [
     "http", "https", "://", r":\/\/", "%3A%2F%2F", "%3a%2f%2F", "gis.example", "gis01:6080", ":443", "/arcgis",
-    r"\/arcgis", "%2Farcgis", "/rest/services/http", "=\"", "='", "\"", ".", ".x", "%20", "%2F", "@", ":", "h", "ht", "2", "é",
+    r"\/arcgis", "%2Farcgis", "/rest/services/http", "=\"", "='", "\"", ".", ".x", "%20", "%2F", "@", ":", "h",
+    "ht", "2", "é",
     '"preferredHost"', '"tileServers"', ":[", "]", "]}", ",", '"x"', " ",
 ]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(WORDS) | st.text(max_size=3), max_size=40).map(lambda parts: "".join(parts).encode())

@@ -24,7 +24,7 @@ SITE = PAGES + "serverUrls:\n  - {url: https://gis.example.com/arcgis, mount: %s
         (SITE % "/gis" + "  - {url: https://b.example.com, mount: /GIS/b}\n", "4: serverUrls[1].mount: the mount /gis"),
         (SITE % "/gis/a" + "  - {url: https://b.example.com, mount: /gis}\n", "4: serverUrls[1].mount: the mount /gis"),
         (SITE.replace("https:", "") % "/gis", "3: serverUrls[0].mount: a mount stands for one server"),
-        (SITE.replace("https://gis", '"https://*').replace("arcgis", 'arcgis"') % "/gis", "3: serverUrls[0].mount: a mount"),
+        (SITE.replace("https://gis", '"https://*').replace("arcgis", 'arcgis"') % "/gis", "3: serverUrls[0].mount: a"),
         (SITE.replace("}", ", matchAll: false}") % "/gis", "3: serverUrls[0].mount: a mount stands for all"),
         (SITE % "{path: /gis, aliases: [gis01]}", "3: serverUrls[0].mount.aliases[0]: The URL is not"),
         (SITE % "{path: /gis, aliases: ['http://a/?b']}", "3: serverUrls[0].mount.aliases[0]: leave out the query"),
