@@ -44,9 +44,9 @@ class Services:
                 return self._json(_identify(parameters), parameters)
             case ["find"]:
                 return self._json(_find(parameters), parameters)
-            case ["wmts", "1.0.0", "wmtscapabilities.xml"]:
+            case ["wmts", *below] if wmts.is_capabilities(below, parameters):
                 return web.Response(text=wmts.capabilities(root), content_type="application/xml")
-            case ["wmts", *below] if place := wmts.tile(below):
+            case ["wmts", *below] if place := wmts.tile(below, parameters):
                 return _png(_tile(*place))
             case ["tile", level, row, column]:
                 return _png(_tile(int(level), int(row), int(column)))

@@ -43,12 +43,25 @@ def capabilities(root: str) -> str:
     )
 
 
-def tile(parts: list[str]) -> tuple[int, int, int] | None:
-    """Level, row and column of `tile/1.0.0/<layer>/<style>/<set>/<level>/<row>/<column>`."""
-    numbers = [part.removesuffix(".png") for part in parts[-3:]]
-    if len(parts) != 8 or not all(number.isdecimal() for number in numbers):
+def is_capabilities(parts: list[str], parameters: dict[str, str]) -> bool:
+    """Whether the document is asked for, by path or by parameters."""
+    return parts == ["1.0.0", "wmtscapabilities.xml"] or (not parts and _asked(parameters) == "getcapabilities")
+
+
+def tile(parts: list[str], parameters: dict[str, str]) -> tuple[int, int, int] | None:
+    """Level, row and column: of `tile/1.0.0/<layer>/<style>/<set>/<level>/<row>/<column>`, or by parameters."""
+    if not parts and _asked(parameters) == "gettile":
+        folded = {name.lower(): value for name, value in parameters.items()}
+        numbers = [folded.get(name, "") for name in ("tilematrix", "tilerow", "tilecol")]
+    else:
+        numbers = [part.removesuffix(".png") for part in parts[-3:]] if len(parts) == 8 else []
+    if len(numbers) != 3 or not all(number.isdecimal() for number in numbers):
         return None
     return int(numbers[0]), int(numbers[1]), int(numbers[2])
+
+
+def _asked(parameters: dict[str, str]) -> str:
+    return next((value.lower() for name, value in parameters.items() if name.lower() == "request"), "")
 
 
 def _operation(name: str, restful: str, kvp: str) -> str:
