@@ -33,12 +33,12 @@ def validators(incoming: Incoming, target: Target, headers: dict[str, str]) -> N
 def location(runtime: Runtime, incoming: Incoming, base: Target, given: str | None) -> str:
     """The `Location` of a redirect. Raises UpstreamFailed where it leads to a URL that no rule covers."""
     target = rewrite.resolve(given, base) if given else None
-    if target is None or (runtime.table.lookup(target) or runtime.unlisted) is None:
-        raise UpstreamFailed("The server redirects to a URL that is not in the configuration.", slug="redirect")
-    clean = parameters.without(target, _CREDENTIALS)
-    path = _mounted(runtime, clean) if incoming.is_mounted else None
+    clean = parameters.without(target, _CREDENTIALS) if target is not None else None
+    path = _mounted(runtime, clean) if clean is not None and incoming.is_mounted else None
     if path is not None:
         return path
+    if clean is None or (runtime.table.lookup(clean) or runtime.unlisted) is None:
+        raise UpstreamFailed("The server redirects to a URL that is not in the configuration.", slug="redirect")
     return rewrite.through_query(runtime.configuration.paths[0] if incoming.is_mounted else incoming.path, clean)
 
 

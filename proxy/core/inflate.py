@@ -74,6 +74,11 @@ class Inflating:
         self._decoder: zlib._Decompress | None = None
         self._fed = self._made = 0
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the body ended where it says it ends."""
+        return self._decoder.eof if self._decoder is not None else not self._wire
+
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """What these bytes add, at most 64 KiB at a time.
 

@@ -4,11 +4,8 @@ how a URL is written for such a client; rewrites no texts (`rewrite`).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from proxy.model import DEFAULT_PORTS, Origin, Rule, Target
-
-HEALTH_PATH: Final = "/healthz"
 
 
 @dataclass(frozen=True, slots=True)

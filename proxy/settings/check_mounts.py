@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from proxy.core.match import RulePlace
-from proxy.core.mount import HEALTH_PATH
 from proxy.core.servers import server_of
 from proxy.core.target import parse_url
 from proxy.settings.document import KeyPath
@@ -18,7 +17,7 @@ _PATH: Final = re.compile(r"(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~-]+)+")
 def look_at_mounts(findings: Findings, settings: Settings, places: Iterable[RulePlace | None]) -> None:
     """Every rule's mount, alone and beside the others. A path is taken by whoever is earlier in the file."""
     taken = [(path, f"server.paths has {path}") for path in settings.server.paths]
-    taken.append((HEALTH_PATH, f"the health check answers at {HEALTH_PATH}"))
+    taken.append(("/healthz", "the health check answers at /healthz"))
     found: list[str] = []
     for index, (rule, place) in enumerate(zip(settings.serverUrls, places, strict=True)):
         mount = mount_settings(rule)

@@ -130,7 +130,8 @@ async def _scanned(held: list[bytes], rest: AsyncIterator[bytes], scan: _Scan) -
 
 
 async def inflated(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
-    """A compressed body in the clear. Raises UpstreamFailed where it cannot be decoded."""
+    """A compressed body in the clear. Raises UpstreamFailed where it cannot be decoded, or is not whole: what we make
+    of it would look as if it were."""
     inflating = Inflating(coding)
     async for piece in body:
         try:
@@ -138,6 +139,8 @@ async def inflated(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[byt
                 yield clear
         except ValueError:
             raise UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer") from None
+    if not inflating.is_complete:
+        raise UpstreamFailed("The server gave an answer that is cut off.", slug="bad_answer")
 
 
 async def chained(held: list[bytes], rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:

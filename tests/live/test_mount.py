@@ -200,6 +200,8 @@ async def test_other_names_of_the_server(build: Build, arcgis: Simulator) -> Non
     arcgis.faults.append(text(r'{"url":"http:\/\/GIS01.internal:6080\/arcgis\/rest","no":"http://gis01.internal/x"}'))
     got = await get(world, f"/gis/{SERVICE}/MapServer?f=json")
     assert got.json == {"url": f"{base(world)}/rest", "no": "http://gis01.internal/x"}
+    arcgis.faults.append(text("", status=302, headers={"Location": "http://gis01.internal:6080/arcgis/rest?a"}))
+    assert (await get(world, f"/gis/{SERVICE}/MapServer")).headers["location"] == "/gis/rest?a"
 
 
 async def test_the_public_name(build: Build, arcgis: Simulator) -> None:
@@ -255,3 +257,20 @@ async def test_a_client_goes_on_after_all_tokens_are_revoked(mount: World) -> No
     got = await get(mount, f"/gis/{SERVICE}/FeatureServer/0/query?f=json&where=1=1")
     assert len(got.json["features"]) == 12
     assert mount.arcgis.accounts.logins == 2
+
+
+async def test_a_token_in_a_servers_own_links_is_taken_out_and_they_work(mount: World) -> None:
+    mount.arcgis.options.echoes_token = True
+    got = await get(mount, "/gis/services/Secure/City/MapServer/WMSServer?SERVICE=WMS&REQUEST=GetCapabilities")
+    link = re.findall(r'href="([^"]*)"', got.body.decode())[0].replace("&amp;", "&")
+    assert link.startswith(f"{base(mount)}/services/Secure/City/MapServer/WMSServer?token=xxx")
+    query = "REQUEST=GetMap&LAYERS=0&CRS=EPSG:3857&BBOX=1099000,6007500,1111000,6016500&WIDTH=9&HEIGHT=9"
+    picture = await get(mount, URL(f"{link}{query}").raw_path_qs)
+    assert (picture.status, picture.body[:4]) == (200, b"\x89PNG")
+
+
+async def test_a_compressed_text_that_is_cut_off_does_not_pass_as_whole(mount: World) -> None:
+    packed = gzip.compress(f'{{"url":"{mount.arcgis.url}/x"}}'.encode())[:-9]
+    mount.arcgis.faults.append(text(packed, headers={"Content-Encoding": "gzip"}))
+    got = await get(mount, f"/gis/{SERVICE}/MapServer/0?f=json", Accept_Encoding="gzip")
+    assert (got.status, got.json["error"]["messageCode"]) == (502, "PROXY_BAD_ANSWER")
