@@ -8,6 +8,7 @@ from typing import Final
 
 from proxy import names
 from proxy.core import admit, demands, operations
+from proxy.core.mount import wanted
 from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_request_target
 from proxy.core.users import admit as admit_user
@@ -49,6 +50,7 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str, user: User
     try:
         target = parse_request_target(raw)
         lines.append(("target", f"{target.origin}{target.path}"))
+        lines += _mounted(runtime, target)
         found = runtime.table.lookup(target)
         lines.append(("rule", found.name if found else "none"))
         if found is None:
@@ -71,6 +73,13 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str, user: User
     return Verdict((*lines, ("allowed", "yes")), is_allowed=True)
 
 
+def _mounted(runtime: Runtime, target: Target) -> list[tuple[str, str]]:
+    """The address for clients that know no proxy; a path alone where only their requests tell our host."""
+    path = runtime.mounts.path_to(Target(target.origin, target.path))
+    configuration = runtime.configuration
+    return [] if path is None else [("mount", f"{configuration.public_url or ''}{configuration.public_path}{path}")]
+
+
 def without_proxy(url: str, paths: tuple[str, ...]) -> str:
     """The target of a pasted browser URL: what stands behind the proxy's own path and question mark."""
     head, mark, rest = url.partition("?")
@@ -83,6 +92,9 @@ def _way_in(runtime: Runtime, url: str) -> tuple[str, list[tuple[str, str]], lis
     """The target in what was pasted, and what is to be said about the address of the proxy in it."""
     paths = runtime.configuration.paths
     raw = without_proxy(url, paths)
+    mounted = _by_mount(runtime, url) if raw == url else None
+    if mounted is not None:
+        return mounted, [], []
     head, mark, rest = url.partition("?")
     path = "/" + head.partition("://")[2].partition("/")[2] if "://" in head else head
     if raw != url:
@@ -94,6 +106,18 @@ def _way_in(runtime: Runtime, url: str) -> tuple[str, list[tuple[str, str]], lis
         advice = f"If {path} is where your apps ask for the proxy, list it in server.paths."
         return rest, [("proxy path", path)], [NotFound(f"The proxy does not answer at {path}.", advice)]
     return raw, [], []
+
+
+def _by_mount(runtime: Runtime, url: str) -> str | None:
+    """The target of a mount's path, or of a whole address that has it."""
+    public, prefix = runtime.configuration.public_url, runtime.configuration.public_path
+    _, mark, rest = url.partition("://")
+    path = f"/{rest.partition('/')[2]}" if mark else url
+    asked = wanted(path.removeprefix(prefix), (), runtime.mounts)
+    if asked is None or asked.raw_target is None:
+        return None
+    is_ours = not mark or (public is not None and url.lower().startswith(f"{public}/"))
+    return asked.raw_target if is_ours or not _is_listed(runtime, url) else None
 
 
 def _is_listed(runtime: Runtime, url: str) -> bool:

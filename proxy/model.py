@@ -417,6 +417,8 @@ class Rule:
     redirect: Redirect | None = None
     users: frozenset[str] | None = None  # as `core.users` reads it; None: for anyone, and nobody is asked who they are
     user_header: str = ""  # tells the upstream the user's name; lower-case
+    mount: str = ""  # a path of ours that stands for the URL, no trailing slash
+    aliases: tuple[Target, ...] = ()  # what else the server calls itself in its answers; no trailing slash
 
     @property
     def scope(self) -> Scope:
@@ -472,3 +474,4 @@ class Configuration:
     warnings: tuple[str, ...] = ()
     dangers: tuple[str, ...] = ()  # it serves so, but `check` fails
     users: UserPolicy | None = None
+    public_path: str = ""  # stands before our paths where clients see them (`publicUrl`); no trailing slash

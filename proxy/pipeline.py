@@ -6,8 +6,8 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 
 from dataclasses import dataclass
 
-from proxy import names, refusals
-from proxy.core import demands, hygiene, inject, operations, parameters, redirect, rewrite, users
+from proxy import links, names, refusals
+from proxy.core import demands, hygiene, inject, operations, parameters, users
 from proxy.core.classify import Finding, Verdict, is_file
 from proxy.core.content import is_form as is_form_type
 from proxy.errors import NotAllowed, UpstreamFailed
@@ -39,6 +39,7 @@ class Pipeline:
         """The answer, its body still to be streamed. `exchange` gathers what is learned on the way."""
         runtime = self.current.runtime
         exchange.generation = runtime.generation
+        links.check_name(incoming)
         plan = decide(runtime, incoming, exchange)
         user = await self.users.admit(runtime.configuration.users, plan.rule, incoming, exchange)
         if plan.rule.rate is not None:
@@ -62,10 +63,12 @@ class Pipeline:
         try:
             if secrets := secrets_of(plan.rule, token):
                 await conceal(reply, secrets, exchange)
-            return _finished(runtime, plan, incoming, reply)
+            reply.headers = _finished(runtime, plan, incoming, reply)
+            await links.lead_here(reply, runtime, incoming, plan.target)
         except BaseException:
             reply.close()
             raise
+        return reply
 
     async def _attempts(
         self,
@@ -168,6 +171,7 @@ def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) ->
     headers = hygiene.to_upstream(incoming.headers, referer=rule.referer, request_id=exchange.request_id)
     if body.whole != b"":
         headers.setdefault(names.CONTENT_TYPE, names.BYTES_TYPE)  # or the server guesses, which is not what was judged
+    links.validators(incoming, target, headers)
     outgoing = Outgoing(incoming.method, target, headers, body, rule.route)
     return outgoing, wanted, operation.access is Access.READ
 
@@ -180,27 +184,18 @@ def _is_required(finding: Finding) -> bool:
     return finding.verdict is Verdict.TOKEN_REQUIRED
 
 
-def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> Reply:
-    """The headers that cross, and a `Location` as the client has to write it."""
-    location = reply.headers.get(names.LOCATION)
+def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> dict[str, str]:
+    """The headers that cross, and those that lead somewhere as the client has to write them."""
     content_type = reply.headers.get(names.CONTENT_TYPE, "").lower()
-    refusal: UpstreamFailed | NotAllowed | None = None
     headers = hygiene.to_client(reply.headers, private=plan.credential is not None or plan.rule.users is not None)
     if plan.rule.users is not None and runtime.configuration.users is not None:
         headers[names.VARY] = users.varied(headers.get(names.VARY, ""), runtime.configuration.users)
     if 300 <= reply.status < 400 and reply.status != 304:
-        target = rewrite.resolve(location, plan.target) if location else None
-        target = target and redirect.shown(plan.rule, target, plan.asked)
-        if target is None or (runtime.table.lookup(target) or runtime.unlisted) is None:
-            refusal = UpstreamFailed("The server redirects to a URL that is not in the configuration.", slug="redirect")
-        else:
-            clean = parameters.without(target, inject.credential_names(names.TOKEN))
-            headers[names.LOCATION] = rewrite.through_query(incoming.path, clean)
+        headers[names.LOCATION] = links.location(
+            runtime, incoming, plan.rule, plan.target, plan.asked, reply.headers.get(names.LOCATION)
+        )
     elif reply.status < 400 and "html" in content_type and plan.credential is not None and not plan.rule.allow_html:
-        refusal = NotAllowed(
+        raise NotAllowed(
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
         )
-    if refusal is not None:
-        raise refusal
-    reply.headers = headers
-    return reply
+    return headers | links.further(runtime, incoming, plan.target, reply.headers)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from proxy.core.match import RuleTable
+from proxy.core.mount import Mounts
 from proxy.model import (
     AdmitPolicy,
     Configuration,
@@ -44,6 +45,7 @@ class Runtime:
     generation: int
     configuration: Configuration
     table: RuleTable
+    mounts: Mounts
     credentials: Mapping[str, Credential]
     unlisted: Rule | None  # what targets without a rule fall under; None where mustMatch is true
     # What `plan` has found out already: whom it found welcome, and what is at a base URL
@@ -75,6 +77,7 @@ def build(configuration: Configuration, generation: int) -> Runtime:
         generation=generation,
         configuration=configuration,
         table=RuleTable(configuration.rules),
+        mounts=Mounts(configuration.rules),
         credentials={credential.name: credential for credential in configuration.credentials},
         unlisted=unlisted,
     )

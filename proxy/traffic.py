@@ -75,6 +75,7 @@ class Incoming:
     read_body: Callable[[], AsyncIterator[bytes]] = _no_body
     raw_headers: Sequence[tuple[bytes, bytes]] = ()  # as they came: what came twice shows only here
     peer_is_trusted: bool = False  # it came from one of our proxies in front
+    is_mounted: bool = False  # it came by a mount: the client writes no targets
 
 
 @dataclass(slots=True)

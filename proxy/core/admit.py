@@ -82,11 +82,11 @@ def admit(policy: AdmitPolicy, headers: Headers, own_origin: Origin | None) -> N
                 slug="origin",
             )
     referer = headers.get(names.REFERER, "")
-    if not referer:
+    if "://" not in referer:  # `http` and `@esri/arcgis-rest-js` are what programs send; no browser does
         if policy.allow_missing or any(entry.anyone for entry in policy.referers):
             return
         raise NotAllowed(
-            "The request names no page that it comes from (no Referer header).",
+            "The request names no page that it comes from (no Referer header, or no address in it).",
             "Programs other than browsers need allowMissingReferer: true in proxy.yaml.",
             slug="referer",
         )

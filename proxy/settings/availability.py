@@ -9,7 +9,6 @@ from proxy.settings.document import Complaint, Document, KeyPath
 NOT_YET: Final[dict[tuple[str, ...], tuple[object, ...]]] = {
     ("state", "url"): (),
     ("cache", "memory"): ("256MiB",),
-    ("serverUrls", "[]", "mount"): (),
     ("serverUrls", "[]", "cache"): (),
 }
 

@@ -16,6 +16,7 @@ from proxy.core.servers import server_of
 from proxy.core.target import parse_url
 from proxy.model import DEFAULT_PORTS, Listen, Network
 from proxy.settings.check_credentials import look_at_credential, look_at_stack
+from proxy.settings.check_mounts import look_at_mounts
 from proxy.settings.check_users import look_at_users
 from proxy.settings.danger import look_for_danger
 from proxy.settings.document import Document, KeyPath
@@ -43,6 +44,7 @@ def look_over(settings: Settings, document: Document) -> Findings:
     for index, (rule, place) in enumerate(zip(settings.serverUrls, places, strict=True)):
         look.at_rule(rule, place, ("serverUrls", index))
     look.at_places(places)
+    look_at_mounts(look.findings, settings, places)
     look_at_users(look.findings, settings)
     look_for_danger(look.findings, settings)
     return look.findings

@@ -19,7 +19,9 @@ from proxy.model import (
     RefererEntry,
     Route,
     Rule,
+    Target,
 )
+from proxy.settings.check_mounts import mount_settings
 from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of, upstream_place
 from proxy.settings.compiled_users import compile_users, rule_users
 from proxy.settings.schema import RuleSettings, Settings
@@ -68,11 +70,13 @@ def compile_settings(
         warnings=warnings,
         dangers=dangers,
         users=compile_users(settings),
+        public_path=parse_url(server.publicUrl).path.rstrip("/") if server.publicUrl else "",
     )
 
 
 def _rule(rule: RuleSettings, settings: Settings) -> Rule:
     place = parse_place(rule.url)
+    mount = mount_settings(rule)
     return Rule(
         name=rule.url,
         scheme=place.scheme,
@@ -99,6 +103,8 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         redirect=_redirect(rule),
         users=rule_users(rule),
         user_header=(rule.userHeader or "").lower(),
+        mount=mount.path if mount else "",
+        aliases=tuple(_alias(url) for url in mount.aliases) if mount else (),
     )
 
 
@@ -107,6 +113,11 @@ def _redirect(rule: RuleSettings) -> Redirect | None:
         return None
     to = parse_url(rule.hostRedirect)
     return Redirect(to.origin, to.path.rstrip("/"), rule.stripPrefix)
+
+
+def _alias(url: str) -> Target:
+    target = parse_url(url)
+    return Target(target.origin, target.path.rstrip("/"))
 
 
 def _referer(rule: RuleSettings, settings: Settings) -> str:

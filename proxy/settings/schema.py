@@ -169,6 +169,13 @@ class CacheLife(_Model):
     staleIfError: Duration = _option("0s", "Served so long while the server fails.")
 
 
+class MountSettings(_Model):
+    """A path of ours that stands for a rule's URL."""
+
+    path: str = Field(description="The path, e.g. /gis: /gis/<rest> is answered for <url>/<rest>.")
+    aliases: list[str] = _option([], "What else the server calls itself in its answers, e.g. http://gis01:6080/arcgis.")
+
+
 class RuleSettings(CredentialKeys):
     """One `serverUrls` entry: what may be reached, and how."""
 
@@ -176,7 +183,9 @@ class RuleSettings(CredentialKeys):
     matchAll: bool = _option(True, "true: this URL and everything under it; false: this URL alone, with any query.")
     credential: str | None = _option(None, "Name of one of `credentials`.")
     inject: Literal["auto", "header", "bearer", "query"] = _option("auto", "Where the token travels.")
-    mount: str | None = _option(None, "Path that stands for the URL, for clients that know no proxy.")
+    mount: str | MountSettings | None = _option(
+        None, "Path that stands for the URL, for clients that know no proxy; or {path, aliases}."
+    )
     hostRedirect: str | None = _option(
         None, "Another upstream in place of the URL's host; its path, if any, is put before the target's."
     )

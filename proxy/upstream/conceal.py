@@ -87,7 +87,7 @@ async def _compressed(reply: Reply, coding: str, secrets: tuple[str, ...], excha
                 held.append(piece)
                 scan.look(piece)
     if scan.found:
-        clear = _clear(_chained(held, None if isinstance(body, bytes) else body), coding)
+        clear = inflated(chained(held, None if isinstance(body, bytes) else body), coding)
         reply.headers = {name: value for name, value in reply.headers.items() if name not in _NOT_OF_THE_TEXT}
         reply.body = _redacted(clear, Redactor(secrets), exchange)
     elif isinstance(body, bytes):
@@ -139,7 +139,9 @@ async def _scanned(held: list[bytes], rest: AsyncIterator[bytes], scan: _Scan) -
         yield piece
 
 
-async def _clear(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
+async def inflated(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
+    """A compressed body in the clear. Raises UpstreamFailed where it cannot be decoded, or is not whole: what we make
+    of it would look as if it were."""
     inflating = Inflating(coding)
     async for piece in body:
         try:
@@ -147,9 +149,12 @@ async def _clear(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes
                 yield clear
         except ValueError:
             raise UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer") from None
+    if not inflating.is_complete:
+        raise UpstreamFailed("The server gave an answer that is cut off.", slug="bad_answer")
 
 
-async def _chained(held: list[bytes], rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
+async def chained(held: list[bytes], rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
+    """What was held back of a body, and the rest of it."""
     for piece in held:
         yield piece
     if rest is not None:

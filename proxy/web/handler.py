@@ -12,6 +12,7 @@ from typing import Final
 
 from proxy import names
 from proxy.core import admit, browsers, hygiene
+from proxy.core.mount import wanted
 from proxy.core.target import parse_request_target
 from proxy.errors import ClientGone, NotFound, Overloaded, ProxyError
 from proxy.model import AdmitPolicy, Headers, Origin
@@ -79,23 +80,26 @@ class Door:
         return reply
 
     async def _route(self, connection: Connection, origin: Origin | None, exchange: Exchange) -> Reply:
-        head, configuration = connection.head, self.current.runtime.configuration
-        path, mark, rest = head.target.partition("?")
+        head, runtime = connection.head, self.current.runtime
+        configuration = runtime.configuration
+        path = head.target.partition("?")[0]
         exchange.client = client_address(connection.peer, head.headers, configuration.trusted_proxies)
         if path == "/healthz" and head.method in _READING:
             return json_reply(200, {"status": "ok"})
-        if path not in configuration.paths:
+        asked = wanted(head.target, configuration.paths, runtime.mounts)
+        if asked is None:
             raise NotFound("There is nothing here.", f"The proxy answers at {configuration.paths[0]}?https://host/…")
         if self.is_draining():
             raise Overloaded("The proxy is stopping.", retry_after=1)
-        if rest.lower() == "ping" and head.method in _READING:
+        raw_target = asked.raw_target
+        if raw_target is not None and raw_target.lower() == "ping" and head.method in _READING:
             return ping_reply("OK")
         if head.method == "OPTIONS":
-            return self._preflight(rest, head.headers, exchange)
+            return self._preflight(raw_target, head.headers, exchange)
         incoming = Incoming(
             method=head.method,
             path=path,
-            raw_target=rest if mark and rest else None,
+            raw_target=raw_target,
             headers=head.headers,
             client=exchange.client,
             own_origin=origin,
@@ -103,10 +107,11 @@ class Door:
             read_body=lambda: _counted(connection.inbox, exchange),
             raw_headers=head.headers.raw,
             peer_is_trusted=is_trusted(connection.peer, configuration.trusted_proxies),
+            is_mounted=asked.is_mounted,
         )
         return await self.pipeline.handle(incoming, exchange)
 
-    def _preflight(self, raw_target: str, headers: Headers, exchange: Exchange) -> Reply:
+    def _preflight(self, raw_target: str | None, headers: Headers, exchange: Exchange) -> Reply:
         """Answered here, never upstream: the target alone decides which pages and verbs."""
         runtime = self.current.runtime
         rule = runtime.table.lookup(parse_request_target(raw_target)) if raw_target else None

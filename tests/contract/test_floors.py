@@ -10,7 +10,7 @@ PACKAGE = ROOT / "proxy"
 FLOORS = [
     {"errors", "names", "model", "traffic", "ports", "__init__"},
     {"core"},
-    {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals"},
+    {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals", "links"},
     {"pipeline", "plan"},
     {"web", "settings", "explain", "policy"},
     {"assemble", "workers", "demo", "live_check", "samples", "hardening", "console", "cli", "__main__"},

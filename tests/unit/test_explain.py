@@ -171,3 +171,41 @@ def test_whom_a_rule_is_for(tmp_path: Path) -> None:
     assert allowed["tells"] == "the user's name, as x-who"
     assert "not for the user" in lines(User("bert"))["refused"]
     assert "sign in" in lines(None)["refused"]
+
+
+MOUNTED = """\
+server: {publicUrl: https://maps.example.com/secure}
+allowedReferers: ["https://maps.example.com"]
+serverUrls:
+  - {url: https://gis.example.com/arcgis, mount: /gis}
+  - {url: https://other.example.com/gis}
+"""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/gis/rest/services/A?token=canary",
+        "https://maps.example.com/secure/gis/rest/services/A?f=json",
+        "http://localhost:8080/gis/rest/services/A",
+        "https://gis.example.com/arcgis/rest/services/A",
+        "https://maps.example.com/secure/proxy?https://gis.example.com/arcgis/rest/services/A",
+    ],
+)
+def test_a_mounts_path_is_understood_and_named(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "proxy.yaml"
+    path.write_text(MOUNTED, encoding="utf-8")
+    verdict = explain(build(load(path, {}), 1), url, method="GET", referer="https://maps.example.com/")
+    lines = dict(verdict.lines)
+    assert lines["target"] == "https://gis.example.com/arcgis/rest/services/A"
+    assert lines["mount"] == "https://maps.example.com/secure/gis/rest/services/A"
+    assert verdict.is_allowed
+    assert "canary" not in str(verdict)
+
+
+def test_a_listed_url_is_no_mounts_path(tmp_path: Path) -> None:
+    path = tmp_path / "proxy.yaml"
+    path.write_text(MOUNTED, encoding="utf-8")
+    verdict = explain(build(load(path, {}), 1), "https://other.example.com/gis/x", method="GET", referer="")
+    assert dict(verdict.lines)["rule"] == "https://other.example.com/gis"
+    assert "mount" not in dict(verdict.lines)

@@ -70,6 +70,19 @@ def test_a_missing_referer_is_refused_unless_the_file_allows_it() -> None:
     assert refused(policy("*")) == ""
 
 
+@pytest.mark.parametrize("referer", ["http", "@esri/arcgis-rest-js"])
+def test_a_programs_word_in_place_of_a_page_is_as_good_as_none(referer: str) -> None:
+    assert refused(policy("https://app.example", missing=True), referer=referer) == ""
+    assert refused(policy("https://app.example"), referer=referer) == "referer"
+
+
+@pytest.mark.parametrize(
+    "referer", ["http://[::1]/", "https://evil.tld/", "android-app://evil", "file:///C:/page.html"]
+)
+def test_a_page_that_is_not_listed_is_no_missing_one(referer: str) -> None:
+    assert refused(policy("https://app.example", missing=True), referer=referer) == "referer"
+
+
 def test_a_foreign_origin_is_refused_even_beside_an_allowed_referer() -> None:
     assert refused(policy("https://app.example"), origin="https://evil.tld", referer="https://app.example/") == "origin"
     assert refused(policy("https://app.example", missing=True), origin="null") == "origin"
