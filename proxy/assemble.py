@@ -43,10 +43,10 @@ from proxy.upstream.client import UpstreamClient
 from proxy.upstream.fetch import Fetch
 from proxy.web.admin import admin_app
 from proxy.web.app import Listener
+from proxy.web.client import is_trusted
+from proxy.web.connection import Handler
 from proxy.web.front import Front
 from proxy.web.handler import Door
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Service:
@@ -71,7 +71,12 @@ class Service:
             self.current, self.web_tier, self.tokens, self.discovery, self.allowance, time.monotonic
         )
         door = Door(self.current, self.pipeline, self._record, time.monotonic, lambda: self.draining)
-        front = Front(self.metrics.count_in_flight(wrap(door)), configuration.limits, self.metrics.malformed)
+        front = Front(
+            self.metrics.count_in_flight(wrap(door)),
+            configuration.limits,
+            self.metrics.malformed,
+            lambda address: is_trusted(address, self.current.runtime.configuration.trusted_proxies),
+        )
         self.public = Listener(front, configuration.listen, configuration.tls)
         self.admin: Listener | None = None
         self._admin_runner: web.AppRunner | None = None

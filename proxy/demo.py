@@ -8,24 +8,29 @@ from collections.abc import Callable
 from importlib import resources
 from typing import Final
 
-from aiohttp import web
-
 from proxy import names
-from proxy.assemble import Handler, Service
+from proxy.assemble import Service
+from proxy.core.hygiene import to_client
 from proxy.model import (
     AdmitPolicy,
     ArcGISCredential,
     Configuration,
     Limits,
     Listen,
+    Origin,
     Reach,
     RefererEntry,
     Route,
     Rule,
     Secret,
+    Target,
 )
 from proxy.simulator.options import PASSWORD, of_profile
 from proxy.simulator.server import Simulator, run
+from proxy.traffic import Body, Exchange, Outgoing, Reply
+from proxy.web import answer
+from proxy.web.connection import Connection, Handler
+from proxy.web.respond import json_reply
 
 _CREDENTIAL: Final = "webmap"
 
@@ -94,21 +99,34 @@ class Demo:
         await self.simulator.stop()
 
     def _in_front(self, door: Handler) -> Handler:
-        async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            match (request.method, request.path):
+        async def handle(connection: Connection) -> None:
+            path, _, query = connection.head.target.partition("?")
+            match (connection.head.method, path):
                 case ("GET", "/"):
-                    page = self._page.replace("{{sitePort}}", str(self.simulator.port))
-                    return web.Response(text=page, content_type="text/html", headers={names.CACHE_CONTROL: "no-store"})
+                    page = self._page.replace("{{sitePort}}", str(self.simulator.port)).encode()
+                    headers = {names.CONTENT_TYPE: "text/html; charset=utf-8", names.CACHE_CONTROL: "no-store"}
+                    reply = Reply(200, headers, page)
                 case ("GET", "/demo/state"):
-                    return web.json_response(self._state(), headers={names.CACHE_CONTROL: "no-store"})
+                    reply = json_reply(200, self._state())
                 case ("POST", "/demo/revoke"):
-                    return web.json_response({"revoked": self.simulator.revoke_all()})
-                case (_, path) if path.startswith(self.simulator.options.context):
-                    return await self.simulator.handle(request)  # the server itself, as a page without a proxy sees it
+                    reply = json_reply(200, {"revoked": self.simulator.revoke_all()})
+                case ("GET", path) if path.startswith(self.simulator.options.context):
+                    reply = await self._without_proxy(path, query)
                 case _:
-                    return await door(request)
+                    await door(connection)
+                    return
+            await answer.send(connection, reply, Exchange("", connection.head.method, 0.0))
 
         return handle
+
+    async def _without_proxy(self, path: str, query: str) -> Reply:
+        """The server itself, as a page sees it that does not use the proxy."""
+        assert self._service is not None  # noqa: S101 - it answers this request
+        target = Target(Origin("http", "127.0.0.1", self.simulator.port), path, query)
+        rule = self._service.current.runtime.configuration.rules[0]
+        reply = await self._service.transport.send(Outgoing("GET", target, {}, Body(), rule.route))
+        reply.headers = to_client(reply.headers, private=False)
+        return reply
 
     def _state(self) -> dict[str, object]:
         """The counters; tokens as digests, so that the page can look for them in all that it received."""

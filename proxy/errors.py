@@ -54,6 +54,13 @@ class MethodNotAllowed(ProxyError):
     slug = "method"
 
 
+class TooSlow(ProxyError):
+    """The request did not come in time. Slugs: slow_head, slow_body."""
+
+    status = 408
+    slug = "slow_head"
+
+
 class BodyTooLarge(ProxyError):
     """The request body is larger than `server.limits.body`."""
 
@@ -66,6 +73,20 @@ class TargetTooLong(ProxyError):
 
     status = 414
     slug = "target_too_long"
+
+
+class ExpectationFailed(ProxyError):
+    """The request has an `Expect` other than 100-continue."""
+
+    status = 417
+    slug = "expectation"
+
+
+class HeadersTooLarge(ProxyError):
+    """The request headers are longer than `server.limits.headers`, or more than `server.limits.headerCount`."""
+
+    status = 431
+    slug = "headers_too_large"
 
 
 class RateLimited(ProxyError):

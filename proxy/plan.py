@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
-from proxy.core import admit, operations
+from proxy.core import admit, browsers, operations
 from proxy.core.parameters import Query, split
 from proxy.core.servers import server_for_rule
 from proxy.core.target import clean_query, has_plain_base, parse_request_target
@@ -54,6 +54,8 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
     _admit(runtime, place.policy, incoming)
     rule = place.rule or runtime.table.find(target)  # which refuses
     exchange.rule, exchange.credential = rule.name, rule.credential or ""
+    if browsers.needs_look(incoming.headers):
+        browsers.check(incoming.headers, rule, place.policy)
     if incoming.method not in methods(rule):
         raise MethodNotAllowed(f"{incoming.method} is not allowed here.", "access: edit on the rule allows edits.")
     return Plan(target, parts, rule, place.credential, place.audience, place.is_info)

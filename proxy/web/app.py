@@ -3,22 +3,31 @@
 import asyncio
 import ssl
 from dataclasses import dataclass, field
-from typing import Final
-
-from aiohttp import web
+from typing import Final, Protocol
 
 from proxy.errors import ConfigurationError
 from proxy.model import Listen
 
 _BACKLOG: Final = 1024
 _HANDSHAKE: Final = 10.0  # seconds
+_GOODBYE: Final = 2.0  # seconds that a client has to end its side of TLS
+
+
+class Server(Protocol):
+    """What is behind a listener: a factory of connections that can end them."""
+
+    def __call__(self) -> asyncio.BaseProtocol: ...
+
+    async def shutdown(self, timeout: float) -> None:
+        """Requests in flight have `timeout` seconds."""
+        ...
 
 
 @dataclass(slots=True)
 class Listener:
-    """Serves one `web.Server` on one address."""
+    """Serves one `Server` on one address."""
 
-    server: web.Server
+    server: Server
     listen: Listen
     tls: tuple[str, str] | None = None
     port: int = 0  # the real one, where 0 was asked for
@@ -37,6 +46,7 @@ class Listener:
                 ssl=context,
                 backlog=_BACKLOG,
                 ssl_handshake_timeout=_HANDSHAKE if context else None,
+                ssl_shutdown_timeout=_GOODBYE if context else None,
             )
         except OSError as error:
             raise ConfigurationError(

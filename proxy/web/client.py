@@ -1,57 +1,65 @@
 """Who asks, and by which name they reached us: forwarded headers count only from trusted proxies."""
 
 import re
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
-
-from aiohttp import web
 
 from proxy import names
 from proxy.model import DEFAULT_PORTS, Configuration, Headers, Network, Origin
+from proxy.web.connection import Connection
 
 _HOST: Final = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.IGNORECASE)
+# Azure's gateways write the port, too.
+_WITH_PORT: Final = re.compile(r"([0-9.]+):[0-9]{1,5}|\[([0-9a-fA-F:.]+)\](?::[0-9]{1,5})?")
 
 
 def client_address(peer: str, headers: Headers, trusted: tuple[Network, ...]) -> str:
     """The client's address: the right-most one in X-Forwarded-For that is no trusted proxy of ours."""
-    if not trusted or not _is_trusted(peer, trusted):
+    if not trusted or not is_trusted(peer, trusted):
         return peer
     address = peer
-    for hop in reversed(headers.get(names.X_FORWARDED_FOR, "").split(",")):
-        hop = hop.strip()
-        if not _is_address(hop):
+    for written in reversed(headers.get(names.X_FORWARDED_FOR, "").split(",")):
+        hop = written.strip()
+        if (match := _WITH_PORT.fullmatch(hop)) is not None:
+            hop = match[1] or match[2]
+        if _parsed(hop) is None:
             break
         address = hop
-        if not _is_trusted(hop, trusted):
+        if not is_trusted(hop, trusted):
             break
     return address
 
 
-def own_origin(request: web.BaseRequest, headers: Headers, configuration: Configuration) -> Origin | None:
+def own_origin(connection: Connection, headers: Headers, configuration: Configuration) -> Origin | None:
     """The origin by which this client reached us: `publicUrl`, else scheme and Host of the request."""
     if configuration.public_url is not None:
         return configuration.public_url
-    scheme, host = ("https" if request.secure else "http"), headers.get(names.HOST, "")
-    if configuration.trusted_proxies and _is_trusted(request.remote or "", configuration.trusted_proxies):
+    scheme, host = ("https" if connection.is_secure else "http"), headers.get(names.HOST, "")
+    if configuration.trusted_proxies and is_trusted(connection.peer, configuration.trusted_proxies):
         forwarded = headers.get(names.X_FORWARDED_PROTO, "").lower()
         scheme = forwarded if forwarded in DEFAULT_PORTS else scheme
         host = headers.get(names.X_FORWARDED_HOST, "") or host
+    return _origin(scheme, host)
+
+
+def is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    """Whether an address is one of the proxies in front of us."""
+    parsed = _parsed(address) if trusted else None
+    return parsed is not None and any(parsed.version == each.version and parsed in each for each in trusted)
+
+
+@lru_cache(maxsize=256)
+def _origin(scheme: str, host: str) -> Origin | None:
     match = _HOST.fullmatch(host)
     if match is None:
         return None
     return Origin(scheme, match[1].lower(), int(match[2]) if match[2] else DEFAULT_PORTS[scheme])
 
 
-def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
-    if not _is_address(address):
-        return False
-    parsed = ip_address(address)
-    return any(parsed.version == network.version and parsed in network for network in trusted)
-
-
-def _is_address(text: str) -> bool:
+@lru_cache(maxsize=1024)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(text)
+        return ip_address(address)
     except ValueError:
-        return False
-    return True
+        return None

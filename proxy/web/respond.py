@@ -7,13 +7,15 @@ are never sent.
 
 import json
 import math
+import os
 import re
 from typing import Final
 
 from proxy import __version__, names
 from proxy.core.hygiene import COMMON
-from proxy.errors import ProxyError
+from proxy.errors import MethodNotAllowed, ProxyError
 from proxy.traffic import Reply
+from proxy.web.head import METHODS
 
 _SSL: Final = re.compile("ssl", re.IGNORECASE)
 _JSON: Final = "application/json;charset=utf-8"
@@ -35,6 +37,18 @@ def error_reply(error: ProxyError, request_id: str) -> Reply:
     if error.retry_after is not None:
         reply.headers[names.RETRY_AFTER] = str(max(1, math.ceil(error.retry_after)))
     return reply
+
+
+def error_bytes(error: ProxyError, *, is_head: bool = False) -> bytes:
+    """The whole answer to what never became a request; the connection ends with it. `is_head`: without its body."""
+    request_id = os.urandom(16).hex()
+    reply = error_reply(error, request_id)
+    body = reply.body if isinstance(reply.body, bytes) and not is_head else b""
+    headers = reply.headers | {names.X_REQUEST_ID: request_id, names.CONNECTION: "close"}
+    if error.status == MethodNotAllowed.status:
+        headers[names.ALLOW] = ", ".join(METHODS)
+    lines = [f"HTTP/1.1 {reply.status} Refused", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode("ascii") + body
 
 
 def ping_reply(configuration: str) -> Reply:

@@ -49,7 +49,7 @@ async def test_a_head_that_drips_in_is_cut_off(build: Build, arcgis: Simulator) 
     document["server"]["limits"]["headerTimeout"] = "300ms"
     world = await build(document)
     status, body = await say(world, b"GET /proxy?https://h/ HTTP/1.1\r\nHost:")
-    assert (status, json.loads(body)["error"]["code"]) == (400, 400)
+    assert (status, json.loads(body)["error"]["code"]) == (408, 408)
     assert (await world.client.get(world.url())).status == 200  # others are not touched
     await asyncio.sleep(0.4)
     assert (await world.client.get(world.url())).status == 200  # nor a kept-alive connection

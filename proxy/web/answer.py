@@ -1,0 +1,90 @@
+"""A `Reply` on its way out: framed for this client, at the pace of the client, cut off where it breaks off.
+
+Says nothing about itself but the date. What may be in a reply's headers is not decided here.
+"""
+
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final
+
+from proxy import names
+from proxy.errors import ProxyError, UpstreamFailed
+from proxy.traffic import Exchange, Reply
+from proxy.web.connection import Connection
+
+_STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
+_BODILESS: Final = (204, 304)
+_date: tuple[int, str] = (0, "")  # of the current second
+
+
+async def send(connection: Connection, reply: Reply, exchange: Exchange) -> None:
+    """Sends the reply. A body that breaks off upstream breaks off here too: a clean end would pass half a picture
+    off as a whole one. Raises ClientGone."""
+    head, body = connection.head, reply.body
+    try:
+        if head.method == "HEAD" or reply.status in _BODILESS:
+            connection.transport.write(_head(connection, reply, []))
+        elif isinstance(body, bytes):
+            exchange.bytes_out = len(body)
+            reply.headers[names.CONTENT_LENGTH] = str(len(body))
+            connection.transport.writelines((_head(connection, reply, []), body))
+        else:
+            await _stream(connection, reply, exchange)
+        await connection.drained()
+    except ProxyError as error:
+        exchange.outcome, exchange.note = "cut", error.message
+        connection.cut()
+    finally:
+        reply.close()
+
+
+async def _stream(connection: Connection, reply: Reply, exchange: Exchange) -> None:
+    assert not isinstance(reply.body, bytes)  # noqa: S101 - the caller's branch
+    transport, declared = connection.transport, reply.headers.get(names.CONTENT_LENGTH)
+    is_chunked = declared is None and connection.head.minor == 1
+    # In HTTP/1.0 a body without a length ends with its connection
+    is_last = declared is None and not is_chunked
+    framing = [f"{names.TRANSFER_ENCODING}: chunked"] if is_chunked else []
+    # Waits for nothing: the event loop sends it with the first piece where that is here already
+    transport.write(_head(connection, reply, framing, is_last=is_last))
+    length = int(declared) if declared is not None else None
+    async for piece in reply.body:
+        exchange.bytes_out += len(piece)
+        if length is not None and exchange.bytes_out > length:
+            break
+        if is_chunked and piece:
+            transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
+        else:
+            transport.write(piece)
+        await connection.drained()
+    if length is not None and exchange.bytes_out != length:
+        raise UpstreamFailed("The server's answer is not as long as it said.", slug="bad_answer")
+    if is_chunked:
+        transport.write(b"0\r\n\r\n")
+
+
+def _head(connection: Connection, reply: Reply, framing: list[str], *, is_last: bool = False) -> bytes:
+    headers, status = reply.headers, reply.status
+    if status == HTTPStatus.NO_CONTENT:
+        headers.pop(names.CONTENT_LENGTH, None)
+    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} ", *map(": ".join, headers.items()), *framing]
+    if names.DATE not in headers:
+        lines.append(f"{names.DATE}: {_now()}")
+    if connection.begin_answer(is_last=is_last):
+        lines.append(f"{names.CONNECTION}: close")
+    elif not connection.head.minor:
+        lines.append(f"{names.CONNECTION}: keep-alive")
+    text = "\r\n".join([*lines, "", ""])
+    # Headers were checked where they came from; a line break that was not seen there must not make a header here
+    if not text.count("\n") == text.count("\r") == len(lines) + 1:
+        raise UpstreamFailed("The answer has malformed headers.", slug="bad_answer")
+    return text.encode("latin-1")
+
+
+def _now() -> str:
+    global _date
+    second = int(time.time())
+    if _date[0] != second:
+        _date = second, formatdate(second, usegmt=True)
+    return _date[1]
