@@ -25,7 +25,6 @@ from proxy.model import (
     Place,
     Route,
     Rule,
-    Scope,
     Server,
     StaticCredential,
     Target,
@@ -33,14 +32,14 @@ from proxy.model import (
     WebCredential,
 )
 from proxy.pipeline import Pipeline
-from proxy.ports import TokenProvider
-from proxy.runtime import Current, build
-from proxy.state.allowance import Allowance
+from proxy.ports import Allowance, TokenProvider, Tokens
+from proxy.runtime import Current, build, routes
+from proxy.state.allowance import MemoryAllowance
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
 from proxy.traffic import Audience, Exchange, Token
-from proxy.upstream.client import UpstreamClient
 from proxy.upstream.fetch import Fetch
+from proxy.upstream.transport import UpstreamTransport
 from proxy.web.admin import admin_app
 from proxy.web.app import Listener
 from proxy.web.client import is_trusted
@@ -48,27 +47,40 @@ from proxy.web.connection import Handler
 from proxy.web.front import Front
 from proxy.web.handler import Door
 
+# Why this process should get no requests; the Prometheus text; what the status page shows
+Pages = tuple[Callable[[], str | None], Callable[[], Awaitable[bytes]], Callable[[], Awaitable[dict[str, object]]]]
+
 
 class Service:
     """One process's proxy: started, reconfigured and stopped as a whole."""
 
-    def __init__(self, configuration: Configuration, wrap: Callable[[Handler], Handler] = lambda door: door) -> None:
-        """`wrap` may put pages of its own in front of the proxy, as the demo does."""
+    def __init__(
+        self,
+        configuration: Configuration,
+        wrap: Callable[[Handler], Handler] = lambda door: door,
+        *,
+        tokens: Tokens | None = None,
+        allowance: Allowance | None = None,
+        shares_port: bool = False,
+        serves: bool = True,
+    ) -> None:
+        """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens and
+        the allowance that it shares; a supervisor serves nothing but them and the admin pages."""
         self.metrics = Metrics()
         self.current = Current(build(configuration, generation=1))
-        self.transport = UpstreamClient(self._own_ports)
+        self.transport = UpstreamTransport(self._own_ports)
         self.web_tier = WebTier(self.transport, time.monotonic, observe=self._login_event)
         self.fetcher = Fetch(self.web_tier)
         self.discovery = Discovery(self.fetcher, time.monotonic)
-        self.tokens = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
-        self.allowance = Allowance()
+        self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
+        self.allowance = allowance or MemoryAllowance()
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
         self._access_log = AccessLog()
         self._prober = Probe(self.fetcher)
         self._started_at = time.monotonic()
         self.pipeline = Pipeline(
-            self.current, self.web_tier, self.tokens, self.discovery, self.allowance, time.monotonic
+            self.current, self.web_tier, tokens or self.store, self.discovery, self.allowance, time.monotonic
         )
         door = Door(self.current, self.pipeline, self._record, time.monotonic, lambda: self.draining)
         front = Front(
@@ -77,19 +89,20 @@ class Service:
             self.metrics.malformed,
             lambda address: is_trusted(address, self.current.runtime.configuration.trusted_proxies),
         )
-        self.public = Listener(front, configuration.listen, configuration.tls)
+        self.public = Listener(front, configuration.listen, configuration.tls, shares_port=shares_port)
+        self._serves = serves
+        self.pages: Pages = (self._not_ready, self._metrics, self._status)  # a supervisor's are of all its workers
         self.admin: Listener | None = None
         self._admin_runner: web.AppRunner | None = None
         self._adopt(configuration, 1)
 
     async def start(self) -> None:
         """Raises ConfigurationError where an address cannot be used."""
-        await self.public.start()
+        if self._serves:
+            await self.public.start()
         admin_listen = self.current.runtime.configuration.admin_listen
         if admin_listen is not None:
-            self._admin_runner = web.AppRunner(
-                admin_app(ready=self._not_ready, metrics=self.metrics, status=self.status), access_log=None
-            )
+            self._admin_runner = web.AppRunner(admin_app(*self.pages), access_log=None)
             await self._admin_runner.setup()
             assert self._admin_runner.server is not None  # noqa: S101 - `setup` made it
             self.admin = Listener(self._admin_runner.server, admin_listen)
@@ -114,7 +127,7 @@ class Service:
             self.admin.stop_accepting()
         if self._admin_runner is not None:
             await self._admin_runner.cleanup()
-        await self.tokens.close()
+        await self.store.close()
         await self.transport.close()
         state_change("stopped")
 
@@ -125,14 +138,20 @@ class Service:
             "generation": runtime.generation,
             "uptimeSeconds": round(time.monotonic() - self._started_at),
             "rules": self.metrics.by_rule(),
-            "credentials": self.tokens.snapshot() + self.web_tier.snapshot(),
+            "credentials": self.store.snapshot() + self.web_tier.snapshot(),
             "totals": self.metrics.totals(),
             "rejectedConfiguration": self.rejected(),
             "warnings": list(runtime.configuration.warnings),
         }
 
+    async def _metrics(self) -> bytes:
+        return self.metrics.render()
+
+    async def _status(self) -> dict[str, object]:
+        return self.status()
+
     def _adopt(self, configuration: Configuration, generation: int) -> None:
-        self.tokens.replace_providers(
+        self.store.replace_providers(
             {
                 credential.name: self._provider(configuration, credential)
                 for credential in configuration.credentials
@@ -209,20 +228,11 @@ def route_to(target: Target, rules: Iterable[Rule], credential: TokenCredential)
 
 
 def _is_at(rule: Rule, target: Target) -> bool:
-    return Scope(rule.scheme, rule.host, rule.wildcard, rule.port).covers(target.origin)
+    return rule.scope.covers(target.origin)
 
 
 def _is_under(target: Target, server: Server) -> bool:
     return target.origin == server.origin and f"{target.path}/".lower().startswith(f"{server.context}/".lower())
-
-
-def routes(configuration: Configuration) -> set[Route]:
-    """Every route that a configuration uses."""
-    found = {rule.route for rule in configuration.rules} | {configuration.unlisted_route}
-    for credential in configuration.credentials:
-        if not isinstance(credential, StaticCredential | WebCredential):
-            found.add(credential.service_route)
-    return found
 
 
 async def run(service: Service, until: Awaitable[object]) -> None:

@@ -23,9 +23,14 @@ from proxy.explain import explain as explain_target
 from proxy.model import Configuration
 from proxy.runtime import build
 from proxy.settings.jsonschema import schema_document
+from proxy.settings.legacy import convert
+from proxy.settings.legacy.write import Keeping
 from proxy.settings.load import load
 from proxy.settings.reload import Reloader
+from proxy.simulator.options import PROFILES
 from proxy.telemetry.log import configure as configure_log
+from proxy.workers.supervisor import Supervisor
+from proxy.workers.worker import work
 
 _CONFIG = click.option(
     "--config",
@@ -68,11 +73,15 @@ def check(config: Path, live: bool, as_json: bool) -> None:
     With --live every rule is tried on its server, as a page that the file lets in would: what was discovered, the
     token's life, how it travels, what a sample request answered, and what to do where that failed.
     """
-    configuration = _loaded(config)
+    if as_json and not live:
+        raise click.UsageError("--json tells what --live finds: write both.")
+    configuration = _loaded(config, as_json=as_json)
     for warning in configuration.warnings:
         (_ERR if as_json else _OUT).print(f"[yellow]warning[/] {_plain(warning)}")
-    if live or as_json:
+    if live:
         sys.exit(_run(_check_live(configuration, as_json=as_json)))
+    if untouched := sorted({rule.host for rule in configuration.rules if rule.host.endswith("example.com")}):
+        _OUT.print(f"[yellow]warning[/] {config}: {', '.join(untouched)} is nobody's; write your own server")
     rules, credentials = len(configuration.rules), len(configuration.credentials)
     _OUT.print(f"[green]good[/] {config}: {rules} rules, {credentials} credentials")
 
@@ -89,8 +98,38 @@ def explain(config: Path, url: str, method: str, referer: str) -> None:
     """
     verdict = explain_target(build(_loaded(config), generation=1), url, method=method.upper(), referer=referer)
     for name, value in verdict.lines:
-        _OUT.print(f"[bold]{name:<11}[/] {_plain(value)}")
+        _OUT.print(f"[bold]{name:<12}[/] {_plain(value)}")
     sys.exit(0 if verdict.is_allowed else _FINDINGS)
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write here, not on the terminal."
+)
+@click.option("--from", "told", type=click.Choice(["dotnet", "java", "php"]), help="Whose file SOURCE is.")
+@click.option("--access", type=click.Choice(["read", "execute", "edit", "all"]), default="edit", show_default=True)
+@click.option("--secrets", "keeping", type=click.Choice(["env", "file", "inline"]), default="env", show_default=True)
+@click.option("--strict", is_flag=True, help="End with status 1 if anything will be done differently.")
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+def migrate(
+    source: Path, output: Path | None, told: str | None, access: str, keeping: Keeping, strict: bool, force: bool
+) -> None:
+    """Make a proxy.yaml of SOURCE, the proxy.config of Esri's resource-proxy (.NET, Java or PHP).
+
+    Every change of meaning is numbered, on the terminal and in the file. Secrets go to a .env file beside OUTPUT
+    (--secrets env), to files of their own (file), or stay in place (inline).
+    """
+    try:
+        done = convert.migrate(source, told=told, access=access, keeping=keeping, output=output, force=force)
+    except ConfigurationError as error:
+        _complain(error)
+        sys.exit(_UNUSABLE)
+    if output is None:
+        click.echo(done.text, nl=False)
+    for line in done.report:
+        _ERR.print(_plain(line))
+    sys.exit(_FINDINGS if done.is_bad or (strict and done.has_changes) else 0)
 
 
 @main.command()
@@ -108,13 +147,26 @@ def demo(host: str, port: int) -> None:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on.")
 @click.option("--port", default=6080, show_default=True, help="The port; 0 takes a free one.")
-@click.option("--profile", default="ags-10.8", show_default=True, help="Which ArcGIS release it behaves as.")
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="ags-10.8",
+    show_default=True,
+    help="What it behaves as.",
+)
 def simulate(host: str, port: int, profile: str) -> None:
     """The simulated ArcGIS Server alone, with token security, to try a configuration on."""
     _needs_pillow()
     from proxy.demo import run_simulator
 
     sys.exit(_run(run_simulator(host, port, profile, announce=lambda line: _OUT.print(line))))
+
+
+@main.command(hidden=True)
+@click.argument("descriptor", type=int)
+def worker(descriptor: int) -> None:
+    """One of several processes; `serve` starts it, with the socket that they speak over."""
+    sys.exit(_run(work(descriptor)))
 
 
 @main.command()
@@ -140,7 +192,7 @@ def _print_table(lines: list[live_check.Line]) -> None:
     out = _OUT if _OUT.is_terminal else Console(width=_PIPED_WIDTH, highlight=False)
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
     for title, least in (
-        ("", 4),
+        ("", 6),
         ("rule", 24),
         ("credential", 6),
         ("who the proxy is", 10),
@@ -150,24 +202,26 @@ def _print_table(lines: list[live_check.Line]) -> None:
         table.add_column(title, overflow="fold", min_width=least)
     notes: list[str] = []
     for line in lines:
-        answer = line.answer
-        if not line.good:
-            notes.append(f"{line.rule}: {line.answer} {line.advice}".rstrip())
+        answer, mark = line.answer, "[green]good[/]"
+        if line.advice or not line.good:
+            said = line.answer if line.answer.endswith((".", "!", "?")) else f"{line.answer}."
+            notes.append(f"{line.rule}: {said} {line.advice}".rstrip())
             answer = f"see {len(notes)}"
+            mark = "[yellow]unsure[/]" if line.good else "[red]bad[/]"
         name = "in place" if line.credential == line.rule else line.credential or "none"
-        mark = "[green]good[/]" if line.good else "[red]bad[/]"
         table.add_row(mark, *map(_plain, (line.rule, name, line.discovered, line.token, answer)))
     out.print(table)
     for number, note in enumerate(notes, 1):
-        _OUT.print(f"[red]{number}.[/] {_plain(note)}")
+        _OUT.print(f"[bold]{number}.[/] {_plain(note)}")
 
 
 async def _serve(path: Path, configuration: Configuration) -> int:
     log = configure_log(configuration.log_level, configuration.log_format)
-    service = Service(configuration)
+    service = Service(configuration) if configuration.workers == 1 else Supervisor(configuration)
     reloader = Reloader(path, lambda: load(path, os.environ), service.apply)
-    service.rejected = lambda: reloader.rejected
-    reloader.on_rejected = service.metrics.config_rejected
+    shown = service.service if isinstance(service, Supervisor) else service
+    shown.rejected = lambda: reloader.rejected
+    reloader.on_rejected = shown.metrics.config_rejected
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     _on_signals(loop, stop)
@@ -175,7 +229,7 @@ async def _serve(path: Path, configuration: Configuration) -> int:
         loop.add_signal_handler(signal.SIGHUP, reloader.trigger)
     try:
         await service.start()
-        for line in _greeting(configuration, service):
+        for line in _greeting(configuration, shown):
             _ERR.print(line)
         await reloader.start(configuration)
         await stop.wait()
@@ -243,10 +297,12 @@ def _finished(runner: asyncio.Runner, main_coroutine: Coroutine[Any, Any, int]) 
             return 130
 
 
-def _loaded(path: Path) -> Configuration:
+def _loaded(path: Path, *, as_json: bool = False) -> Configuration:
     try:
         return load(path, os.environ)
     except ConfigurationError as error:
+        if as_json:
+            click.echo(json.dumps({"good": False, "complaints": error.complaints}, indent=2))
         _complain(error)
         sys.exit(_UNUSABLE if not path.is_file() else _FINDINGS)
 
@@ -266,5 +322,5 @@ def _needs_pillow() -> None:
     try:
         import PIL  # noqa: F401 - only whether it is there
     except ImportError:
-        _ERR.print("The simulator draws its maps with Pillow: pip install 'arcgis-resource-proxy\\[demo]'")
+        _ERR.print("The simulator draws its maps with Pillow: pip install -e '.\\[demo]'")
         sys.exit(_UNUSABLE)

@@ -62,6 +62,7 @@ def configuration(site_port: int, host: str, port: int) -> Configuration:
         public_url=None,
         trusted_proxies=(),
         tls=None,
+        workers=1,
         limits=Limits(drain=1.0),
         admin_listen=None,
         must_match=True,
@@ -158,13 +159,7 @@ async def run_demo(host: str, port: int, announce: Callable[[str], None]) -> int
 
 async def run_simulator(host: str, port: int, profile: str, announce: Callable[[str], None]) -> int:
     """Serves the simulator alone until it is interrupted."""
-    try:
-        options = of_profile(profile)
-    except KeyError as error:
-        announce(f"[red]error[/] {error.args[0]}")
-        return 2
-    stopped = _interrupted()
-    return await run(options, host, port, announce, stopped)
+    return await run(of_profile(profile), host, port, announce, _interrupted())
 
 
 def _interrupted() -> asyncio.Event:

@@ -1,6 +1,5 @@
 """Why a URL works or does not: the path's own decisions, in words. Sends nothing, shows no secret."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from proxy import names
@@ -19,7 +18,7 @@ from proxy.model import (
     Target,
     WebCredential,
 )
-from proxy.plan import decide
+from proxy.plan import check_operation, decide
 from proxy.runtime import Runtime
 from proxy.traffic import Exchange, Incoming
 
@@ -37,20 +36,19 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str) -> Verdict
     raw = without_proxy(url, runtime.configuration.paths)
     lines: list[tuple[str, str]] = []
     headers: Headers = {names.REFERER: referer} if referer else {}
-    incoming = Incoming(method, "", raw, headers, "", None, has_body=False, read_body=_nothing)
+    incoming = Incoming(method, "", raw, headers, "", None)
     try:
         target = parse_request_target(raw)
         lines.append(("target", f"{target.origin}{target.path}"))
         found = runtime.table.lookup(target)
         lines.append(("rule", found.name if found else "none"))
         plan = decide(runtime, incoming, Exchange("", method, 0.0))
-        operation = operations.operation(
-            method, plan.target, parameters=operations.read_parameters(plan.query, b""), soap_element=None
-        )
+        given = operations.read_parameters(plan.query)
+        operation = operations.operation(method, plan.target, parameters=given, soap_element=None)
         lines.append(("operation", f"{operation.name} ({operation.access.name.lower()})"))
-        reason = operations.refuse_reason(plan.rule, operation)
-        if reason is not None:
-            return Verdict((*lines, ("refused", reason)), is_allowed=False)
+        check_operation(plan.rule, operation, given)
+        if plan.rule.redirect is not None:
+            lines.append(("sent to", f"{plan.target.origin}{plan.target.path}"))
         lines += _sent(runtime, plan.rule, plan.target)
     except ProxyError as error:
         return Verdict((*lines, ("refused", " ".join((error.message, *error.details)))), is_allowed=False)
@@ -66,11 +64,11 @@ def without_proxy(url: str, paths: tuple[str, ...]) -> str:
 
 
 def _sent(runtime: Runtime, rule: Rule, target: Target) -> list[tuple[str, str]]:
-    lines = [("referer", rule.referer or "none")]
+    lines = [("referer sent", rule.referer or "none")]
     if rule.drop_parameters:
         lines.append(("taken out", ", ".join(sorted(rule.drop_parameters))))
     if rule.set_parameters:
-        lines.append(("set", rule.set_parameters))
+        lines.append(("set", ", ".join(name for name, _ in rule.set_parameters)))
     if rule.credential is None:
         return [("credential", "none: the request passes as it is"), *lines]
     credential = runtime.credentials[rule.credential]
@@ -106,10 +104,3 @@ def presented(credential: Credential, rule: Rule) -> str:
     if rule.route.certificate is not None:
         kinds.append(f"certificate {rule.route.certificate.certificate}")
     return " and ".join(kinds)
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    """The body of a request that is only talked about."""
-    nothing: tuple[bytes, ...] = ()
-    for piece in nothing:
-        yield piece

@@ -2,32 +2,42 @@
 
 import asyncio
 import json
-import math
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from proxy import names
+from proxy import names, samples
 from proxy.assemble import Service
 from proxy.core.match import RuleTable
+from proxy.core.redirect import sent
 from proxy.core.servers import server_for_rule, server_of
-from proxy.core.target import parse_url
-from proxy.errors import ProxyError
+from proxy.errors import NotAllowed, ProxyError
 from proxy.explain import presented
-from proxy.model import DEFAULT_PORTS, AdmitPolicy, Configuration, Credential, Origin, Rule, Target, WebCredential
+from proxy.model import (
+    AppCredential,
+    ArcGISCredential,
+    Configuration,
+    ExchangeCredential,
+    Rule,
+    Target,
+    WebCredential,
+)
+from proxy.samples import Seen
 from proxy.traffic import Audience, Exchange, Incoming, Reply
 
 _AT_ONCE: Final = 4
 _PATIENCE: Final = 60.0  # seconds for one rule
-_MOST_FOLDERS: Final = 3
 _MOST_READ: Final = 1024 * 1024  # bytes
-_SECURED: Final = frozenset((names.CODE_TOKEN_INVALID, names.CODE_TOKEN_REQUIRED))
+_NO_SERVICE: Final = (400, 404, 405)
+# Whoever got a token has shown who he is; what is merely sent along may never have been looked at
+_GIVEN: Final = (ArcGISCredential, AppCredential, ExchangeCredential)
 
 
 @dataclass(slots=True)
 class Line:
-    """What was found out about one rule. `advice` says what to do; empty where there is nothing to do."""
+    """What was found out about one rule. `advice` says what to do; empty where there is nothing to do. A rule that is
+    good and has an advice works, as far as could be seen."""
 
     rule: str
     credential: str = ""
@@ -59,7 +69,7 @@ async def look(configuration: Configuration, on_line: Callable[[Line], None] = l
     try:
         return await asyncio.gather(*map(one, configuration.rules))
     finally:
-        await service.tokens.close()
+        await service.store.close()
         await service.transport.close()
 
 
@@ -77,142 +87,131 @@ class _Trial:
         self._policy = rule.admit or runtime.configuration.admit
         self._credential = runtime.credentials[rule.credential] if rule.credential else None
         self._table: RuleTable = runtime.table
+        self._was_needed = False
 
     async def run(self) -> None:
         if self._rule.wildcard:
             self._line.answer = "not tried: a wildcard has no address of its own (see `explain`)"
             return
-        target = _sample(self._rule)
+        own = samples.own_url(self._rule)
+        audience = None
         if self._credential is not None:
-            await self._sign_in(self._credential, target)
-        await self._ask(target)
+            self._line.discovered = presented(self._credential, self._rule)
+            if isinstance(self._credential, WebCredential):
+                self._line.token = "none needed"
+            else:
+                server = server_for_rule(self._rule, sent(self._rule, own))
+                audience = Audience(self._credential.name, server, self._rule.referer)
+                await self._sign_in(audience)
+        await self._ask(own)
+        if audience is not None:
+            place = self._service.store.place(audience, self._rule.place, is_form=False)
+            # How the server takes the token is known once it has asked for it
+            self._line.token += f", sent in the {place.value}" if self._was_needed else ", which no answer needed"
 
-    async def _sign_in(self, credential: Credential, target: Target) -> None:
-        line, rule = self._line, self._rule
-        line.discovered = presented(credential, rule)
-        if isinstance(credential, WebCredential):
-            line.token = "none needed"
-            return
-        server = server_for_rule(rule, target)
-        audience = Audience(credential.name, server, rule.referer)
-        token = await self._service.tokens.get(audience)
-        info = await self._service.discovery.info(server, rule.route)
+    async def _sign_in(self, audience: Audience) -> None:
+        line, server = self._line, audience.server
+        token = await self._service.store.get(audience)
+        info = await self._service.discovery.info(server, self._rule.route)
         version = f"ArcGIS {info.full_version or info.current_version}" if info.current_version else "no rest/info"
         source = f"portal {info.owning_system}" if info.owning_system else info.token_services and "tokens of its own"
         line.discovered = ", ".join(filter(None, [line.discovered, version, source or None]))
-        place = self._service.tokens.place(audience, rule.place, is_form=False)
-        life = token.expires_at - time.monotonic()
-        line.token = f"{_in_words(life)}, sent in the {place.value}"
+        line.token = samples.life(token.expires_at - time.monotonic())
 
-    async def _ask(self, target: Target) -> None:
-        document = await self._get(target)
-        catalog = self._line.answer
-        end = target.path.lower().find("/rest/services")
-        if end < 0 or not self._rule.match_all:
-            return
-        root = target.path[: end + len("/rest/services")]
-        folders = [name for name in _list(document, "folders") if isinstance(name, str)]
-        for folder in ["", *folders[:_MOST_FOLDERS]]:
-            if folder:
-                inside = Target(target.origin, f"{root}/{folder}", "f=json")
-                if self._table.lookup(inside) is not self._rule:
-                    continue
-                document = await self._get(inside)
-            service = _first_service(document)
-            below = Target(target.origin, f"{root}/{service}", "f=json")
-            if service is not None and self._table.lookup(below) is self._rule:
-                await self._get(below)
-                self._line.answer = f"{catalog}; {service}: {self._line.answer}"
+    async def _ask(self, own: Target) -> None:
+        seen = await self._tried(own)
+        is_service = server_of(own) is not None
+        if not seen.is_catalog and (not seen.good or not is_service):
+            for target in samples.others(self._rule, own):
+                other = await self._tried(target)
+                if other.good and (other.document or not seen.good):
+                    seen = other
+                    break
+        if not is_service and not seen.good and seen.code in _NO_SERVICE:
+            # A proxy of other things than ArcGIS has no page at its root: it answered, and took the credential
+            seen = replace(seen, good=True, words=f"reached: {seen.words}", advice="")
+        if not seen.is_catalog:
+            await self._tell(seen, needed=await self._is_needed(seen))
+        else:
+            await self._ask_below(seen)
+
+    async def _ask_below(self, catalog: Seen) -> None:
+        """A service of the catalog; the first one that not everybody may see, because only that proves something."""
+        best: Seen | None = None
+        async for seen in self._services(catalog):
+            if best is None or (seen.good and not best.good):
+                best = seen
+            if seen.good and await self._is_needed(seen):
+                await self._tell(seen, needed=True)
                 return
-        if self._line.good:
-            self._line.answer = catalog
+        if best is None:
+            await self._tell(catalog, needed=await self._is_needed(catalog))
+        else:
+            await self._tell(best, needed=not best.good)
 
-    async def _get(self, target: Target) -> dict[str, object]:
-        """The answer to a page that the rule lets in; the line tells what it was."""
+    async def _services(self, catalog: Seen) -> AsyncIterator[Seen]:
+        for folder in [catalog.target, *filter(self._is_mine, samples.folders(catalog))]:
+            listed = catalog if folder is catalog.target else await self._tried(folder)
+            for target in filter(self._is_mine, samples.services(listed)):
+                seen = await self._tried(target)
+                yield replace(seen, words=f"{catalog.words}; {samples.name_of(target)}: {seen.words}")
+
+    def _is_mine(self, target: Target) -> bool:
+        return self._table.lookup(target) is self._rule
+
+    async def _tried(self, target: Target) -> Seen:
+        """An answer, or why the rule or the server does not allow it: another URL may do better."""
+        try:
+            return await self._get(target)
+        except NotAllowed as error:
+            return Seen(
+                target, error.message, good=False, code=error.status, advice=" ".join(error.details), document={}
+            )
+
+    async def _is_needed(self, seen: Seen) -> bool:
+        """Whether nobody gets this answer without the credential, which shows that it is good."""
+        if not seen.good or self._credential is None:
+            return True
+        nobody = replace(self._rule.route, identity=None, certificate=None)
+        try:
+            answer = await self._service.fetcher.fetch(
+                "GET", sent(self._rule, seen.target), route=nobody, timeout=_PATIENCE
+            )
+        except ProxyError:
+            return True
+        kind = answer.headers.get(names.CONTENT_TYPE, "")
+        alike = samples.read(seen.target, answer.status, kind, answer.body, has_credential=False)
+        return not (alike.good and answer.status < 300 and bool(alike.document) == bool(seen.document))
+
+    async def _tell(self, seen: Seen, *, needed: bool) -> None:
+        line, rule = self._line, self._rule
+        self._was_needed = needed
+        line.good, line.answer, line.advice = seen.good, seen.words, seen.advice
+        if needed or isinstance(self._credential, _GIVEN):
+            return
+        line.advice = "Everybody gets this answer: it does not show that the credential is good."
+        if rule.route.identity is not None and rule.route.identity.login is not None:
+            info = await self._service.discovery.info(server_for_rule(rule, sent(rule, seen.target)), rule.route)
+            if info.token_services or info.owning_system:
+                line.good = False
+                line.advice = (
+                    "The web server asks for no login, ArcGIS itself for a token: use type arcgis or portalUrl."
+                )
+
+    async def _get(self, target: Target) -> Seen:
+        """The answer to a page that the rule lets in."""
         headers = {names.ACCEPT: "*/*", names.USER_AGENT: names.PRODUCT}
-        if referer := _page(self._policy):
+        if referer := samples.page(self._policy):
             headers[names.REFERER] = referer
-        incoming = Incoming("GET", "/", target.url, headers, "check", None, has_body=False, read_body=_nothing)
+        incoming = Incoming("GET", "/", target.url, headers, "check", None)
         exchange = Exchange("check", "GET", time.monotonic())
         reply = await self._service.pipeline.handle(incoming, exchange)
         try:
             body = await _read(reply)
         finally:
             reply.close()
-        return self._tell(reply, body)
-
-    def _tell(self, reply: Reply, body: bytes) -> dict[str, object]:
-        line = self._line
-        try:
-            document = json.loads(body)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            line.answer = f"HTTP {reply.status}, {reply.headers.get(names.CONTENT_TYPE, 'no type')}, {len(body)} bytes"
-            line.good = reply.status < 400
-            return {}
-        error = document.get("error")
-        if isinstance(error, dict):
-            line.good, line.answer = False, f"{error.get('code')}: {error.get('message')}"
-            if self._credential is None and error.get("code") in _SECURED:
-                line.advice = "This service is secured: give the rule a credential."
-            return {}
-        line.answer = f"HTTP {reply.status}, {_describe(document)}"
-        line.good = reply.status < 400
-        return document
-
-
-def _sample(rule: Rule) -> Target:
-    """What is asked for: the rule's own URL, or the catalog below a site's."""
-    scheme = rule.scheme or "https"
-    origin = Origin(scheme, rule.host, rule.port or DEFAULT_PORTS[scheme])
-    target = Target(origin, rule.path or "/")
-    last = rule.path.rpartition("/")[2].lower()
-    if last in ("wmsserver", "wfsserver", "wcsserver"):
-        return Target(origin, rule.path, f"SERVICE={last[:3].upper()}&REQUEST=GetCapabilities")
-    if server_of(target) is None and rule.match_all and rule.credential is not None:
-        return Target(origin, f"{rule.path}/rest/services", "f=json")
-    return Target(origin, target.path, "f=json")
-
-
-def _page(policy: AdmitPolicy) -> str:
-    """A page that is let in, to ask as; "" where none is needed or there is none."""
-    for entry in policy.referers:
-        if entry.anyone:
-            return "https://maps.example.com/"
-        host = f"x.{entry.host}" if entry.wildcard else entry.host
-        port = f":{entry.port}" if entry.port else ""
-        return parse_url(f"{entry.scheme or 'https'}://{host}{port}{entry.path or '/'}").url
-    return ""
-
-
-def _first_service(document: dict[str, object]) -> str | None:
-    services = document.get("services")
-    first = services[0] if isinstance(services, list) and services else None
-    if not isinstance(first, dict):
-        return None
-    name, kind = first.get("name"), first.get("type")
-    return f"{name}/{kind}" if isinstance(name, str) and isinstance(kind, str) else None
-
-
-def _describe(document: dict[str, object]) -> str:
-    counts = [
-        f"{len(value)} {key}" for key in ("services", "folders", "layers", "tables") if (value := _list(document, key))
-    ]
-    title = document.get("mapName") or document.get("name") or document.get("title")
-    said = [title] if isinstance(title, str) and title else []
-    return ", ".join([*said, *counts]) or f"JSON with {len(document)} keys"
-
-
-def _list(document: dict[str, object], key: str) -> list[object]:
-    value = document.get(key)
-    return value if isinstance(value, list) else []
-
-
-def _in_words(seconds: float) -> str:
-    if math.isinf(seconds):
-        return "used as it is, until it is revoked"
-    return f"{round(seconds / 60)} min left" if seconds >= 90 else f"{round(seconds)} s left"
+        kind = reply.headers.get(names.CONTENT_TYPE, "")
+        return samples.read(target, reply.status, kind, body, has_credential=self._credential is not None)
 
 
 async def _read(reply: Reply) -> bytes:
@@ -224,9 +223,3 @@ async def _read(reply: Reply) -> bytes:
         if len(whole) > _MOST_READ:
             break
     return bytes(whole)
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    nothing: tuple[bytes, ...] = ()
-    for piece in nothing:
-        yield piece

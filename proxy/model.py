@@ -162,12 +162,26 @@ class Scope:
 
 
 class Scheme(enum.Enum):
-    """How a web server asks for a login (RFC 9110 §11; the names of the IANA registry)."""
+    """How a web server asks for a login (RFC 9110 §11; the names of the IANA registry): the strongest first, which is
+    the one to advise where there is a choice."""
 
-    BASIC = "Basic"
-    DIGEST = "Digest"
-    NTLM = "NTLM"
     NEGOTIATE = "Negotiate"
+    NTLM = "NTLM"
+    DIGEST = "Digest"
+    BASIC = "Basic"
+
+    @classmethod
+    def named(cls, name: str) -> "Scheme | None":
+        """The scheme of this name, in any letter case."""
+        return _SCHEMES.get(name.lower())
+
+    @property
+    def is_windows(self) -> bool:
+        """Whether the account is one of a Windows domain: one and the same at all its servers."""
+        return self in (Scheme.NEGOTIATE, Scheme.NTLM)
+
+
+_SCHEMES = {scheme.value.lower(): scheme for scheme in Scheme}
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +347,16 @@ class AdmitPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirect:
+    """`hostRedirect`: the upstream in place of a rule's own URL. `path` is put before the target's, which is less the
+    rule's own where `strips`."""
+
+    origin: Origin
+    path: str  # no trailing slash
+    strips: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One `serverUrls` entry as the path uses it."""
 
@@ -355,9 +379,18 @@ class Rule:
     allow_data_layers: bool = False
     allow_html: bool = False
     drop_parameters: frozenset[str] = frozenset()  # lower-case; out of every request
-    set_parameters: str = ""  # encoded pairs, into every request
+    set_parameters: tuple[tuple[str, Secret], ...] = ()  # into every request
     admit: AdmitPolicy | None = None  # None: the general one
     rate: Rate | None = None
+    redirect: Redirect | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """Where its requests go."""
+        to = self.redirect
+        if to is not None:
+            return Scope(to.origin.scheme, to.origin.host, port=to.origin.port)
+        return Scope(self.scheme, self.host, self.wildcard, self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +424,7 @@ class Configuration:
     public_url: Origin | None
     trusted_proxies: tuple[Network, ...]
     tls: tuple[str, str] | None  # paths of certificate and key
+    workers: int  # processes
     limits: Limits
     admin_listen: Listen | None
     must_match: bool

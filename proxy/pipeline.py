@@ -7,15 +7,15 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 from dataclasses import dataclass
 
 from proxy import names, refusals
-from proxy.core import hygiene, inject, operations, parameters, rewrite
+from proxy.core import hygiene, inject, operations, parameters, redirect, rewrite
 from proxy.core.classify import Finding, Verdict
+from proxy.core.content import is_form as is_form_type
 from proxy.errors import NotAllowed, UpstreamFailed
 from proxy.model import Access, Place, Rule
 from proxy.plan import Plan, check_operation, decide
-from proxy.ports import Clock, ServerInfoSource, Tokens, Upstream
+from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
 from proxy.server_info import answer_info
-from proxy.state.allowance import Allowance
 from proxy.traffic import Audience, Body, Exchange, Incoming, Outgoing, Reply, Token
 from proxy.upstream import body as bodies
 from proxy.upstream.conceal import conceal, secrets_of
@@ -38,7 +38,8 @@ class Pipeline:
         runtime = self.current.runtime
         exchange.generation = runtime.generation
         plan = decide(runtime, incoming, exchange)
-        self.allowance.take(plan.rule, incoming.client)
+        if plan.rule.rate is not None:
+            await self.allowance.take(plan.rule, incoming.client)
         if plan.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
         body = await bodies.take(incoming, limit=runtime.configuration.limits.body)
@@ -49,13 +50,13 @@ class Pipeline:
         else:
             reply = await self._send(outgoing, exchange)
             if plan.credential is not None:
-                finding = await examine(reply, wanted, plan.target.path)
+                finding = await examine(reply, wanted, plan.target.path, secrets_of(plan.rule, None))
                 if (denied := refusals.of_web_credential(finding, reply, plan.credential)) is not None:
                     reply.close()
                     raise denied
         try:
-            if plan.credential is not None:
-                await conceal(reply, secrets_of(plan.rule.route.identity, token), exchange)
+            if secrets := secrets_of(plan.rule, token):
+                await conceal(reply, secrets, exchange)
             return _finished(runtime, plan, incoming, reply)
         except BaseException:
             reply.close()
@@ -75,7 +76,7 @@ class Pipeline:
         the one that was taken."""
         rule, credential = plan.rule, plan.credential
         assert credential is not None  # noqa: S101 - whoever has an audience has a credential
-        is_form = bool(outgoing.body.whole) and bodies.is_form(outgoing.headers.get(names.CONTENT_TYPE, ""))
+        is_form = bool(outgoing.body.whole) and is_form_type(outgoing.headers.get(names.CONTENT_TYPE, ""))
         renewed: Token | None = None
         while True:
             token = await self.tokens.get(audience)
@@ -83,7 +84,7 @@ class Pipeline:
                 raise refusals.rejected(token)  # the store holds off: there is no other token to try
             place = self.tokens.place(audience, rule.place, is_form=is_form)
             reply = await self._send(inject.authorize(outgoing, token, place, credential.token_param), exchange)
-            finding = await examine(reply, wanted, plan.target.path)
+            finding = await examine(reply, wanted, plan.target.path, secrets_of(rule, token))
             if finding.verdict is Verdict.PASS:
                 self.tokens.accepted(token)
                 return reply, token
@@ -134,17 +135,22 @@ def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) ->
         dropped |= inject.credential_names(plan.credential.token_param)
     if dropped:
         target = parameters.without(target, dropped, plan.query)
-        body = bodies.without(body, content_type, dropped)
-    if rule.set_parameters:
-        target, body = parameters.added(target, body, content_type, rule.set_parameters)
-    whole = body.whole or b""
+    body, fields = bodies.judged(body, content_type, dropped=dropped, read=operations.JUDGED)
+    element = operations.soap_element(body.whole) if body.whole else None
     query = plan.query if target is plan.target else parameters.split(target.query)
-    given = operations.read_parameters(query, whole if whole and bodies.is_form(content_type) else b"")
-    element = operations.soap_element(whole) if whole else None
+    if rule.set_parameters:
+        forced = parameters.forced(rule.set_parameters)
+        target, body = parameters.added(target, body, content_type, parameters.encoded(forced))
+        fields += forced
+    given = operations.read_parameters(query, fields)
     operation = operations.operation(incoming.method, target, parameters=given, soap_element=element)
     exchange.operation = operation.name
     wanted = check_operation(rule, operation, given)
+    is_edit = operation.access >= Access.EDIT
+    bodies.check_stream(body, content_type, is_edit=is_edit, is_filtered=bool(rule.drop_parameters))
     headers = hygiene.to_upstream(incoming.headers, referer=rule.referer, request_id=exchange.request_id)
+    if body.whole != b"":
+        headers.setdefault(names.CONTENT_TYPE, names.BYTES_TYPE)  # or the server guesses, which is not what was judged
     outgoing = Outgoing(incoming.method, target, headers, body, rule.route)
     return outgoing, wanted, operation.access is Access.READ
 
@@ -165,6 +171,7 @@ def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) ->
     headers = hygiene.to_client(reply.headers, private=plan.credential is not None)
     if 300 <= reply.status < 400 and reply.status != 304:
         target = rewrite.resolve(location, plan.target) if location else None
+        target = target and redirect.shown(plan.rule, target, plan.asked)
         if target is None or (runtime.table.lookup(target) or runtime.unlisted) is None:
             refusal = UpstreamFailed("The server redirects to a URL that is not in the configuration.", slug="redirect")
         else:

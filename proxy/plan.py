@@ -6,10 +6,11 @@ from typing import Final
 from proxy import names
 from proxy.core import admit, browsers, operations
 from proxy.core.parameters import Query, split
+from proxy.core.redirect import sent
 from proxy.core.servers import server_for_rule
 from proxy.core.target import clean_query, has_plain_base, parse_request_target
 from proxy.errors import BadRequest, MethodNotAllowed, NotAllowed
-from proxy.model import Access, AdmitPolicy, Credential, Rule, Target, WebCredential
+from proxy.model import Access, AdmitPolicy, Credential, Origin, Rule, Target, WebCredential
 from proxy.runtime import Destination, Runtime
 from proxy.server_info import info_rule
 from proxy.traffic import Audience, Exchange, Incoming
@@ -24,7 +25,8 @@ EDITING = (*READING, "PUT", "PATCH", "DELETE")
 class Plan:
     """What was decided about a request before its body was read."""
 
-    target: Target
+    target: Target  # what is asked of the upstream
+    asked: Origin  # what the client named
     query: Query  # the target's
     rule: Rule
     credential: Credential | None
@@ -44,6 +46,7 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
     else:
         target = parse_request_target(raw)
         place = _destination(runtime, target)
+        target = Target(place.origin, place.path, target.query)
         if mark and len(base) <= _LONGEST_KEPT and has_plain_base(raw):
             if len(runtime.destinations) >= _MOST_KEPT:
                 runtime.destinations.clear()
@@ -58,19 +61,20 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
         browsers.check(incoming.headers, rule, place.policy)
     if incoming.method not in methods(rule):
         raise MethodNotAllowed(f"{incoming.method} is not allowed here.", "access: edit on the rule allows edits.")
-    return Plan(target, parts, rule, place.credential, place.audience, place.is_info)
+    return Plan(target, place.asked, parts, rule, place.credential, place.audience, place.is_info)
 
 
 def _destination(runtime: Runtime, target: Target) -> Destination:
     rule = runtime.table.lookup(target) or info_rule(runtime.table, target) or runtime.unlisted
+    shown = f"{target.origin}{target.path}"
+    asked, target = target.origin, target if rule is None else sent(rule, target)
     policy = runtime.configuration.admit if rule is None or rule.admit is None else rule.admit
     credential = runtime.credentials[rule.credential] if rule is not None and rule.credential else None
     audience = None
     if rule is not None and credential is not None and not isinstance(credential, WebCredential):
         audience = Audience(credential.name, server_for_rule(rule, target), rule.referer)
     is_info = credential is not None and target.path.lower().endswith("/rest/info")
-    shown = f"{target.origin}{target.path}"
-    return Destination(target.origin, target.path, shown, rule, policy, credential, audience, is_info)
+    return Destination(target.origin, target.path, asked, shown, rule, policy, credential, audience, is_info)
 
 
 def _admit(runtime: Runtime, policy: AdmitPolicy, incoming: Incoming) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from proxy.model import Headers, Origin, Place, Route, Server, Target
+from proxy.model import Headers, Origin, Place, Route, Rule, Server, Target
 from proxy.traffic import Answer, Audience, Exchange, Outgoing, Reply, Token
 
 # Seconds from a fixed, unknown start; never steps back (time.monotonic).
@@ -133,6 +133,14 @@ class TokenProvider(Protocol):
         Raises CredentialRefused (the credential is wrong: never tried again at once), CredentialMisconfigured,
         TokenUnavailable (down, or an answer that is none) or UpstreamTimeout.
         """
+        ...
+
+
+class Allowance(Protocol):
+    """Rate limits as the path sees them."""
+
+    async def take(self, rule: Rule, client: str) -> None:
+        """One request of a rule with a rate. Raises RateLimited with the seconds until the next passes."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from proxy import names
 from proxy.core.classify import Finding, Verdict
-from proxy.credentials.web_tier import challenged
+from proxy.credentials.challenges import challenged
 from proxy.errors import CredentialMisconfigured, CredentialRefused, NotAllowed, ProxyError
 from proxy.model import AppCredential, Credential, Rule, WebCredential
 from proxy.traffic import Reply, Token

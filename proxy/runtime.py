@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from proxy.core.match import RuleTable
-from proxy.model import AdmitPolicy, Configuration, Credential, Origin, Rule
+from proxy.model import (
+    AdmitPolicy,
+    Configuration,
+    Credential,
+    Origin,
+    Route,
+    Rule,
+    StaticCredential,
+    WebCredential,
+)
 from proxy.traffic import Audience
 
 
@@ -12,8 +21,9 @@ from proxy.traffic import Audience
 class Destination:
     """What is known of a place before its query, its method and its page are."""
 
-    origin: Origin
+    origin: Origin  # where the request goes
     path: str
+    asked: Origin  # which the client named: another one where the rule has a `hostRedirect`
     shown: str  # in log lines
     rule: Rule | None
     policy: AdmitPolicy
@@ -74,3 +84,12 @@ class Current:
     """Where the runtime is swapped."""
 
     runtime: Runtime
+
+
+def routes(configuration: Configuration) -> set[Route]:
+    """Every route that a configuration uses."""
+    found = {rule.route for rule in configuration.rules} | {configuration.unlisted_route}
+    for credential in configuration.credentials:
+        if not isinstance(credential, StaticCredential | WebCredential):
+            found.add(credential.service_route)
+    return found

@@ -7,6 +7,7 @@ import json
 from proxy import names
 from proxy.core import hygiene
 from proxy.core.match import RuleTable
+from proxy.core.redirect import sent
 from proxy.core.servers import server_for_rule, server_of
 from proxy.model import Rule, Target
 from proxy.ports import ServerInfoSource
@@ -17,19 +18,19 @@ def info_rule(table: RuleTable, target: Target) -> Rule | None:
     """The rule whose server `target` is the `rest/info` of, though the rule begins deeper; None for any other URL."""
     if not target.path.lower().endswith("/rest/info"):
         return None
-    server = server_of(target)
-    if server is None:
-        return None
     for rule in table.rules_on(target):
-        if rule.credential is not None:
-            of_rule = server_for_rule(rule, target)
-            if of_rule.context.lower() == server.context.lower():
-                return rule
+        if rule.credential is None or (rule.redirect is not None and rule.redirect.strips):
+            continue  # what stands above a path that is left out is nowhere at the upstream
+        above = sent(rule, target)
+        server = server_of(above)
+        if server is not None and server_for_rule(rule, above).context.lower() == server.context.lower():
+            return rule
     return None
 
 
 async def answer_info(infos: ServerInfoSource, rule: Rule, target: Target) -> Reply:
-    """The versions that the server tells, and that no token is needed here. Raises as `ServerInfoSource.info`."""
+    """The versions that the server tells, and that no token is needed here. `target` is the upstream's. Raises as
+    `ServerInfoSource.info`."""
     server = server_of(target) or server_for_rule(rule, target)
     info = await infos.info(server, rule.route)
     versions = {"currentVersion": info.current_version, "fullVersion": info.full_version}

@@ -45,6 +45,12 @@ class Body:
         return self.stream is None
 
 
+async def _no_body() -> AsyncIterator[bytes]:
+    nothing: tuple[bytes, ...] = ()
+    for piece in nothing:
+        yield piece
+
+
 @dataclass(slots=True)
 class Incoming:
     """A request as it came in, checked for form alone. `raw_target` is everything after the first `?`, or None."""
@@ -55,8 +61,8 @@ class Incoming:
     headers: Headers
     client: str  # the client's address, behind trusted proxies the one they name
     own_origin: Origin | None  # how this client reached us
-    has_body: bool
-    read_body: Callable[[], AsyncIterator[bytes]]
+    has_body: bool = False
+    read_body: Callable[[], AsyncIterator[bytes]] = _no_body
 
 
 @dataclass(slots=True)
@@ -79,6 +85,7 @@ class Reply:
     headers: dict[str, str]
     body: bytes | AsyncIterator[bytes] = b""
     close: Callable[[], None] = field(default=lambda: None)
+    is_signed_in: bool = False  # the request went up with an HTTP login that answered a challenge
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from proxy.model import Scheme
+
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SCHEME: Final = re.compile(rf"[\s,]*({_TOKEN})(?=\s|,|$)")
 _TOKEN68: Final = re.compile(r"[ \t]+([A-Za-z0-9._~+/-]+=*)[ \t]*(?=,|$)")
@@ -49,3 +51,9 @@ def parse_challenges(value: str) -> list[Challenge]:
 def find_challenge(value: str, scheme: str) -> Challenge | None:
     """The first challenge of `scheme`, in any letter case."""
     return next((each for each in parse_challenges(value) if each.scheme == scheme.lower()), None)
+
+
+def offered_logins(value: str) -> tuple[Scheme, ...]:
+    """The logins of a header that the proxy knows, the strongest first."""
+    asked = {Scheme.named(each.scheme) for each in parse_challenges(value)}
+    return tuple(scheme for scheme in Scheme if scheme in asked)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from proxy import names
 from proxy.core.inflate import Inflater
+from proxy.core.redact import words_without
 from proxy.model import Headers
 
 MOST_HELD: Final = 64 * 1024  # bytes looked at, as they came and inflated; what is undecided then passes
@@ -116,10 +117,13 @@ _FAILED_PAGE: Final = (
 _UNASKED_PAGE: Final = (*_FAILED_PAGE[1:], (_LOGIN_LINK, _PAGE))
 
 
-def inspect(status: int, headers: Headers, *, wanted: str, path: str) -> "Finding | Inspector | None":
+def inspect(
+    status: int, headers: Headers, *, wanted: str, path: str, secrets: tuple[str, ...] = ()
+) -> "Finding | Inspector | None":
     """A finding from status and headers alone, an `Inspector` to be fed the body, or None: stream it untouched.
 
-    `wanted` is the request's `f`, lower-case, "" where it has none; `path` the target's.
+    `wanted` is the request's `f`, lower-case, "" where it has none; `path` the target's;
+    `secrets` what is left out of the upstream's own words.
     """
     if status == names.CODE_TOKEN_INVALID:
         return _INVALID
@@ -140,7 +144,7 @@ def inspect(status: int, headers: Headers, *, wanted: str, path: str) -> "Findin
     is_picture = not is_text and size is not None and size > SMALL
     if size == 0 or status in _BODILESS or is_opaque or is_picture:
         return None if otherwise is PASSED else otherwise
-    return Inspector(coding, is_text, "html" in kind, _page_signs(status, wanted, path), otherwise)
+    return Inspector(coding, is_text, "html" in kind, _page_signs(status, wanted, path), otherwise, secrets)
 
 
 def is_plainly_good(status: int, headers: Headers, body: bytes) -> bool:
@@ -177,12 +181,21 @@ def _page_signs(status: int, wanted: str, path: str) -> _PageSigns:
 class Inspector:
     """Fed the raw bytes of a body until it knows; says PASS as early as it can. Made by `inspect`."""
 
-    def __init__(self, coding: str, is_text: bool, is_html: bool, signs: _PageSigns, otherwise: Finding) -> None:
+    def __init__(
+        self,
+        coding: str,
+        is_text: bool,
+        is_html: bool,
+        signs: _PageSigns,
+        otherwise: Finding,
+        secrets: tuple[str, ...],
+    ) -> None:
         self._inflater = Inflater(coding, MOST_HELD) if coding else None
         self._is_text = is_text
         self._is_html = is_html
         self._signs = signs
         self._otherwise = otherwise
+        self._secrets = secrets
         self._fed = 0
         self._seen = b""
         self._start = b""  # of what was seen, less the blanks
@@ -251,10 +264,17 @@ class Inspector:
             return None
         key, value = next(iter(document.items()))
         if key == "error" and isinstance(value, dict):
-            return _of_code(value.get("code"), value.get("message"), value.get("details"))
+            return self._of_code(value.get("code"), value.get("message"), value.get("details"))
         if key == "status":
-            return _of_code(document.get("code"), document.get("messages"), document.get("message"))
+            return self._of_code(document.get("code"), document.get("messages"), document.get("message"))
         return PASSED
+
+    def _of_code(self, code: object, *words: object) -> Finding:
+        """The finding of an error body; `words` are its messages and details, the better ones first."""
+        if isinstance(code, str) and code.isascii() and code.isdecimal() and len(code) < 6:
+            code = int(code)
+        verdict = _VERDICTS.get(code) if isinstance(code, int | float) else None  # to JavaScript 498.0 is 498
+        return PASSED if verdict is None else Finding(verdict, _sentence(words, self._secrets))
 
     def _markup(self, *, is_end: bool) -> Finding | None:
         """HTML pages, and the faults of SOAP and OGC; other XML passes with its root element."""
@@ -275,19 +295,13 @@ def _of_page(look: bytes, signs: _PageSigns) -> Finding:
     return next((finding for sign, finding in signs if sign.search(look)), PASSED)
 
 
-def _of_code(code: object, *words: object) -> Finding:
-    """The finding of an error body; `words` are its messages and details, the better ones first."""
-    if isinstance(code, str) and code.isascii() and code.isdecimal() and len(code) < 6:
-        code = int(code)
-    verdict = _VERDICTS.get(code) if isinstance(code, int | float) else None  # to JavaScript 498.0 is 498
-    return PASSED if verdict is None else Finding(verdict, _sentence(words))
-
-
-def _sentence(words: Iterable[object]) -> str:
-    """The upstream's own words. Long runs without a blank are left out, they may be a token; so is "ssl", in any
-    letter case: where the JavaScript SDK reads it in a refusal, it asks again over https."""
+def _sentence(words: Iterable[object], secrets: tuple[str, ...]) -> str:
+    """The upstream's own words, less the secrets that they repeat. Long runs without a blank are left out, they may be
+    a token; so is "ssl", in any letter case: where the JavaScript SDK reads it in a refusal, it asks again over https.
+    """
     flat = (word for part in words for word in (part if isinstance(part, list) else [part]))
-    text = next((word for word in flat if isinstance(word, str) and word.strip()), "")[:_LONGEST_TEXT]
+    text = next((word for word in flat if isinstance(word, str) and word.strip()), "")
+    text = words_without(text[:_LONGEST_TEXT], secrets)  # as it came: later it may be in pieces
     text = "".join(letter if letter.isprintable() and letter not in "<>" else " " for letter in text)
     text = _LONG_RUN.sub("…", " ".join(text.split()))
     while "ssl" in text.lower():

@@ -53,17 +53,18 @@ def answer(
 ) -> str:
     """The value of `Authorization`. `count` is how often this nonce was used, this time included."""
     digest = _HASHES[_hash_name(challenge.algorithm)]
+    realm, nonce = _as_it_came(challenge.realm), _as_it_came(challenge.nonce)
     user = f"{login.domain}\\{login.username}" if login.domain else login.username
-    secret = digest(f"{user}:{challenge.realm}:{login.password.reveal()}".encode())
+    secret = digest(f"{user}:{realm}:{login.password.reveal()}".encode())
     if challenge.algorithm.endswith("-SESS"):
-        secret = digest(f"{secret}:{challenge.nonce}:{cnonce}".encode())
+        secret = digest(f"{secret}:{nonce}:{cnonce}".encode())
     request = digest(f"{method}:{request_target}".encode())
     uses = f"{count:08x}"
-    middle = f"{challenge.nonce}:{uses}:{cnonce}:auth" if challenge.has_qop else challenge.nonce
+    middle = f"{nonce}:{uses}:{cnonce}:auth" if challenge.has_qop else nonce
     parts = [
         f'username="{_quoted(user)}"',
-        f'realm="{_quoted(challenge.realm)}"',
-        f'nonce="{_quoted(challenge.nonce)}"',
+        f'realm="{_quoted(realm)}"',
+        f'nonce="{_quoted(nonce)}"',
         f'uri="{_quoted(request_target)}"',
         f"algorithm={challenge.algorithm.replace('-SESS', '-sess')}",
         f'response="{digest(f"{secret}:{middle}:{request}".encode())}"',
@@ -73,12 +74,21 @@ def answer(
     elif challenge.algorithm.endswith("-SESS"):
         parts.append(f'cnonce="{cnonce}"')
     if challenge.opaque is not None:
-        parts.append(f'opaque="{_quoted(challenge.opaque)}"')
+        parts.append(f'opaque="{_quoted(_as_it_came(challenge.opaque))}"')
     return f"Digest {', '.join(parts)}"
 
 
 def _hash_name(algorithm: str) -> str:
     return algorithm.removesuffix("-SESS")
+
+
+def _as_it_came(text: str) -> str:
+    """A parameter of the server's, whose header was read as Latin-1 and is to be written as UTF-8: so that it is
+    hashed and sent back with the very bytes that it came with."""
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
 
 
 def _quoted(text: str) -> str:

@@ -4,8 +4,7 @@ edits work by GET, and many reads are POST. Unknown is an edit. The names stand 
 
 import enum
 import re
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -13,20 +12,19 @@ from urllib.parse import unquote, unquote_plus
 
 from proxy import names
 from proxy.core import operation_table as table
-from proxy.core.parameters import Query, split
+from proxy.core.folding import folded
+from proxy.core.parameters import MOST_PARAMETERS, Field, Query, too_many
 from proxy.core.soap import soap_element as soap_element  # the pipeline reads it here
-from proxy.errors import BadRequest
 from proxy.model import Access, Rule, Target
 
 # Lower-case names to all values, those of the query before those of the form; only names that are judged.
 Parameters = Mapping[str, list[str]]
 
-_MOST_PARAMETERS: Final = 2000
 _LONGEST_NAME: Final = 80
 _LAYER_SOURCES: Final = ("dynamiclayers", "layer", "layers")
 _SAYS_NOTHING: Final = frozenset((names.FORMAT,))  # of what is done
 _LONGEST_KEPT: Final = 512  # characters
-_JUDGED: Final = frozenset(
+JUDGED: Final = frozenset(
     (
         names.FORMAT,
         names.CALLBACK,
@@ -125,17 +123,19 @@ def refuse_reason(rule: Rule, done: Operation) -> str | None:
     )
 
 
-def read_parameters(query: Query, form: bytes) -> Parameters:
-    """The judged parameters of a query and an urlencoded form, decoded for judging alone: what is sent stays as it
-    came. Raises BadRequest where there are more than anybody sends."""
+def read_parameters(query: Query, fields: Iterable[Field] = ()) -> Parameters:
+    """The judged parameters of a query and a body (`fields`), decoded for judging alone: what is
+    sent stays as it came. Raises BadRequest where there are more than anybody sends."""
     found: dict[str, list[str]] = {}
-    for parts in (query, split(form.decode("latin-1"))) if form else (query,):
-        if len(parts.pairs) > _MOST_PARAMETERS:
-            raise BadRequest(f"The request has more than {_MOST_PARAMETERS} parameters.", slug="bad_body")
-        if not _JUDGED.isdisjoint(parts.names):
-            for name, pair in zip(parts.names, parts.pairs, strict=True):
-                if name in _JUDGED:
-                    found.setdefault(name, []).append(unquote_plus(pair.partition("=")[2]))
+    if len(query.pairs) > MOST_PARAMETERS:
+        raise too_many()
+    if not JUDGED.isdisjoint(query.names):
+        for name, pair in zip(query.names, query.pairs, strict=True):
+            if name in JUDGED:
+                found.setdefault(name, []).append(unquote_plus(pair.partition("=")[2]))
+    for field in fields:
+        if (name := field.name.lower()) in JUDGED:
+            found.setdefault(name, []).append(field.value)
     return found
 
 
@@ -162,12 +162,8 @@ def first(name: str, parameters: Parameters) -> str:
 
 
 def _segments(path: str) -> list[str]:
-    """The path's segments as the server compares them. What is not ASCII is folded further: "ſ" and "ı" are "s" and
-    "i" to a server that compares without case, and full-width letters are letters to one that normalises."""
-    text = unquote(path).lower() if "%" in path else path.lower()
-    if not text.isascii():
-        folded = unicodedata.normalize("NFKC", text).casefold().replace("\u0131", "i")
-        text = folded.replace("i\u0307", "i")
+    """The path's segments as the server compares them."""
+    text = folded(unquote(path) if "%" in path else path)
     return [segment for segment in text.split("/") if segment]
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 _SHORTEST: Final = 6  # characters; shorter secrets are words of the language
-_LONGEST_CHARACTER: Final = 12  # bytes of one character in its longest spelling: `%255Cu002B`
+_LONGEST_CHARACTER: Final = 48  # bytes of one character in its longest spelling: four times `%25252581`
 _FIRST: Final = 4  # characters by which a beginning is known
 _RUN: Final = re.compile(r"[0-9A-Za-z]+")  # these are the same in every form
 _NOTHING: Final = re.compile(rb"(?!)")
@@ -71,6 +71,12 @@ def without_secrets(value: str, secrets: tuple[str, ...]) -> str:
     return forms.whole.sub(_filled, raw).decode("latin-1") if forms.may_be_in(raw) else value
 
 
+def words_without(text: str, secrets: tuple[str, ...]) -> str:
+    """A sentence less the secrets, and less an end that may be the beginning of one: it may have been cut."""
+    raw = text.encode("utf-8", "surrogatepass")
+    return Redactor(secrets).feed(raw).decode("utf-8", "surrogatepass")
+
+
 def _filled(match: re.Match[bytes]) -> bytes:
     return b"x" * len(match[0])
 
@@ -101,8 +107,8 @@ class _Forms:
 def _forms(secrets: tuple[str, ...]) -> _Forms:
     usable = sorted({secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True)
     spelled = [[_spellings(character) for character in secret] for secret in usable]
-    encoded = [form for secret in usable for form in _base64(secret)]
-    wholes = spelled + [[(form[at : at + 1].replace(b"+", rb"\+"),) for at in range(len(form))] for form in encoded]
+    encoded = [form for secret in usable for form in (*_base64(secret), *_other_bytes(secret))]
+    wholes = spelled + [[(re.escape(form[at : at + 1]),) for at in range(len(form))] for form in encoded]
     if not wholes:
         return _Forms(_NOTHING, _NOTHING, 0, (b"\0",))
     runs = [max(_RUN.findall(secret), key=len, default="").encode() for secret in usable]
@@ -115,20 +121,21 @@ def _forms(secrets: tuple[str, ...]) -> _Forms:
 
 
 def _spellings(character: str) -> tuple[bytes, ...]:
-    """How a character of a secret may stand in percent, JSON, XML and HTML forms, once or twice encoded."""
+    """A character of a secret in percent, JSON, XML and HTML forms, some of them encoded more than once."""
     plain = character.encode()
     if _RUN.fullmatch(character):
         return (plain,)
-    percent = b"".join(b"%%%02X" % byte for byte in plain)
-    twice = percent.replace(b"%", b"%25")
-    forms = [re.escape(plain), b"(?i:" + percent + b")", b"(?i:" + twice + b")"]
-    forms += [rb"(?i:\\u%04x)" % unit for unit in _utf16(character)]
+    percent = b"".join(rb"(?:%%|&#37;)(?:25){0,3}%02X" % byte for byte in plain)
+    # JSON within JSON has more than one backslash; scripts have \x2F
+    forms = [re.escape(plain), b"(?i:" + percent + b")"]
+    forms += [rb"(?i:\\{1,7}u%04x)" % unit for unit in _utf16(character)]
+    forms += [rb"(?i:\\{1,7}x%02x)" % byte for byte in plain] if len(plain) == 1 else []
     forms += [rb"&#0*%d;" % ord(character), rb"(?i:&#x0*%x;)" % ord(character)]
-    named = {"&": b"&amp;", "<": b"&lt;", ">": b"&gt;", '"': b"&quot;", "'": b"&apos;", "/": rb"\\/", " ": rb"\+"}
+    named = {"&": b"&amp;", "<": b"&lt;", ">": b"&gt;", '"': b"&quot;", "'": b"&apos;", "/": rb"\\{1,7}/", " ": rb"\+"}
     if character in named:
         forms.append(named[character])
     if character in '\\"':
-        forms.append(re.escape(b"\\" + plain))
+        forms.append(rb"\\{1,7}" + re.escape(plain))
     return tuple(forms)
 
 
@@ -150,6 +157,12 @@ def _base64(secret: str) -> list[bytes]:
     return list(dict.fromkeys(found))
 
 
+def _other_bytes(secret: str) -> list[bytes]:
+    """As dumps and UTF-16 texts have it."""
+    raw = secret.encode()
+    return [raw.hex().encode(), raw.hex().upper().encode(), secret.encode("utf-16-le"), secret.encode("utf-16-be")]
+
+
 def _one_of(forms: tuple[bytes, ...]) -> bytes:
     return forms[0] if len(forms) == 1 else b"(?:" + b"|".join(forms) + b")"
 
@@ -158,7 +171,7 @@ def _beginning(characters: list[tuple[bytes, ...]]) -> bytes:
     """These characters; or fewer, and then the text ends."""
     pattern = b""
     for forms in reversed(characters):
-        cut = rb"\Z" if len(forms) == 1 else rb"(?:[%&\\][#%&\\0-9A-Za-z]{0,10})?\Z"
+        cut = rb"\Z" if len(forms) == 1 else rb"(?:[%&\\][#%&\\;0-9A-Za-z]{0,47})?\Z"
         pattern = b"(?:" + _one_of(forms) + pattern + b"|" + cut + b")"
     # not the empty end itself
     return rb"(?!\Z)" + pattern

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from proxy.core.redirect import upstream_path
 from proxy.model import Rule, Server, Target
 
 # The first of these segments ends the site's context: /arcgis in /arcgis/rest/services/…
@@ -16,15 +17,17 @@ def server_of(target: Target) -> Server | None:
 
 
 def server_for_rule(rule: Rule, target: Target) -> Server:
-    """The site by the rule's own URL, so that all its requests share one token whatever their letter case.
+    """The site by the rule's own URL, so that all its requests share one token whatever their letter case. `target` is
+    what is sent (`redirect.sent`).
 
     A rule that stands above the site (a whole host) leaves it to the target; a site with paths of its own making is
     the rule's URL.
     """
-    context = _context(rule.path)
+    own = upstream_path(rule)
+    context = _context(own)
     if context is None:
         context = _context(target.path)
-    return Server(target.origin, rule.path if context is None else context)
+    return Server(target.origin, own if context is None else context)
 
 
 def _context(path: str) -> str | None:

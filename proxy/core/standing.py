@@ -38,10 +38,13 @@ def passed(standing: Standing) -> Standing:
     return standing if standing.is_proven and not standing.refusals else Standing(is_proven=True)
 
 
-def refused(standing: Standing, now: float) -> Standing:
-    """The server refused the login."""
+def refused(standing: Standing, now: float, *, is_certain: bool = False) -> Standing:
+    """The server refused the login; `is_certain`: elsewhere too, where it took it before. What was on its way when a
+    rest began says nothing new: twenty pictures are one changed password."""
+    if is_resting(standing, now):
+        return standing
     refusals = standing.refusals + 1
-    if standing.is_proven and refusals < _PROVEN_LIMIT:
+    if standing.is_proven and refusals < _PROVEN_LIMIT and not is_certain:
         return replace(standing, refusals=refusals)
     wait = min(_MOST, _FIRST * 2 ** min(standing.rests, 20))
     return Standing(rests=standing.rests + 1, held_until=now + wait)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from proxy.credentials.challenges import wants_login
 from proxy.credentials.discover import ServerInfo
 from proxy.credentials.service import PORTAL_GENERATE, TokenService, binding, is_online
 from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenRejected
@@ -37,7 +38,7 @@ class ArcGISProvider:
         if portal is not None and portal != audience.server:
             return await self.service.through_portal(portal, audience, tokens)
         if info.logins and info.token_services is None:
-            raise _wants_web_login(info.logins)
+            raise wants_login(info.logins)
         return await self._log_in(self._endpoints(audience.server, info), audience, info)
 
     def _portal(self, server: Server, info: ServerInfo) -> Server | None:
@@ -96,11 +97,3 @@ class ArcGISProvider:
             return self.service.read(answer, audience, self.credential.password, text=text, validity=validity)
         except TokenRejected:
             raise CredentialRefused("The token service wants a token to give one.") from None
-
-
-def _wants_web_login(schemes: tuple[str, ...]) -> CredentialMisconfigured:
-    return CredentialMisconfigured(
-        f"The web server in front asks for a login of its own ({', '.join(schemes)}), not for a token.",
-        f"Set the type of the credential to {schemes[0].lower()}.",
-        slug="web_login",
-    )

@@ -14,7 +14,7 @@ from cachetools import TTLCache
 
 from proxy import names
 from proxy.core import catalog
-from proxy.core.challenge import parse_challenges
+from proxy.core.challenge import offered_logins
 from proxy.core.servers import server_of
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest, UpstreamFailed, UpstreamTimeout
@@ -29,7 +29,6 @@ _MOST: Final = 10_000
 _LONGEST_WSDL: Final = 1024 * 1024
 _TIMEOUT: Final = 10.0
 _PATHS: Final = ("/rest/info", "/sharing/rest/info")
-_LOGINS: Final = {scheme.value.lower(): scheme.value for scheme in Scheme}
 _KEYS: Final = frozenset(("currentVersion", "fullVersion", "authInfo", "owningSystemUrl", "tokenServiceUrl", "soapUrl"))
 
 
@@ -42,7 +41,7 @@ class ServerInfo:
     token_services: Target | None = None
     owning_system: Server | None = None
     short_validity: float | None = None
-    logins: tuple[str, ...] = ()  # what the web server in front asked for, e.g. ("Negotiate", "NTLM")
+    logins: tuple[Scheme, ...] = ()  # what the web server in front asked for, the strongest first
     is_token_based: bool | None = None
 
 
@@ -94,8 +93,7 @@ class Discovery:
             if document is not None and not document.keys().isdisjoint(_KEYS):
                 return _read(document)
             if answer.status == names.CODE_UNAUTHORIZED and names.WWW_AUTHENTICATE in answer.headers:
-                asked = parse_challenges(answer.headers[names.WWW_AUTHENTICATE])
-                return ServerInfo(logins=tuple(_LOGINS[each.scheme] for each in asked if each.scheme in _LOGINS))
+                return ServerInfo(logins=offered_logins(answer.headers[names.WWW_AUTHENTICATE]))
             is_down |= answer.status >= 500 or (document is not None and document.get("status") == "error")
         if is_down:
             # A web adaptor whose server restarts. Guessing now would try the password at the wrong place.

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
+from proxy.core.redirect import upstream_path
 from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_url
 from proxy.credentials.discover import json_object
 from proxy.errors import ProxyError
-from proxy.model import DEFAULT_PORTS, Place, Rule
+from proxy.model import Place, Rule
 from proxy.ports import Fetcher
 from proxy.traffic import Token
 
@@ -27,9 +28,9 @@ class Probe:
         learned, or the token is for another site or referer than the rule's."""
         audience = token.audience
         origin = audience.server.origin
-        if rule.host != origin.host or (rule.port or DEFAULT_PORTS[origin.scheme]) != origin.port:
+        if not rule.scope.covers(origin):
             return None
-        target = parse_url(f"{origin}{rule.path or '/'}?f=json")
+        target = parse_url(f"{origin}{upstream_path(rule) or '/'}?f=json")
         if server_for_rule(rule, target) != audience.server or rule.referer != audience.referer:
             return None
         headers = {

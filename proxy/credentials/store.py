@@ -38,6 +38,16 @@ class _Held:
     error: ProxyError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is known of an audience, for those who keep a copy of its token: `renew_at` is when to ask again."""
+
+    token: Token | None
+    renew_at: float
+    place: Place | None
+    is_deaf_to_forms: bool
+
+
 class TokenStore:
     """Implements `ports.Tokens`.
 
@@ -104,6 +114,11 @@ class TokenStore:
             held.is_deaf_to_forms = True
         else:
             held.place = place
+
+    def outlook(self, audience: Audience) -> Outlook:
+        """What is known now; asks nobody."""
+        held = self._of(audience)
+        return Outlook(held.slot.token, held.slot.renew_at, held.place, held.is_deaf_to_forms)
 
     def replace_providers(self, providers: Mapping[str, TokenProvider]) -> None:
         """After a reload: what belongs to a credential that changed or went is dropped, the rest stays."""

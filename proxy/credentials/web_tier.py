@@ -1,40 +1,53 @@
 """Who the proxy is to the web server in front of ArcGIS: static headers, and HTTP logins with their hold-off.
 
 Stands between the path and the transport, so that token services, discovery and maps are all asked with it. How a
-scheme signs in is in `digest.py` and `windows.py`.
+scheme signs in is in `digest.py` and `windows.py`, what a refusal is called in `challenges.py`.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final, NoReturn
 
 from cachetools import LRUCache
 
 from proxy import names
 from proxy.core import standing
-from proxy.core.challenge import parse_challenges
 from proxy.core.inject import identify
 from proxy.core.standing import Standing
+from proxy.credentials.challenges import denied, not_taken, refused
 from proxy.credentials.digest import DigestSession
 from proxy.credentials.windows import NO_TICKET, WindowsSession
 from proxy.errors import CredentialMisconfigured, CredentialRefused, ProxyError, UpstreamTimeout
-from proxy.model import HttpLogin, Identity, Origin, Route, Scheme
+from proxy.model import HttpLogin, Identity, Origin, Route, Scheme, Target
 from proxy.ports import Clock, Transport, Upstream
-from proxy.traffic import Outgoing, Reply
+from proxy.traffic import Body, Outgoing, Reply
 
 _MOST_ACCOUNTS: Final = 10_000  # a wildcard rule makes one of each host
-_LOGINS: Final = {scheme.value.lower(): scheme for scheme in Scheme}
+_MOST_PASSED, _MOST_DENIED = 4, 1024  # pages
+_DENIED_LIFE: Final = 60.0  # seconds; rights are given, too
+
+_Page = tuple[Origin, str]  # a path, whatever its query: web servers give rights to paths
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    upstream: Upstream
+    credential: str  # the first that used it, for the status page
 
 
 @dataclass(slots=True)
 class _Account:
-    """One login at one origin."""
+    """One login at one origin; of a Windows domain at all of them, for there it is one account that locks."""
 
-    session: Upstream
     standing: Standing = field(default_factory=Standing)
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     error: ProxyError | None = None
+    sessions: LRUCache[tuple[Scheme, Origin], _Session] = field(default_factory=lambda: LRUCache(_MOST_ACCOUNTS))
+    passed: dict[_Page, tuple[Target, Route]] = field(default_factory=dict)  # a few, to ask again when in doubt
+    confirmed: int = 0  # how often one of them took a doubt away
+    denied: LRUCache[_Page, float] = field(default_factory=lambda: LRUCache(_MOST_DENIED))  # until when
 
 
 class WebTier:
@@ -47,37 +60,43 @@ class WebTier:
         observe: Callable[[str, str, str], None] = lambda event, credential, where: None,
     ) -> None:
         self._transport, self._clock, self._observe = transport, clock, observe
-        self._accounts: LRUCache[tuple[Identity, Origin], _Account] = LRUCache(_MOST_ACCOUNTS)
+        self._accounts: LRUCache[tuple[object, ...], _Account] = LRUCache(_MOST_ACCOUNTS)
 
     async def send(self, outgoing: Outgoing) -> Reply:
-        """See `ports.Upstream.send`. Raises CredentialRefused or CredentialMisconfigured besides."""
+        """See `ports.Upstream.send`. Raises CredentialRefused or CredentialMisconfigured besides, and NotAllowed (slug
+        `denied`) for what a good login may not see."""
         identity = outgoing.route.identity
         if identity is None:
             return await self._transport.send(outgoing)
         outgoing = identify(outgoing, identity)
-        if identity.login is None:
+        login = identity.login
+        if login is None:
             return await self._transport.send(outgoing)
-        account = self._account(identity, identity.login, outgoing.target.origin)
-        if standing.goes_alone(account.standing):
-            try:
-                async with asyncio.timeout(_patience(outgoing.route)):
-                    await account.alone.acquire()
-            except TimeoutError:
-                raise UpstreamTimeout("The server did not answer in time to the first login.") from None
-            try:
+        account = self._account(login, outgoing.target.origin)
+        self._check(account, outgoing.target)
+        while account.alone.locked() or standing.goes_alone(account.standing):
+            async with _alone(account, outgoing.route):
                 # Those before may have proven it meanwhile, and then nobody has to queue
+                self._check(account, outgoing.target)
                 if standing.goes_alone(account.standing):
-                    return await self._try(account, identity, identity.login, outgoing)
-            finally:
-                account.alone.release()
-        return await self._try(account, identity, identity.login, outgoing)
+                    reply = await self._try(account, identity, login, outgoing)
+                    if reply.status == names.CODE_UNAUTHORIZED:
+                        await self._explain(account, identity, login, outgoing.target, reply, account.confirmed)
+                    return reply
+        confirmed = account.confirmed
+        reply = await self._try(account, identity, login, outgoing)
+        if reply.status == names.CODE_UNAUTHORIZED:
+            async with _alone(account, outgoing.route):
+                self._check(account, outgoing.target)
+                await self._explain(account, identity, login, outgoing.target, reply, confirmed)
+        return reply
 
     def snapshot(self) -> list[dict[str, object]]:
         """What the status page shows of each login, in the columns of `TokenStore.snapshot`."""
         now = self._clock()
         return [
             {
-                "credential": identity.credential,
+                "credential": session.credential,
                 "server": str(origin),
                 "state": "held off"
                 if standing.is_resting(account.standing, now)
@@ -85,19 +104,32 @@ class WebTier:
                 if account.standing.is_proven
                 else "none",
                 "secondsLeft": None,
-                "place": identity.login.scheme.value if identity.login else None,
+                "place": scheme.value,
                 "problem": account.error.message if account.error else None,
             }
-            for (identity, origin), account in self._accounts.items()
+            for account in self._accounts.values()
+            for (scheme, origin), session in account.sessions.items()
         ]
 
-    def _account(self, identity: Identity, login: HttpLogin, origin: Origin) -> _Account:
-        account = self._accounts.get((identity, origin))
+    def _account(self, login: HttpLogin, origin: Origin) -> _Account:
+        """The same for all rules with this login, whatever headers or certificates they have besides. A machine's own
+        ticket has no password that could lock it."""
+        key: tuple[object, ...] = (login, origin)
+        if login.scheme.is_windows and login.username:
+            key = (login.username.casefold(), login.domain.casefold(), login.password)
+        account = self._accounts.get(key)
         if account is None:
-            account = self._accounts[identity, origin] = _Account(self._session(login))
+            account = self._accounts[key] = _Account()
         return account
 
-    def _session(self, login: HttpLogin) -> Upstream:
+    def _session(self, account: _Account, identity: Identity, login: HttpLogin, origin: Origin) -> Upstream:
+        session = account.sessions.get((login.scheme, origin))
+        if session is None:
+            session = _Session(self._new_session(login), identity.credential)
+            account.sessions[login.scheme, origin] = session
+        return session.upstream
+
+    def _new_session(self, login: HttpLogin) -> Upstream:
         match login.scheme:
             case Scheme.BASIC:
                 return self._transport
@@ -106,71 +138,107 @@ class WebTier:
             case _:
                 return WindowsSession(login, self._transport)
 
-    async def _try(self, account: _Account, identity: Identity, login: HttpLogin, outgoing: Outgoing) -> Reply:
+    def _check(self, account: _Account, target: Target) -> None:
+        """Raises where there is nothing to try."""
         now = self._clock()
         if standing.is_resting(account.standing, now):
-            error = account.error or _refused()
+            error = account.error or refused()
             raise type(error)(
                 error.message, *error.details, slug=error.slug, retry_after=account.standing.held_until - now
             )
+        if account.denied and account.denied.get(_page(target), 0.0) > now:
+            raise denied()
+
+    async def _try(self, account: _Account, identity: Identity, login: HttpLogin, outgoing: Outgoing) -> Reply:
+        """The answer; closed where it has status 401, for `_explain`."""
+        target = outgoing.target
         try:
-            reply = await account.session.send(outgoing)
-            if reply.status == names.CODE_UNAUTHORIZED:
-                reply.close()
-                raise _not_taken(login.scheme, reply) or _refused()
+            reply = await self._session(account, identity, login, target.origin).send(outgoing)
         except (CredentialRefused, CredentialMisconfigured) as error:
-            account.error = error
-            if error.slug != NO_TICKET:  # nothing was tried, and a ticket may come any moment
-                account.standing = standing.refused(account.standing, self._clock())
-            self._observe("refused", identity.credential, str(outgoing.target.origin))
+            self._refuse(account, identity, target, error)
             raise
-        if not account.standing.is_proven:
-            self._observe("obtained", identity.credential, str(outgoing.target.origin))
-        account.standing, account.error = standing.passed(account.standing), None
+        if reply.status == names.CODE_UNAUTHORIZED:
+            reply.close()
+        elif reply.status < 500 and (reply.is_signed_in or login.scheme is Scheme.BASIC):
+            # What nobody had to sign in for proves nothing, and neither does a balancer whose servers start anew
+            if not account.standing.is_proven:
+                self._observe("obtained", identity.credential, str(target.origin))
+            account.standing, account.error = standing.passed(account.standing), None
+            if outgoing.method == "GET" and (len(account.passed) < _MOST_PASSED or _page(target) in account.passed):
+                account.passed[_page(target)] = target, outgoing.route
         return reply
 
+    async def _explain(
+        self, account: _Account, identity: Identity, login: HttpLogin, target: Target, reply: Reply, confirmed: int
+    ) -> NoReturn:
+        """Raises what a 401 means; called by one at a time. A proven login that is refused for one page alone, and
+        taken elsewhere, lacks a right: were that a wrong password, anybody could have it rest for all. `confirmed` is
+        the account's when the request went out."""
+        is_good: bool | None = None
+        if account.confirmed > confirmed:
+            is_good = True
+        elif account.standing.is_proven:
+            is_good = await self._is_taken_elsewhere(account, target)
+            account.confirmed += is_good is True
+        if is_good:
+            account.standing = standing.passed(account.standing)
+            account.passed.pop(_page(target), None)
+            account.denied[_page(target)] = self._clock() + _DENIED_LIFE
+            raise denied()
+        error = not_taken(login, reply) or refused()
+        self._refuse(account, identity, target, error, is_certain=is_good is False)
+        raise error
 
-def challenged(reply: Reply, *, with_headers: bool) -> ProxyError | None:
-    """What a 401 means on a rule whose credential is no HTTP login: a web server asks for one, or does not take the
-    static headers; None where it says nothing of the kind."""
-    offered = _offered(reply)
-    if offered:
-        kinds = ", ".join(sorted(offered))
-        return CredentialMisconfigured(
-            f"The web server in front asks for a login of its own ({kinds}).",
-            f"Set the type of the credential to {min(offered).lower()}.",
-            slug="credential_misconfigured",
-        )
-    if with_headers:
-        return CredentialRefused(
-            "The server in front refuses the headers that the credential sends.", "Correct them in proxy.yaml."
-        )
-    return None
-
-
-def _offered(reply: Reply) -> set[str]:
-    asked = parse_challenges(reply.headers.get(names.WWW_AUTHENTICATE, ""))
-    return {_LOGINS[each.scheme].value for each in asked if each.scheme in _LOGINS}
-
-
-def _not_taken(scheme: Scheme, reply: Reply) -> ProxyError | None:
-    offered = _offered(reply)
-    is_windows = scheme in (Scheme.NTLM, Scheme.NEGOTIATE) and offered & {Scheme.NTLM.value, Scheme.NEGOTIATE.value}
-    if not offered or scheme.value in offered or is_windows:
+    async def _is_taken_elsewhere(self, account: _Account, refused: Target) -> bool | None:
+        """Whether a page that passed earlier passes again: the one try that may be in vain. None where there is none
+        that asks for a login, which is found out without one."""
+        for page, (target, route) in list(account.passed.items()):
+            identity = route.identity
+            if page == _page(refused) or identity is None or identity.login is None:
+                continue
+            bare = Outgoing("GET", target, {names.ACCEPT: "*/*"}, Body(), route)
+            session = self._session(account, identity, identity.login, target.origin)
+            try:
+                status = await _status(self._transport, identify(bare, replace(identity, login=None)))
+                if status < 500 and status != names.CODE_UNAUTHORIZED:
+                    del account.passed[page]
+                    continue
+                status = await _status(session, identify(bare, identity)) if status < 500 else status
+            except (CredentialRefused, CredentialMisconfigured):
+                return False
+            except ProxyError:
+                return None
+            return status != names.CODE_UNAUTHORIZED if status < 500 else None
         return None
-    kinds = ", ".join(sorted(offered))
-    return CredentialMisconfigured(
-        f"The web server does not take {scheme.value}; it offers {kinds}.",
-        f"Set the type of the credential to {min(offered).lower()}.",
-    )
+
+    def _refuse(
+        self, account: _Account, identity: Identity, target: Target, error: ProxyError, *, is_certain: bool = False
+    ) -> None:
+        account.error = error
+        if error.slug != NO_TICKET:  # nothing was tried, and a ticket may come any moment
+            account.standing = standing.refused(account.standing, self._clock(), is_certain=is_certain)
+        self._observe("refused", identity.credential, str(target.origin))
 
 
-def _refused() -> CredentialRefused:
-    return CredentialRefused(
-        "The web server refuses the proxy's user name or password.",
-        "Correct the credential in proxy.yaml; until then it is not tried again at once, since accounts lock.",
-    )
+async def _status(upstream: Upstream, outgoing: Outgoing) -> int:
+    reply = await upstream.send(outgoing)
+    reply.close()
+    return reply.status
 
 
-def _patience(route: Route) -> float:
-    return route.connect_timeout + route.header_timeout
+def _page(target: Target) -> _Page:
+    return target.origin, target.path
+
+
+@asynccontextmanager
+async def _alone(account: _Account, route: Route) -> AsyncIterator[None]:
+    """One at a time: many would be as many wrong passwords."""
+    try:
+        async with asyncio.timeout(route.connect_timeout + route.header_timeout):
+            await account.alone.acquire()
+    except TimeoutError:
+        raise UpstreamTimeout("The server did not answer in time to the first login.") from None
+    try:
+        yield
+    finally:
+        account.alone.release()

@@ -7,6 +7,7 @@ mechanisms themselves are pyspnego's (MS-NLMP, RFC 4178, RFC 4559); the bindings
 
 import asyncio
 import hashlib
+import struct
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable
 from typing import Final, ParamSpec, TypeVar
@@ -24,7 +25,7 @@ from spnego.exceptions import (
 )
 
 from proxy import names
-from proxy.core.challenge import find_challenge
+from proxy.core.challenge import find_challenge, offered_logins
 from proxy.credentials.kerberos import Tickets
 from proxy.errors import CredentialMisconfigured, CredentialRefused, UpstreamFailed, UpstreamTimeout
 from proxy.model import HttpLogin, Scheme
@@ -58,7 +59,9 @@ class WindowsSession:
         except BaseException:
             lane.release()
             raise
-        return _releasing(reply, lane)
+        reply = _releasing(reply, lane)
+        reply.is_signed_in = lane.is_signed_in or self._is_per_request
+        return reply
 
     async def _on(self, lane: Lane, outgoing: Outgoing) -> Reply:
         has_body = outgoing.body.stream is not None or bool(outgoing.body.whole)
@@ -98,25 +101,23 @@ class WindowsSession:
     def _offered(self, reply: Reply) -> Scheme | None:
         """Of what the server offers, what was configured comes first. NTLM does without Negotiate and the other way
         round, but not for somebody who has no password."""
-        asked = reply.headers.get(names.WWW_AUTHENTICATE, "")
-        offered = [each for each in (Scheme.NEGOTIATE, Scheme.NTLM) if find_challenge(asked, each.value)]
+        asked = offered_logins(reply.headers.get(names.WWW_AUTHENTICATE, ""))
+        offered = [scheme for scheme in asked if scheme.is_windows]
         if self._login.scheme in offered:
             return self._login.scheme
         return offered[0] if offered and self._login.username else None
 
     async def _sign_in(self, lane: Lane, outgoing: Outgoing, scheme: Scheme) -> Reply:
-        for is_last in (False, True):
-            connection = lane.connection
-            reply = await self._legs(lane, outgoing, scheme)
-            # A server may close between the messages; the last one then comes to one who knows nothing of the first
-            if reply.status != names.CODE_UNAUTHORIZED or lane.connection == connection or is_last:
-                break
-            if not outgoing.body.replayable:
-                break
+        reply, was_cut = await self._legs(lane, outgoing, scheme)
+        if was_cut and reply.status == names.CODE_UNAUTHORIZED and outgoing.body.replayable:
             await _drain(reply)
+            reply, _ = await self._legs(lane, outgoing, scheme)
         return reply
 
-    async def _legs(self, lane: Lane, outgoing: Outgoing, scheme: Scheme) -> Reply:
+    async def _legs(self, lane: Lane, outgoing: Outgoing, scheme: Scheme) -> tuple[Reply, bool]:
+        """The answer to the last message, and whether the server closed between two of them: the last one then came to
+        one who knew nothing of the first, and says nothing about the password."""
+        connection = None
         context = await self._step(self._context, lane, outgoing.target.origin.host, scheme)
         token = await self._step(context.step)
         for leg in range(_MOST_LEGS):
@@ -126,13 +127,15 @@ class WindowsSession:
             # The first message of NTLM is only ever answered with a challenge: no body is sent for that
             attempt = _bodiless(outgoing, outgoing.method) if is_ntlm and leg == 0 else outgoing
             reply = await lane.send(_with(attempt, f"{scheme.value} {b64encode(token).decode('ascii')}"))
+            connection = connection or lane.connection
+            was_cut = lane.connection != connection
             if reply.status != names.CODE_UNAUTHORIZED:
                 self._is_per_request = not is_ntlm
                 lane.is_signed_in = is_ntlm
-                return reply
+                return reply, was_cut
             challenge = find_challenge(reply.headers.get(names.WWW_AUTHENTICATE, ""), scheme.value)
             if challenge is None or not challenge.token or context.complete:
-                return reply  # refused
+                return reply, was_cut  # refused
             if attempt is outgoing and not outgoing.body.replayable:
                 reply.close()
                 raise _wanted_again()
@@ -171,6 +174,8 @@ class WindowsSession:
             if self._login.username:
                 raise _unusable() from None
             raise _no_ticket() from None
+        except (struct.error, LookupError):  # as pyspnego reads what is no message of NTLM
+            raise _malformed() from None
         except (SpnegoError, ValueError):  # their words name users and realms
             raise CredentialRefused(
                 "The Windows login does not succeed.",
@@ -182,11 +187,15 @@ def _wanted_again() -> UpstreamFailed:
     return UpstreamFailed("The server wanted a fresh login; send the request again.", slug="not_replayable")
 
 
+def _malformed() -> UpstreamFailed:
+    return UpstreamFailed("The web server's login challenge is malformed.", slug="bad_answer")
+
+
 def _no_ticket() -> CredentialMisconfigured:
     return CredentialMisconfigured(
         "There is no Kerberos ticket for the proxy.",
         "Give it a keytab (KRB5_CLIENT_KTNAME) or a ticket (kinit, KRB5CCNAME), or username and password; "
-        "Kerberos itself needs: pip install 'arcgis-resource-proxy[kerberos]'.",
+        "Kerberos itself needs the extra `kerberos`: README.md says how it is installed.",
         slug=NO_TICKET,
     )
 
@@ -225,7 +234,7 @@ def _decoded(token: str) -> bytes:
     try:
         return b64decode(token, validate=True)
     except ValueError:
-        raise UpstreamFailed("The web server's login challenge is malformed.", slug="bad_answer") from None
+        raise _malformed() from None
 
 
 async def _drain(reply: Reply) -> None:
@@ -242,12 +251,16 @@ async def _drain(reply: Reply) -> None:
 
 
 def _releasing(reply: Reply, lane: Lane) -> Reply:
-    """The lane goes back with the end of the answer."""
+    """The lane goes back with the end of the answer, and once: by the second time it may be somebody else's."""
     body, close = reply.body, reply.close
+    is_released = False
 
     def closed() -> None:
+        nonlocal is_released
         close()
-        lane.release()
+        if not is_released:
+            is_released = True
+            lane.release()
 
     async def pieces() -> AsyncIterator[bytes]:
         try:

@@ -2,6 +2,7 @@
 that are not there. Finds; changes nothing."""
 
 import re
+import socket
 import ssl
 from collections.abc import Iterable
 from ipaddress import ip_network
@@ -77,6 +78,8 @@ class _Look:
         for key in ("requestLine", "headers"):
             if getattr(server.limits, key) < _LEAST_HEAD:
                 self.findings.error(("server", "limits", key), "no request is so short; write 1KiB or more")
+        if server.workers != 1 and not hasattr(socket, "SO_REUSEPORT"):
+            self.findings.error(("server", "workers"), "this system cannot share a port between processes; write 1")
         self.at_networks(server.trustedProxies, ("server", "trustedProxies"))
         if server.tls is not None:
             self._tls(server.tls.certificate, server.tls.key)
@@ -140,8 +143,21 @@ class _Look:
         for name in sorted({n.lower() for n in rule.allowOperations} & {n.lower() for n in rule.denyOperations}):
             self.findings.warn((*path, "denyOperations"), f"{name} is allowed and denied; it will be denied")
         self._parameters(rule, path)
+        if rule.hostRedirect is not None:
+            place = self._redirect(rule.hostRedirect, (*path, "hostRedirect"))
+        elif rule.stripPrefix:
+            self.findings.error((*path, "stripPrefix"), "has no effect without hostRedirect; leave it out")
         if has_credential and place is not None:
             self._signed_place(rule, place, path)
+
+    def _redirect(self, url: str, path: KeyPath) -> RulePlace | None:
+        """Where the requests go; None, with a finding, where that is no one place."""
+        target = self.findings.url(url, path)
+        if target is None or target.query is not None:
+            if target is not None:
+                self.findings.error(path, "leave out the query: the client's own is sent")
+            return None
+        return parse_place(url)
 
     def _signed(self, rule: RuleSettings, path: KeyPath) -> bool:
         """Whether the rule has a credential; complains where it has half a one, or two."""
@@ -151,8 +167,8 @@ class _Look:
                 known = ", ".join(self._settings.credentials) or "none"
                 self.findings.error((*path, "credential"), f"there is no credential {rule.credential}; known: {known}")
             for key in [key for key in written(rule) if key in IN_PLACE][:1]:
-                where = f"credentials.{rule.credential}"
-                self.findings.error((*path, key), f"this rule names a credential; write {key} in {where}")
+                what = f"{key} belongs to a credential, and this rule names one; write it in"
+                self.findings.error((*path, key), f"{what} credentials.{rule.credential}, or leave `credential` out")
             look_at_stack(self.findings, rule, path)
         elif kind is not None:
             look_at_credential(self.findings, rule, kind, path)

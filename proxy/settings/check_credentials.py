@@ -13,7 +13,7 @@ from proxy.settings.document import KeyPath
 from proxy.settings.findings import Findings
 from proxy.settings.kinds import NEEDED, STACKED, TAKEN, written
 from proxy.settings.schema import CredentialKeys, RuleSettings
-from proxy.upstream.tls import ends_at, load_certificate
+from proxy.upstream.tls import NoCertificate, ends_at, load_certificate
 
 _SOON: Final = 14  # days
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -35,13 +35,19 @@ def look_at_credential(findings: Findings, keys: CredentialKeys, kind: str, path
     missing = [key for key in NEEDED[kind] if key not in has]
     if missing:
         at = (*path, next(key for key in has if key not in STACKED)) if in_place else path
-        article = "an" if kind[0] in "ao" else "a"
+        article = "an" if kind in ("arcgis", "oauth", "ntlm") else "a"
         what = "a credential in place" if in_place else f"{article} {kind} credential"
         findings.error(at, f"{what} needs {' and '.join(NEEDED[kind])}; write {_both(missing)}")
     if kind == "negotiate" and ("username" in has) != ("password" in has):
         findings.error(path, "write username and password, or neither for the machine's own Kerberos ticket")
     allowed = {*NEEDED[kind], *TAKEN[kind], *STACKED}
-    for key in (key for key in has if key not in allowed):
+    odd = [key for key in has if key not in allowed]
+    if in_place and "username" in odd:
+        by = next(key for key in ("accessToken", "clientId", "clientSecret", "oauth2Endpoint") if key in has)
+        what = f"a rule has one credential, and {by} makes another; keep one"
+        findings.error((*path, "username"), what)
+        odd = [key for key in odd if key not in ("username", "password", "domain")]
+    for key in odd:
         findings.error((*path, key), f"has no meaning for a credential of type {kind}; leave it out")
     _services(findings, keys, path)
     look_at_stack(findings, keys, path)
@@ -66,6 +72,12 @@ def _certificate(findings: Findings, certificate: ClientCertificate, path: KeyPa
         return
     try:
         load_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)
+    except NoCertificate:
+        what = (
+            "there is no certificate in this file; it must be in PEM form (-----BEGIN CERTIFICATE), or PKCS#12 (.p12)"
+        )
+        findings.error(path, what)
+        return
     except (OSError, ValueError):
         what = "certificate, key and password do not fit together; write a PEM file with both, a PKCS#12 file "
         findings.error(path, f"{what}(.p12) with its password, or {{certificate: …, key: …, password: …}}")

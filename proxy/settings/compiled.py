@@ -1,9 +1,11 @@
 """Settings as written to the configuration as run. Everything was checked before: nothing here complains."""
 
+import os
+
 from proxy import names
 from proxy.core.admit import parse_entry
 from proxy.core.match import parse_place
-from proxy.core.parameters import encoded
+from proxy.core.parameters import name_of
 from proxy.core.target import parse_url
 from proxy.model import (
     Access,
@@ -13,11 +15,12 @@ from proxy.model import (
     Place,
     Rate,
     Reach,
+    Redirect,
     RefererEntry,
     Route,
     Rule,
 )
-from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of
+from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of, upstream_place
 from proxy.settings.schema import RuleSettings, Settings
 
 
@@ -39,6 +42,7 @@ def compile_settings(settings: Settings, source: str, warnings: tuple[str, ...])
         public_url=parse_url(server.publicUrl).origin if server.publicUrl else None,
         trusted_proxies=tuple(server.trustedProxies),
         tls=(server.tls.certificate, server.tls.key) if server.tls else None,
+        workers=_cores() if server.workers == "auto" else server.workers,
         limits=Limits(
             request_line=limits.requestLine,
             headers=limits.headers,
@@ -73,7 +77,7 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         path=place.path,
         match_all=rule.matchAll,
         case_sensitive=rule.caseSensitive,
-        route=route_of(rule, place, settings),
+        route=route_of(rule, upstream_place(rule), settings),
         credential=credential_name(rule),
         place=None if rule.inject == "auto" else Place(rule.inject),
         referer=_referer(rule, settings),
@@ -83,11 +87,19 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         allow_jsonp=rule.allowJsonp,
         allow_data_layers=rule.allowDataLayers,
         allow_html=rule.allowHtml,
-        drop_parameters=frozenset(name.lower() for name in (*rule.denyParameters, *rule.setParameters)),
-        set_parameters=encoded(rule.setParameters.items()),
+        drop_parameters=frozenset(name_of(name) for name in (*rule.denyParameters, *rule.setParameters)),
+        set_parameters=tuple(rule.setParameters.items()),
         admit=_admit(settings, rule.allowedReferers) if rule.allowedReferers is not None else None,
         rate=Rate(rule.rateLimit, rule.rateLimitPeriod * 60.0) if rule.rateLimit else None,
+        redirect=_redirect(rule),
     )
+
+
+def _redirect(rule: RuleSettings) -> Redirect | None:
+    if rule.hostRedirect is None:
+        return None
+    to = parse_url(rule.hostRedirect)
+    return Redirect(to.origin, to.path.rstrip("/"), rule.stripPrefix)
 
 
 def _referer(rule: RuleSettings, settings: Settings) -> str:
@@ -103,3 +115,8 @@ def _admit(settings: Settings, referers: list[str]) -> AdmitPolicy:
         origins = tuple(parse_entry(text) for text in settings.allowedOrigins)
     own = frozenset({parse_url(settings.server.publicUrl).origin}) if settings.server.publicUrl else frozenset()
     return AdmitPolicy(entries, settings.allowMissingReferer, origins, own)
+
+
+def _cores() -> int:
+    """Those that this process may use: a container may have fewer than its machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

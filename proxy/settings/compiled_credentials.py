@@ -30,11 +30,10 @@ from proxy.model import (
     StaticCredential,
     WebCredential,
 )
-from proxy.settings.kinds import LOGINS, kind_in_place, kind_of
+from proxy.settings.kinds import kind_in_place, kind_of
 from proxy.settings.schema import CertificateFiles, CredentialKeys, CredentialSettings, RuleSettings, Settings
 
 ONLINE_OAUTH: Final = "https://www.arcgis.com/sharing/rest/oauth2"
-_SCHEMES: Final = {scheme.value.lower(): scheme for scheme in Scheme}
 _NONE: Final = Secret("")
 
 
@@ -56,6 +55,11 @@ def credential_name(rule: RuleSettings) -> str | None:
         return rule.credential
     marks = [mark for mark, is_so in (("alone", not rule.matchAll), ("strict", rule.caseSensitive)) if is_so]
     return f"{rule.url} ({', '.join(marks)})" if marks else rule.url
+
+
+def upstream_place(rule: RuleSettings) -> RulePlace:
+    """Where a rule's requests go."""
+    return parse_place(rule.hostRedirect or rule.url)
 
 
 def route_of(rule: RuleSettings, place: RulePlace, settings: Settings) -> Route:
@@ -100,14 +104,15 @@ def _identity(rule: RuleSettings, keys: CredentialSettings | RuleSettings, place
 
 def _login(keys: CredentialSettings | RuleSettings) -> HttpLogin | None:
     kind = kind_of(keys)
-    if kind not in LOGINS:
+    scheme = Scheme.named(kind or "")
+    if scheme is None:
         return None
     username, domain = keys.username or "", keys.domain or ""
     if "\\" in username and not domain:
         domain, _, username = username.partition("\\")
-    if kind == "basic" and domain:
+    if scheme is Scheme.BASIC and domain:
         username, domain = f"{domain}\\{username}", ""
-    return HttpLogin(_SCHEMES[kind], username, keys.password or _NONE, domain)
+    return HttpLogin(scheme, username, keys.password or _NONE, domain)
 
 
 def _service_route(settings: Settings, credential: str) -> Route:
@@ -117,7 +122,7 @@ def _service_route(settings: Settings, credential: str) -> Route:
         if credential_name(rule) != credential:
             continue
         keys = settings.credentials[rule.credential] if rule.credential else rule
-        route = replace(route_of(rule, parse_place(rule.url), settings), identity=None)
+        route = replace(route_of(rule, upstream_place(rule), settings), identity=None)
         url = keys.portalUrl or keys.tokenServiceUri or keys.oauth2Endpoint
         if url is None:
             return replace(route, reach=Reach.LISTED)

@@ -17,7 +17,12 @@ _MOST_BYTES: Final = 4 * 1024 * 1024
 def load(path: Path, environ: Mapping[str, str]) -> Configuration:
     """The configuration in `path`. Raises ConfigurationError with every complaint, each as
     `file:line: key: what is wrong; what to write instead`."""
-    document = read(_text(path), environ)
+    return parse(_text(path), str(path), environ)
+
+
+def parse(text: str, path: str, environ: Mapping[str, str]) -> Configuration:
+    """The configuration in `text`, which is called `path` in complaints. Raises as `load`."""
+    document = read(text, environ)
     complaints = list(document.complaints)
     warnings: list[Complaint] = []
     settings = None
@@ -33,7 +38,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         complaints.append(Complaint(1, (), "the file must be a mapping of keys, such as serverUrls:"))
     if complaints or settings is None:
         raise ConfigurationError([_located(path, complaint) for complaint in _one_each(complaints)])
-    return compile_settings(settings, str(path), tuple(_located(path, warning) for warning in warnings))
+    return compile_settings(settings, path, tuple(_located(path, warning) for warning in warnings))
 
 
 def _text(path: Path) -> str:
@@ -61,7 +66,7 @@ def _text(path: Path) -> str:
         raise ConfigurationError([f"{path}:{line}: the file is not UTF-8 text; save it as UTF-8"]) from None
 
 
-def _located(path: Path, complaint: Complaint) -> str:
+def _located(path: str, complaint: Complaint) -> str:
     line = f":{complaint.line}" if complaint.line else ""
     return f"{path}{line}: {complaint}"
 

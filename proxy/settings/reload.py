@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from proxy.errors import ConfigurationError
 from proxy.model import Configuration
+from proxy.runtime import routes
 from proxy.telemetry.log import state_change
 
 _INTERVAL: Final = 2.0  # seconds between two looks
@@ -151,9 +152,12 @@ def _content_digest(path: Path) -> bytes:
 
 
 def _paths(configuration: Configuration) -> list[Path]:
-    routes = {rule.route for rule in configuration.rules} | {configuration.unlisted_route}
-    bundles = sorted({route.ca_bundle for route in routes if route.ca_bundle is not None})
-    return [Path(name) for name in (*(configuration.tls or ()), *bundles)]
+    named: set[str | None] = set(configuration.tls or ())
+    for route in routes(configuration):
+        named.add(route.ca_bundle)
+        if route.certificate is not None:
+            named |= {route.certificate.certificate, route.certificate.key}
+    return [Path(name) for name in sorted(filter(None, named))]
 
 
 def _digest_of(paths: Iterable[Path]) -> bytes:

@@ -13,6 +13,7 @@ from proxy.settings.values import (
     ListenAddress,
     NetworkAddress,
     OutboundText,
+    ParameterText,
     SecretText,
     Size,
     Wait,
@@ -164,7 +165,10 @@ class RuleSettings(CredentialKeys):
     credential: str | None = _option(None, "Name of one of `credentials`.")
     inject: Literal["auto", "header", "bearer", "query"] = _option("auto", "Where the token travels.")
     mount: str | None = _option(None, "Path that stands for the URL, for clients that know no proxy.")
-    hostRedirect: str | None = _option(None, "Another upstream in place of the URL's host.")
+    hostRedirect: str | None = _option(
+        None, "Another upstream in place of the URL's host; its path, if any, is put before the target's."
+    )
+    stripPrefix: bool = _option(False, "With hostRedirect: leave the URL's own path out of what is sent there.")
     access: Literal["read", "execute", "edit", "all"] = _option("read", "What clients may do.")
     allowOperations: list[str] = _option([], "Operations allowed beyond `access`, e.g. submitJob.")
     denyOperations: list[str] = _option([], "Operations denied whatever `access` says.")
@@ -176,7 +180,7 @@ class RuleSettings(CredentialKeys):
     maxConnections: Annotated[int, Field(ge=1)] | None = _option(None, "Most connections to this server.")
     caBundle: str | None = _option(None, "File with the authorities that the server's certificate may have, PEM.")
     outboundProxy: OutboundText | None = _option(None, "As in `upstream`; direct = none for this rule.")
-    setParameters: dict[str, str] = _option({}, "Parameters forced on every request.")
+    setParameters: dict[str, ParameterText] = _option({}, "Parameters forced on every request.")
     denyParameters: list[str] = _option([], "Parameters taken out of every request.")
     users: Literal["required"] | list[str] | None = _option(None, "Which users and groups may use the rule.")
     referer: str | None = _option(None, "The constant Referer sent upstream.")

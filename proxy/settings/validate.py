@@ -23,7 +23,7 @@ _ROUNDS: Final = 4  # taking a required key out makes its mapping bad in turn, a
 _IN_OUR_WORDS: Final = {
     "missing": "this key is missing; add it",
     "extra_forbidden": "unknown key",
-    "string_type": "this is not text; put it in quotes",
+    "string_type": "this is not text; write one text, in quotes",
     "string_pattern_mismatch": "letters, digits, ., _ and - are allowed here; write it with these alone",
     "bool_type": "write true or false",
     "bool_parsing": "write true or false",

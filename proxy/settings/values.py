@@ -66,6 +66,12 @@ def _secret(value: object) -> Secret:
     return Secret(value)
 
 
+def _parameter(value: object) -> Secret:
+    if not isinstance(value, str):
+        raise ValueError("is not text; put it in quotes")
+    return Secret(value)  # it may be the key of an API, and is nobody's business otherwise
+
+
 def _header(value: object) -> Secret:
     secret = _secret(value)
     if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
@@ -113,6 +119,9 @@ NetworkAddress = Annotated[Network, _plain(_network), WithJsonSchema(_NETWORK_SC
 OutboundText = Annotated[OutboundProxy | Literal["direct"], _plain(_outbound), WithJsonSchema(_OUTBOUND_SCHEMA)]
 SecretText = Annotated[
     Secret, _plain(_secret), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema(_SECRET_SCHEMA)
+]
+ParameterText = Annotated[
+    Secret, _plain(_parameter), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema({"type": "string"})
 ]
 HeaderText = Annotated[
     Secret, _plain(_header), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema(_SECRET_SCHEMA)

@@ -24,8 +24,9 @@ _OF_A_WINDOW, _OF_A_REQUEST = 400, 9  # bytes that they take, keys and spare roo
 _MOST_RATES: Final = 1_000  # years of reloads do not add up
 
 
-class Allowance:
-    """Counts in this process. A moving window: exactly `requests` pass in any period, with no burst at its edges.
+class MemoryAllowance:
+    """Implements `ports.Allowance`, counting in this process. A moving window: exactly `requests` pass in any period,
+    with no burst at its edges.
 
     The counts are keyed by rule and rate, so a reload that leaves the rate alone keeps them.
     """
@@ -36,8 +37,8 @@ class Allowance:
         self._limiter = MovingWindowRateLimiter(_Memory(clock, most))
         self._items: dict[Rate, RateLimitItemPerSecond] = {}
 
-    def take(self, rule: Rule, client: str) -> None:
-        """Takes one request of the client's allowance. Raises RateLimited with the seconds until the next passes."""
+    async def take(self, rule: Rule, client: str) -> None:
+        """See `ports.Allowance.take`."""
         rate = rule.rate
         if rate is None:
             return

@@ -41,14 +41,15 @@ class LogHandle:
         self._handler.close()
 
 
-def configure(level: str, form: str, stream: TextIO | None = None) -> LogHandle:
-    """Begins logging to `stream` (stdout). `form` is json, text, or auto: text on a terminal, else JSON."""
+def configure(level: str, form: str, stream: TextIO | None = None, *, is_shared: bool = False) -> LogHandle:
+    """Begins logging to `stream` (stdout). `form` is json, text, or auto: text on a terminal, else JSON. `is_shared`:
+    other processes write there, too."""
     stream = stream or sys.stdout
     is_text = form == "text" or (form == "auto" and stream.isatty())
     lines = Lines(_QUEUE)
     handler = _Bounded(lines)
     handler.addFilter(_Flood())
-    writer = Writer(lines, stream, as_text if is_text else as_json)
+    writer = Writer(lines, stream, as_text if is_text else as_json, is_shared=is_shared)
     root = logging.getLogger()
     handle = LogHandle(handler, writer, {logger: logger.level for logger in (root, _LOG)})
     _LOG.setLevel(level.upper())

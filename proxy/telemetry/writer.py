@@ -6,7 +6,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, TextIO
 
 from proxy.telemetry.lines import ENQUEUED, WRITTEN, Line, RequestLine
@@ -59,8 +59,12 @@ class Lines:
 class Writer(threading.Thread):
     """Takes lines off the queue, as many as wait, and writes them at once. The only thread that may be stalled."""
 
-    def __init__(self, lines: Lines, stream: TextIO, form: "Callable[[Line | RequestLine], str]") -> None:
+    def __init__(
+        self, lines: Lines, stream: TextIO, form: "Callable[[Line | RequestLine], str]", *, is_shared: bool = False
+    ) -> None:
         super().__init__(name="log writer", daemon=True)
+        # POSIX: up to so many bytes reach a pipe in one piece, between the writes of other processes
+        self._most = select.PIPE_BUF if is_shared else 0
         self.lines, self._stream, self._form = lines, stream, form
         try:
             # a file number of our own: a line that comes late must not go where another file was opened since
@@ -72,10 +76,11 @@ class Writer(threading.Thread):
         try:
             while taken := self.lines.take():
                 texts = [text for line in taken if (text := self._formed(line))]
-                try:
-                    self._write("".join(texts))
-                except (OSError, ValueError):  # full, gone or closed: the next lines may fare better
-                    WRITTEN.dropped += len(texts)
+                for some in _pieces(texts, self._most) if self._most else (texts,):
+                    try:
+                        self._write("".join(some))
+                    except (OSError, ValueError):  # full, gone or closed: the next lines may fare better
+                        WRITTEN.dropped += len(some)
         finally:
             if self._file is not None:
                 os.close(self._file)
@@ -104,3 +109,16 @@ class Writer(threading.Thread):
                 left = left[os.write(self._file, left) :]
             except BlockingIOError:  # a terminal that another program made non-blocking
                 select.select((), (self._file,), (), 1.0)
+
+
+def _pieces(texts: list[str], most: int) -> Iterator[list[str]]:
+    """As many lines together as fit into `most` bytes; a longer line stands alone."""
+    piece: list[str] = []
+    size = 0
+    for text in texts:
+        if piece and size + len(text) > most:
+            yield piece
+            piece, size = [], 0
+        piece.append(text)
+        size += len(text)
+    yield piece

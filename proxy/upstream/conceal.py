@@ -1,5 +1,6 @@
 """Takes echoed secrets out of answers on their way down: the waiting half of `core.redact`."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -7,16 +8,20 @@ from proxy import names
 from proxy.core.inflate import Inflater, Inflating
 from proxy.core.redact import Redactor, is_text, whole_without, without_secrets
 from proxy.errors import UpstreamFailed
-from proxy.model import Identity
+from proxy.model import Rule
 from proxy.traffic import Exchange, Reply, Token
 
+# A parameter called so holds a secret; the values of others (a forced `where`) may well stand in an answer.
+_KEY: Final = re.compile("(?:key|token|secret|passw(?:or)?d|pwd|signature|^sig|^auth|^code)$", re.IGNORECASE)
 _HELD: Final = 64 * 1024  # bytes of a compressed text that are looked through before the first is sent
 _NOT_OF_THE_TEXT: Final = (names.CONTENT_ENCODING, names.CONTENT_LENGTH, names.ETAG, names.ACCEPT_RANGES)
 
 
-def secrets_of(identity: Identity | None, token: Token | None) -> tuple[str, ...]:
+def secrets_of(rule: Rule, token: Token | None) -> tuple[str, ...]:
     """What went up with a request and must not come down."""
     found = [token.value.reveal()] if token is not None else []
+    found += [value.reveal() for name, value in rule.set_parameters if _KEY.search(name)]
+    identity = rule.route.identity
     if identity is not None:
         found += [value.reveal() for _, value in identity.headers]
         if identity.login is not None:

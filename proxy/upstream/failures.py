@@ -1,14 +1,11 @@
-"""aiohttp's errors as ours, at the one place where they can come up. No host, address or URL gets into a sentence."""
+"""Errors of sockets, names and TLS as ours, at the one place where they can come up. No host, address or URL gets into
+a sentence."""
 
 import re
 import ssl
-from types import TracebackType
 from typing import Final
 
-import aiohttp
-
 from proxy.errors import CredentialRefused, ProxyError, UpstreamFailed, UpstreamTimeout
-from proxy.upstream.guard import AddressGuard
 
 # OpenSSL's names of the alerts by which a server says that it does not take our certificate (RFC 8446 §6.2)
 _CERTIFICATE_ALERT: Final = re.compile(
@@ -18,57 +15,66 @@ _OLD_TLS: Final = re.compile("PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|VERSION_TOO_
 _NO_TLS: Final = re.compile("WRONG_VERSION_NUMBER|HTTP_REQUEST|RECORD_LAYER_FAILURE|PACKET_LENGTH_TOO_LONG")
 
 
-class Failures:
-    """A block whose foreign errors become UpstreamFailed, UpstreamTimeout or CredentialRefused."""
-
-    def __init__(self, guard: AddressGuard, *, has_proxy: bool) -> None:
-        self._guard, self._has_proxy = guard, has_proxy
-
-    def __enter__(self) -> None:
-        self._guard.refused = ""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        mapped = self._map(error)
-        if mapped is not None:
-            raise mapped from None  # aiohttp's own text carries URLs
-
-    def _map(self, error: BaseException | None) -> ProxyError | None:
-        match error:
-            case None:
-                return None
-            case TimeoutError():
-                return UpstreamTimeout("The server did not answer in time.")
-            case aiohttp.ClientConnectorCertificateError():
-                return _untrusted(str(error))
-            case aiohttp.ClientHttpProxyError():
-                return proxy_refuses(error.status)
-            case aiohttp.ClientConnectorError() if self._guard.refused:
-                return UpstreamFailed(
-                    f"The name of the server leads to an address that is not allowed ({self._guard.refused}).",
-                    "List the network in allowAddresses if it is meant.",
-                    slug="address",
-                )
-        handshake = _ssl_error(error)
-        if handshake is not None:
-            return _handshake(handshake)
-        match error:
-            case aiohttp.ClientConnectorError():
-                who = "The outbound proxy" if self._has_proxy else "The server"
-                return UpstreamFailed(f"{who} could not be reached.", slug="unreachable")
-            case aiohttp.ClientError() | OSError():
-                return UpstreamFailed("The server broke off or gave an answer that is not HTTP.", slug="bad_answer")
-            case _:
-                return None
+def not_connected(error: Exception, *, refused: str, has_proxy: bool) -> ProxyError:
+    """Why a connection could not be made: TLS, the address guard (`refused` is its reason, or ""), or nobody there."""
+    if isinstance(error, ssl.SSLError):
+        return _handshake(error)
+    if refused:
+        return UpstreamFailed(
+            f"The name of the server leads to an address that is not allowed ({refused}).",
+            "List the network in allowAddresses if it is meant.",
+            slug="address",
+        )
+    return unreachable(has_proxy=has_proxy)
 
 
-def _ssl_error(error: BaseException) -> ssl.SSLError | None:
-    """The error of OpenSSL behind one of aiohttp's, which may call itself one too; an alert may come after the
-    handshake (TLS 1.3)."""
-    behind = (getattr(error, "os_error", None), error.__cause__, *error.args, error)
-    return next(
-        (each for each in behind if isinstance(each, ssl.SSLError) and not isinstance(each, aiohttp.ClientError)), None
+def unreachable(*, has_proxy: bool) -> UpstreamFailed:
+    """Refused, no route, no such name."""
+    who = "The outbound proxy" if has_proxy else "The server"
+    return UpstreamFailed(f"{who} could not be reached.", slug="unreachable")
+
+
+def broken(error: Exception | None) -> ProxyError:
+    """Why a connection ended. In TLS 1.3 a server says only now that it does not take our certificate."""
+    if isinstance(error, ssl.SSLError):
+        mapped = _handshake(error)
+        if isinstance(mapped, CredentialRefused):
+            return mapped
+    return bad_answer()
+
+
+def bad_answer() -> UpstreamFailed:
+    """The server closed where it should have spoken, or said what is not HTTP."""
+    return UpstreamFailed("The server broke off or gave an answer that is not HTTP.", slug="bad_answer")
+
+
+def late() -> UpstreamTimeout:
+    """A time-out of any phase."""
+    return UpstreamTimeout("The server did not answer in time.")
+
+
+def busy() -> UpstreamTimeout:
+    """No connection came free in time."""
+    return UpstreamTimeout("All connections to the server stayed busy.")
+
+
+def stopping() -> UpstreamFailed:
+    """We end what is in flight."""
+    return UpstreamFailed("The proxy is stopping.")
+
+
+def proxy_refuses(status: int) -> UpstreamFailed:
+    """The outbound proxy's own refusal, before the server was asked."""
+    if status == 407:
+        return UpstreamFailed(
+            "The outbound proxy wants a login, or another one.",
+            "Write outboundProxy as http://user:password@host:port.",
+            slug="outbound_proxy",
+        )
+    return UpstreamFailed(
+        f"The outbound proxy does not let the request out (HTTP status {status}).",
+        "Ask for the server to be allowed there.",
+        slug="outbound_proxy",
     )
 
 
@@ -110,19 +116,4 @@ def _untrusted(words: str) -> UpstreamFailed:
         "The server has a certificate that is not trusted.",
         "Give its authority with caBundle, or renew the certificate.",
         slug="certificate",
-    )
-
-
-def proxy_refuses(status: int) -> UpstreamFailed:
-    """The outbound proxy's own refusal, before the server was asked."""
-    if status == 407:
-        return UpstreamFailed(
-            "The outbound proxy wants a login, or another one.",
-            "Write outboundProxy as http://user:password@host:port.",
-            slug="outbound_proxy",
-        )
-    return UpstreamFailed(
-        f"The outbound proxy does not let the request out (HTTP status {status}).",
-        "Ask for the server to be allowed there.",
-        slug="outbound_proxy",
     )

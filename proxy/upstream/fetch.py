@@ -45,13 +45,16 @@ class Fetch:
 
 
 async def _read(reply: Reply, limit: int) -> bytes:
-    if isinstance(reply.body, bytes):
-        return reply.body
     whole = bytearray()
-    async for piece in reply.body:
-        whole += piece
-        if len(whole) > limit:
-            raise UpstreamFailed("The server gave an answer that is far too long.", slug="bad_answer")
+    if isinstance(reply.body, bytes):
+        whole += reply.body
+    else:
+        async for piece in reply.body:
+            whole += piece
+            if len(whole) > limit:
+                break
+    if len(whole) > limit:
+        raise UpstreamFailed("The server gave an answer that is far too long.", slug="bad_answer")
     return bytes(whole)
 
 

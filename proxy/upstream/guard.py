@@ -7,18 +7,18 @@ skip the resolver altogether; the socket's own address does not lie.
 import socket
 from collections.abc import Callable, Container
 
-from aiohttp.connector import AddrInfoType
+from aiohappyeyeballs import AddrInfoType
 
 from proxy.core.addresses import refusal
 from proxy.model import Route
 
 
 class AddressRefused(OSError):
-    """An address that this route may not dial. Only ever seen inside the connector."""
+    """An address that this route may not dial. Only ever seen while a connection is made."""
 
 
 class AddressGuard:
-    """The `socket_factory` of one connector, which serves one origin by one route.
+    """Makes the sockets of one connection that is being made.
 
     `own_ports` are those that this process listens on: a proxy that calls itself would never stop.
     """
@@ -26,7 +26,6 @@ class AddressGuard:
     def __init__(self, route: Route, own_ports: Callable[[], Container[int]]) -> None:
         self._route, self._own_ports = route, own_ports
         self.refused = ""  # why the last address was refused; "" if none was
-        self.dialled = 0  # how many sockets were made
 
     def __call__(self, address: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, sockaddr = address
@@ -36,7 +35,6 @@ class AddressGuard:
         if reason is not None:
             self.refused = reason
             raise AddressRefused(f"address refused: {reason}")
-        self.dialled += 1
         return socket.socket(family, kind, protocol)
 
 

@@ -6,12 +6,13 @@ from proxy.core.classify import PASSED, Finding, Verdict, inspect, is_plainly_go
 from proxy.traffic import Reply
 
 
-async def examine(reply: Reply, wanted: str, path: str) -> Finding:
-    """The finding on `reply`, whose body is whole again afterwards. Closes it where looking fails."""
+async def examine(reply: Reply, wanted: str, path: str, secrets: tuple[str, ...]) -> Finding:
+    """The finding on `reply`, whose body is whole again afterwards; its words are without `secrets`. Closes it where
+    looking fails."""
     try:
         if isinstance(reply.body, bytes) and is_plainly_good(reply.status, reply.headers, reply.body):
             return PASSED
-        inspector = inspect(reply.status, reply.headers, wanted=wanted, path=path)
+        inspector = inspect(reply.status, reply.headers, wanted=wanted, path=path, secrets=secrets)
         if inspector is None:
             return Finding(Verdict.PASS)
         if isinstance(inspector, Finding):

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
+from cachetools import LRUCache
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -22,27 +23,49 @@ from cryptography.hazmat.primitives.serialization import (
 from proxy.errors import CredentialMisconfigured
 from proxy.model import ClientCertificate, Secret
 
-AnyContext = TypeVar("AnyContext", bound=ssl.SSLContext)
-
+_MOST_SESSIONS: Final = 1024
 _PKCS12: Final = (".p12", ".pfx")
 _NO_PASSWORD: Final = Secret("")  # OpenSSL would else ask for one on the terminal
 
 
+class NoCertificate(ValueError):
+    """The file holds something else."""
+
+
+class SessionContext(ssl.SSLContext):
+    """Takes up the last session with each host again: half the handshake, and no signature to compute. asyncio has no
+    argument for that, but it begins every connection with `wrap_bio`, uvloop too."""
+
+    def __init__(self, protocol: int) -> None:  # the protocol is for `__new__`
+        self._sessions: LRUCache[str, ssl.SSLSession] = LRUCache(_MOST_SESSIONS)
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """As every SSLContext."""
+        if session is None and isinstance(server_hostname, str):
+            session = self._sessions.get(server_hostname)
+        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+
+    def keep(self, host: str, session: ssl.SSLSession) -> None:
+        """For the next connection with `host`, whose certificate was checked for that name when the session began."""
+        self._sessions[host] = session
+
+
 @lru_cache(maxsize=256)
-def tls_context(ca_bundle: str | None, certificate: ClientCertificate | None, version: str) -> ssl.SSLContext:
+def tls_context(ca_bundle: str | None, certificate: ClientCertificate | None, version: str) -> SessionContext:
     """The context that all connections with this trust share. `version` is `Route.tls_version`: a renewed file makes
-    another context. Raises as `fill`."""
-    return fill(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_bundle, certificate)
+    another context, and with it new sessions.
 
-
-def peer_context(ca_bundle: str | None, certificate: ClientCertificate | None) -> "PeerContext":
-    """A context for one connection at a time. Raises as `fill`."""
-    return fill(PeerContext(ssl.PROTOCOL_TLS_CLIENT), ca_bundle, certificate)
-
-
-def fill(context: AnyContext, ca_bundle: str | None, certificate: ClientCertificate | None) -> AnyContext:
-    """Trust is the system's, or `ca_bundle` alone. Raises CredentialMisconfigured where a file that was good when the
-    configuration was loaded is so no more."""
+    Trust is the system's, or `ca_bundle` alone. Raises CredentialMisconfigured where a file that was good when the
+    configuration was loaded is so no more.
+    """
+    context = SessionContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         if ca_bundle is None:
@@ -58,24 +81,6 @@ def fill(context: AnyContext, ca_bundle: str | None, certificate: ClientCertific
     return context
 
 
-class PeerContext(ssl.SSLContext):
-    """Remembers the last connection that was made with it, for logins that are bound to the server's certificate."""
-
-    _last: ssl.SSLObject | None = None
-
-    def wrap_bio(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-        """As every SSLContext; asyncio and uvloop begin each connection with it."""
-        self._last = super().wrap_bio(*args, **kwargs)
-        return self._last
-
-    def peer_certificate(self) -> bytes | None:
-        """DER; None before the first handshake."""
-        try:
-            return self._last.getpeercert(binary_form=True) if self._last is not None else None
-        except ValueError:  # the handshake is not done
-            return None
-
-
 def load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) -> None:
     """Raises OSError (ssl.SSLError too) or ValueError where file, key or password are wrong."""
     if Path(certificate.certificate).suffix.lower() in _PKCS12:
@@ -83,6 +88,8 @@ def load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) ->
         with _as_file(_pem(certificate, one_time)) as name:
             context.load_cert_chain(name, password=one_time.reveal())
         return
+    if b"-----BEGIN CERTIFICATE" not in Path(certificate.certificate).read_bytes():
+        raise NoCertificate("there is no certificate in the file")
     password = certificate.password or _NO_PASSWORD
     context.load_cert_chain(certificate.certificate, certificate.key, password=password.reveal())
 
@@ -95,7 +102,7 @@ def ends_at(certificate: ClientCertificate) -> datetime:
     password = certificate.password.reveal().encode() if certificate.password else None
     stored = pkcs12.load_pkcs12(content, password).cert
     if stored is None:
-        raise ValueError("there is no certificate in the file")
+        raise NoCertificate("there is no certificate in the file")
     return stored.certificate.not_valid_after_utc
 
 

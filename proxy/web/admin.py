@@ -3,9 +3,10 @@
 Shows what it is given and decides nothing. No page of it changes anything.
 """
 
+import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from html import escape
 from typing import Final
 
@@ -48,22 +49,25 @@ _BAD: Final = frozenset(("held off", "refused", "draining", "not ready"))
 
 
 def admin_app(
-    *,
     ready: Callable[[], str | None],
-    metrics: Metrics,
-    status: Callable[[], Mapping[str, object]],
+    metrics: Callable[[], Awaitable[bytes]],
+    status: Callable[[], Awaitable[Mapping[str, object]]],
     clock: Clock = time.monotonic,
 ) -> web.Application:
-    """`ready` gives None, or why this process should get no requests; `status` what the pages show, no secrets in
-    it: sections by name, each a value, a mapping, a list of words or a list of rows."""
+    """`ready` gives None, or why this process should get no requests; `metrics` the Prometheus text; `status` what the
+    pages show, no secrets in it: sections by name, each a value, a mapping, a list of words or a list of rows."""
 
-    def document() -> dict[str, object]:
+    async def document() -> dict[str, object]:
         reason = ready()
-        return {"version": __version__, "ready": "ready" if reason is None else reason, **status()}
+        return {"version": __version__, "ready": "ready" if reason is None else reason, **await status()}
 
-    exposition_of_now = _rested(metrics.render, clock)
-    page_of_now = _rested(lambda: _page(document()), clock)
-    json_of_now = _rested(lambda: _json_bytes(document()), clock)
+    async def page() -> bytes:
+        return _page(await document())
+
+    async def json_document() -> bytes:
+        return _json_bytes(await document())
+
+    exposition_of_now, page_of_now, json_of_now = (_rested(make, clock) for make in (metrics, page, json_document))
 
     async def healthz(request: web.Request) -> web.Response:
         return _answer(_json_bytes({"status": "ok"}), names.JSON_TYPE)
@@ -75,13 +79,13 @@ def admin_app(
         return _answer(_json_bytes({"status": "not ready", "reason": reason}), names.JSON_TYPE, 503)
 
     async def exposition(request: web.Request) -> web.Response:
-        return _answer(exposition_of_now(), metrics.CONTENT_TYPE)
+        return _answer(await exposition_of_now(), Metrics.CONTENT_TYPE)
 
     async def status_json(request: web.Request) -> web.Response:
-        return _answer(json_of_now(), names.JSON_TYPE)
+        return _answer(await json_of_now(), names.JSON_TYPE)
 
     async def status_page(request: web.Request) -> web.Response:
-        return _answer(page_of_now(), "text/html; charset=utf-8")
+        return _answer(await page_of_now(), "text/html; charset=utf-8")
 
     app = web.Application()
     app.router.add_get("/healthz", healthz)
@@ -103,18 +107,20 @@ def _answer(body: bytes, content_type: str, status: int = 200) -> web.Response:
     return web.Response(body=body, status=status, headers={names.CONTENT_TYPE: content_type})
 
 
-def _rested(make: Callable[[], bytes], clock: Clock) -> Callable[[], bytes]:
+def _rested(make: Callable[[], Awaitable[bytes]], clock: Clock) -> Callable[[], Awaitable[bytes]]:
     """`make`, but the last result again until ten times as long has passed as the making took."""
     last, until = b"", float("-inf")
+    making = asyncio.Lock()
 
-    def made() -> bytes:
+    async def made() -> bytes:
         nonlocal last, until
-        began = clock()
-        if began >= until:
-            last = make()
-            ended = clock()
-            until = ended + _REST * (ended - began)
-        return last
+        async with making:
+            began = clock()
+            if began >= until:
+                last = await make()
+                ended = clock()
+                until = ended + _REST * (ended - began)
+            return last
 
     return made
 

@@ -30,6 +30,7 @@ class Listener:
     server: Server
     listen: Listen
     tls: tuple[str, str] | None = None
+    shares_port: bool = False  # with other processes: the system deals connections out among them
     port: int = 0  # the real one, where 0 was asked for
     _socket: asyncio.Server | None = field(default=None, init=False)
     _context: ssl.SSLContext | None = field(default=None, init=False)
@@ -45,6 +46,7 @@ class Listener:
                 self.listen.port,
                 ssl=context,
                 backlog=_BACKLOG,
+                reuse_port=self.shares_port or None,
                 ssl_handshake_timeout=_HANDSHAKE if context else None,
                 ssl_shutdown_timeout=_GOODBYE if context else None,
             )

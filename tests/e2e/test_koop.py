@@ -86,11 +86,11 @@ serverUrls: [{{url: "{koop}/rest/services/pumps/FeatureServer", credential: koop
                 assert (await response.json(content_type=None))["error"]["code"] == 499
             answer = await _query(session, proxy, target)
             assert [row["attributes"]["name"] for row in answer["features"]] == ["pump"]  # type: ignore[attr-defined]
-            (row,) = service.tokens.snapshot()
+            (row,) = service.store.snapshot()
             assert row["place"] == "query"  # learned: Koop hears no header
             # renewal: the token in hand is dropped as an upstream's rejection drops it, and the next request gets one
-            (audience,) = service.tokens._held
-            held = service.tokens._held[audience]
+            (audience,) = service.store._held
+            held = service.store._held[audience]
             assert held.slot.token is not None
             first = held.slot.token
             held.slot = lifetime.rejected(held.slot, first, first.obtained_at + 60)

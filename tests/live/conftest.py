@@ -1,8 +1,10 @@
 """A running simulator, a running proxy, a client: all on real sockets. Every test here fails if a secret shows up
 anywhere that is not the upstream."""
 
+import asyncio
 import io
 import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +21,22 @@ from proxy.settings.load import load
 from proxy.simulator.options import Options, of_profile
 from proxy.simulator.server import Simulator
 from proxy.telemetry.log import configure
+from tests.live.served import PAGE as PAGE
+from tests.live.served import Serve, Served, free_port
 
 PASSWORD = "canary-Pa55+w%rd&=#é"
-PAGE = "https://maps.example.com/viewer"
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """What `serve` runs on is uvloop, but on Windows; how transports behave at their ends differs between the two."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if item.path.name in ("test_connecting.py", "test_hostile_upstream.py") and sys.platform != "win32":
+        import uvloop
+
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
 
 
 @dataclass(slots=True)
@@ -154,3 +169,42 @@ def _no_secret_shows(world: World, log: str) -> None:
     for secret in secrets:
         for form in {secret, quote(secret), json.dumps(secret)[1:-1]}:
             assert form.encode() not in everything, "a secret shows up outside the upstream"
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start(path: Path) -> Served:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        port, admin = free_port(), free_port()
+        document["server"]["listen"], document["admin"]["listen"] = f"127.0.0.1:{port}", f"127.0.0.1:{admin}"
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "proxy",
+            "serve",
+            "--config",
+            str(path),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        started.append(process)
+        served = Served(process, port, admin)
+        await served.until("/readyz", lambda text: "ready" in text)
+        return served
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        output, _ = await process.communicate()
+        assert PASSWORD.encode() not in output
+
+
+@pytest.fixture
+def path(arcgis: Simulator, tmp_path: Path) -> Path:
+    file = tmp_path / "proxy.yaml"
+    file.write_text(yaml.safe_dump(config(arcgis.url)), encoding="utf-8")
+    return file

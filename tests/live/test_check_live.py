@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from proxy.live_check import Line, look
 from proxy.settings.load import load
 from proxy.simulator.server import Simulator
-from tests.live.conftest import PASSWORD, config
+from tests.live.conftest import PASSWORD, Sites, config
 
 
 async def lines(path: Path, document: dict[str, Any]) -> list[Line]:
@@ -27,7 +28,7 @@ async def test_a_good_rule_tells_what_it_is(tmp_path: Path, arcgis: Simulator) -
         credential="city",
         discovered="token for user webmap, ArcGIS 10.8.1, tokens of its own",
         token="60 min left, sent in the header",
-        answer="HTTP 200, 2 folders; Public/City/MapServer: HTTP 200, City, 4 layers",
+        answer="HTTP 200, 2 folders; Secure/City/MapServer: HTTP 200, City, 4 layers",
     )
     assert arcgis.accounts.logins == 1
 
@@ -89,3 +90,58 @@ async def test_the_command_as_a_user_runs_it(tmp_path: Path, arcgis: Simulator) 
     status, said = await run("--live", "--json")
     document = json.loads(said)
     assert (status, document["good"], [rule["good"] for rule in document["rules"]]) == (1, False, [True, False])
+
+
+async def test_what_anybody_gets_shows_no_login(tmp_path: Path, arcgis: Simulator) -> None:
+    site = f"{arcgis.url}/rest/services"
+    document = config(arcgis.url)
+    document["credentials"] = {
+        "key": {"type": "token", "accessToken": "canary-AAPK-of-today"},
+        "login": {"type": "basic", "username": "u", "password": "canary-basic"},
+    }
+    arcgis.options.static_tokens.add("canary-AAPK-of-today")
+    document["serverUrls"] = [
+        {"url": f"{site}/Public/City/MapServer", "credential": "key"},
+        {"url": f"{site}/Public", "credential": "login"},
+    ]
+    key, login = await lines(tmp_path / "proxy.yaml", document)
+    assert (key.good, key.advice[:25]) == (True, "Everybody gets this answe")
+    assert (login.good, login.advice[:34]) == (False, "The web server asks for no login, ")
+
+
+async def test_the_login_of_a_web_server_is_shown_by_what_it_alone_opens(tmp_path: Path, sites: Sites) -> None:
+    site = await sites("web-tier-basic", web_tier_password=PASSWORD)
+    document = config(site.url)
+    document["credentials"] = {"login": {"type": "basic", "username": "webmap", "password": PASSWORD}}
+    document["serverUrls"] = [{"url": f"{site.url}/rest/services", "credential": "login"}]
+    (line,) = await lines(tmp_path / "proxy.yaml", document)
+    assert (line.good, line.advice, line.discovered) == (True, "", "Basic login as webmap")
+
+
+@pytest.mark.parametrize(
+    ("path", "matches_all", "answer"),
+    [
+        ("/rest/services/Public/City", True, "HTTP 200, City, 4 layers"),
+        ("", True, "HTTP 200, 2 folders; Secure/City/MapServer: HTTP 200, City, 4 layers"),
+        ("/rest/services/Public", True, "HTTP 200, 2 services; Public/City/MapServer: HTTP 200, City, 4 layers"),
+        ("/elsewhere", False, "reached: HTTP 404"),
+    ],
+)
+async def test_what_is_asked_for(tmp_path: Path, arcgis: Simulator, path: str, matches_all: bool, answer: str) -> None:
+    document = config(arcgis.url)
+    document["serverUrls"] = [{"url": arcgis.url + path, "credential": "city", "matchAll": matches_all}]
+    if not matches_all:
+        document["serverUrls"][0].pop("credential")
+    (line,) = await lines(tmp_path / "proxy.yaml", document)
+    assert line.good, line
+    assert line.answer.startswith(answer)
+
+
+async def test_where_the_token_goes_is_told_as_it_was_found(tmp_path: Path, sites: Sites) -> None:
+    site = await sites("koop")
+    document = config(site.url)
+    (line,) = await lines(tmp_path / "proxy.yaml", document)
+    assert line.token.endswith("left, which no answer needed"), line
+    document["serverUrls"][0]["url"] += "/Secure/City/FeatureServer"
+    (line,) = await lines(tmp_path / "proxy.yaml", document)
+    assert line.token.endswith("left, sent in the query"), line

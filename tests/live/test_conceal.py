@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from proxy.simulator.server import Simulator
-from tests.live.conftest import Build, World
+from tests.live.conftest import Build, World, config
 
 Fault = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 FORMS: dict[str, Callable[[str], str]] = {
@@ -128,3 +128,51 @@ async def test_in_a_header(build: Build, arcgis: Simulator) -> None:
     got = await world.client.get(world.url())
     assert "xxxxxxxxxx" in got.headers["etag"]
     assert "xxxxxxxxxx" in got.headers["content-disposition"]
+
+
+KEY = "canary/key.0123"  # no long run: only its own form tells it
+
+
+@pytest.mark.parametrize("code", [401, 403])
+@pytest.mark.parametrize("words", ["{} {}", "denied https://h/x?token={}&key={}", " " * 295 + "{} {}", "ssl<{}>{}"])
+async def test_in_the_words_of_a_denial(build: Build, arcgis: Simulator, code: int, words: str) -> None:
+    world = await build(headers={"X-Api-Key": KEY})
+    await world.client.get(world.url())
+
+    async def deny(request: web.BaseRequest) -> web.StreamResponse:
+        message = words.format(token_of(request), request.headers["X-Api-Key"])
+        return web.json_response({"error": {"code": code, "message": message}})
+
+    arcgis.faults.append(deny)
+    got = await world.client.get(world.url())
+    assert got.status == 403
+    assert b"canary" not in got.body
+    assert "canary" not in world.log.getvalue()
+
+
+async def test_in_the_words_of_a_denial_to_a_login(build: Build, arcgis: Simulator) -> None:
+    document = config(arcgis.url)
+    document["credentials"]["city"] = {"type": "headers", "headers": {"X-Api-Key": KEY}}
+    world = await build(document)
+
+    async def deny(request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response({"error": {"code": 403, "message": f"no right: {request.headers['X-Api-Key']}"}})
+
+    arcgis.faults.append(deny)
+    got = await world.client.get(world.url())
+    assert (got.status, b"canary" in got.body) == (403, False)
+    assert "canary" not in world.log.getvalue()
+
+
+async def test_a_key_that_is_set_as_a_parameter(build: Build, arcgis: Simulator) -> None:
+    world = await build(
+        document=config(arcgis.url)
+        | {"serverUrls": [{"url": f"{arcgis.url}/rest", "setParameters": {"apikey": KEY, "where": "STATUS = 'open'"}}]}
+    )
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response({"href": f"/x?apikey={request.query['apikey']}", "where": request.query["where"]})
+
+    arcgis.faults.append(answer)
+    got = await world.client.get(world.url())
+    assert got.json == {"href": f"/x?apikey={'x' * len(KEY)}", "where": "STATUS = 'open'"}

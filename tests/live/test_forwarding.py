@@ -12,7 +12,8 @@ from yarl import URL
 
 from proxy.model import ArcGISCredential
 from proxy.simulator.server import Simulator
-from tests.live.conftest import PAGE, Build, World, config
+from tests.live.conftest import Build, World, config
+from tests.live.served import PAGE
 
 
 class Origin:

@@ -215,7 +215,7 @@ async def test_an_app_opens_its_portal_and_not_what_is_not_shared(build: Build, 
     world = await build(document(site, app(site), url=site.portal_url), site=site)
     item = f"{site.portal_url}/sharing/rest/content/items/{ITEM_PRIVATE}?f=json"
     assert (await world.client.get(item)).json["id"] == ITEM_PRIVATE
-    (row,) = world.service.tokens.snapshot()
+    (row,) = world.service.store.snapshot()
     assert 50 < int(str(row["secondsLeft"])) <= 60  # `expires_in` is in seconds
     site.options.app_may = False
     got = await world.client.get(item)

@@ -1,11 +1,9 @@
-"""The command itself, as a process: serves, reloads, drains, stops."""
+"""The command itself, as a process, alone and with workers: serves, reloads, drains, stops."""
 
 import asyncio
 import json
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -13,79 +11,16 @@ import pytest
 import yaml
 
 from proxy.simulator.server import Simulator
-from tests.live.conftest import PAGE, PASSWORD, config
-
-Serve = Callable[[Path], Awaitable["Served"]]
+from tests.live.served import Serve
 
 
-class Served:
-    """A running `resource-proxy serve` and its ports."""
-
-    def __init__(self, process: asyncio.subprocess.Process, port: int, admin: int) -> None:
-        self.process, self.port, self.admin = process, port, admin
-
-    async def get(self, path: str, port: int = 0) -> tuple[int, str]:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"http://127.0.0.1:{port or self.port}{path}", headers={"Referer": PAGE}) as response,
-        ):
-            return response.status, await response.text()
-
-    async def until(self, path: str, wanted: Callable[[str], bool]) -> str:
-        async with asyncio.timeout(15):
-            while True:
-                try:
-                    _, text = await self.get(path, self.admin)
-                except aiohttp.ClientError:
-                    text = ""
-                if wanted(text):
-                    return text
-                await asyncio.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
-    started: list[asyncio.subprocess.Process] = []
-
-    async def start(path: Path) -> Served:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        port, admin = free_port(), free_port()
-        document["server"]["listen"], document["admin"]["listen"] = f"127.0.0.1:{port}", f"127.0.0.1:{admin}"
-        path.write_text(yaml.safe_dump(document), encoding="utf-8")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "proxy",
-            "serve",
-            "--config",
-            str(path),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        started.append(process)
-        served = Served(process, port, admin)
-        await served.until("/readyz", lambda text: "ready" in text)
-        return served
-
-    yield start
-    for process in started:
-        if process.returncode is None:
-            process.kill()
-        output, _ = await process.communicate()
-        assert PASSWORD.encode() not in output
-
-
-@pytest.fixture
-def path(arcgis: Simulator, tmp_path: Path) -> Path:
-    file = tmp_path / "proxy.yaml"
-    file.write_text(yaml.safe_dump(config(arcgis.url)), encoding="utf-8")
-    return file
+@pytest.fixture(params=[1, 3], ids=["alone", "workers"], autouse=True)
+def workers(request: pytest.FixtureRequest, path: Path) -> int:
+    """All of it holds for one process and for several on one port."""
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document["server"]["workers"] = request.param
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return int(request.param)
 
 
 async def test_it_serves_and_stops_with_status_0(serve: Serve, path: Path, arcgis: Simulator) -> None:

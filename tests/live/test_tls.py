@@ -11,7 +11,8 @@ from yarl import URL
 
 from proxy.assemble import on_free_ports
 from proxy.settings.load import load
-from tests.live.conftest import PAGE, Build
+from tests.live.conftest import Build
+from tests.live.served import PAGE
 
 
 @pytest.fixture

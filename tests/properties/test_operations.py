@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.core import operation_table as table
-from proxy.core.operations import has_data_layer, operation, read_parameters, soap_element, wants_jsonp
-from proxy.core.parameters import split
+from proxy.core.operations import JUDGED, has_data_layer, operation, read_parameters, soap_element, wants_jsonp
+from proxy.core.parameters import of_form, split
 from proxy.model import Access, Origin, Target
 
 ORIGIN = Origin("https", "h", 443)
@@ -71,7 +71,7 @@ def test_administration_needs_all(method: str, place: str, word: str) -> None:
 
 @given(method=st.text(max_size=8), path=st.text(max_size=60), query=st.none() | st.text(max_size=60), body=st.binary())
 def test_any_request_gets_an_operation(method: str, path: str, query: str | None, body: bytes) -> None:
-    parameters = read_parameters(split(query), body)
+    parameters = read_parameters(split(query), of_form(body, frozenset(), JUDGED)[1])
     done = operation(method, Target(ORIGIN, path, query), parameters=parameters, soap_element=soap_element(body))
     assert done.name
     assert len(done.name) <= 80
@@ -106,5 +106,6 @@ def test_a_data_layer_hides_behind_no_spelling(spaces: list[str], is_encoded: li
         f"%{ord(letter):02x}" if is_encoded[index % len(is_encoded)] else quote(letter)
         for index, letter in enumerate(value)
     )
-    assert has_data_layer(read_parameters(split(f"f=json&dynamicLayers={sent}"), b""))
-    assert has_data_layer(read_parameters(split(None), f"l%61yer={sent}&f=json".encode()))
+    assert has_data_layer(read_parameters(split(f"f=json&dynamicLayers={sent}")))
+    _, fields = of_form(f"l%61yer={sent}&f=json".encode(), frozenset(), JUDGED)
+    assert has_data_layer(read_parameters(split(None), fields))

@@ -83,7 +83,7 @@ async def test_two_users_of_one_server_each_get_their_own(front: Front, behind: 
 async def test_another_kind_of_login_is_named(front: Front, behind: Behind, kind: str) -> None:
     server = front(nginx_basic, USERS)
     world = await behind(document(server.url, {**GOOD, "type": kind}))
-    got = await refusals(world, server.url, "credential_misconfigured")
+    got = await refusals(world, server.url, "web_login")
     assert "Basic" in got.json["error"]["message"]
     assert "basic" in got.json["error"]["details"][0]
     assert server.logins() == []

@@ -150,5 +150,5 @@ async def test_the_login_is_bound_to_the_server_s_certificate(
 async def test_another_kind_of_login_is_named(windows: StartWindows, behind: Behind) -> None:
     server = await windows(Manner())
     world = await behind(document(server.url, {"type": "basic", "username": "webmap", "password": PASSWORD}))
-    got = await refusals(world, server.url, "credential_misconfigured")
+    got = await refusals(world, server.url, "web_login")
     assert "NTLM" in got.json["error"]["message"]

@@ -30,6 +30,7 @@ def said(
     rules = [f"  - {{url: {SITE}/{name}, credential: {name}}}" for name in ("city", "app", "key", "basic", "ticket")]
     rules += [f"  - {{url: {SITE}/{name}, credential: {name}}}" for name in ("portal", "both")]
     rules.append(f"  - {{url: {SITE}/open}}")
+    rules.append(f"  - {{url: {SITE}/set, setParameters: {{where: 1=1, apikey: canary-8}}, denyParameters: [layers]}}")
     path.write_text(TEXT + "\n".join(rules), encoding="utf-8")
     verdict = explain(build(load(path, {}), generation=1), url, method="GET", referer=referer)
     lines = dict(verdict.lines)
@@ -76,3 +77,24 @@ def test_a_pasted_address_is_taken_apart() -> None:
     assert without_proxy(f"https://maps.example.com/proxy?{SITE}?f=json", paths) == f"{SITE}?f=json"
     assert without_proxy(f"https://maps.example.com/app/proxy.ashx?{SITE}", paths) == SITE
     assert without_proxy(f"{SITE}?f=json", paths) == f"{SITE}?f=json"
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("f=json&callback=x", "JSONP (callback=) lets any page read the answer. allowJsonp: true allows it."),
+        ("f=html", "The server's HTML pages are not passed on. Ask with f=json, or set allowHtml: true."),
+        (
+            "f=image&dynamicLayers=[{%22source%22:{%22type%22:%22dataLayer%22}}]",
+            "A dataLayer source can name any table",
+        ),
+    ],
+)
+def test_what_the_parameters_ask_for_is_judged_as_on_the_path(tmp_path: Path, query: str, words: str) -> None:
+    lines = said(tmp_path, f"{SITE}/city/MapServer/export?{query}")
+    assert lines["refused"].startswith(words)
+
+
+def test_forced_parameters_are_named_and_not_shown(tmp_path: Path) -> None:
+    lines = said(tmp_path, f"{SITE}/set/MapServer?f=json")
+    assert (lines["set"], lines["taken out"]) == ("where, apikey", "apikey, layers, where")

@@ -1,12 +1,11 @@
-"""proxy.core.inject and proxy.core.multipart: the client's credentials out, ours in."""
+"""proxy.core.inject: the client's credentials out, ours in."""
 
 import pytest
 
 from proxy.core.inject import authorize, credential_names
-from proxy.core.multipart import MultipartFilter, boundary_of
-from proxy.core.parameters import form_without, without
+from proxy.core.parameters import of_form, without
 from proxy.core.target import parse_url
-from proxy.errors import BadRequest, CredentialMisconfigured
+from proxy.errors import CredentialMisconfigured
 from proxy.model import Place, Route, Secret, Server
 from proxy.traffic import Audience, Body, Outgoing, Token
 
@@ -49,42 +48,7 @@ def test_the_clients_token_is_taken_out_of_the_query(query: str, left: str | Non
     ],
 )
 def test_the_clients_token_is_taken_out_of_a_form(form: bytes, left: bytes) -> None:
-    assert form_without(form, NAMES) == left
-
-
-PARTS = (
-    b'--XX\r\nContent-Disposition: form-data; name="f"\r\n\r\njson\r\n'
-    b'--XX\r\nContent-Disposition: form-data; name="Token"\r\n\r\nsecret\r\n'
-    b'--XX\r\nContent-Disposition: form-data; name="a"; filename="token"\r\n\r\n\r\n--X\r\ndata\r\n'
-    b"--XX--\r\nepilogue"
-)
-KEPT = PARTS.replace(b'--XX\r\nContent-Disposition: form-data; name="Token"\r\n\r\nsecret\r\n', b"")
-
-
-@pytest.mark.parametrize("size", range(1, len(PARTS) + 1))
-def test_the_clients_token_is_taken_out_of_a_multipart_form_however_it_is_cut(size: int) -> None:
-    filtered = MultipartFilter(b"XX", NAMES)
-    pieces = [filtered.feed(PARTS[start : start + size]) for start in range(0, len(PARTS), size)]
-    assert b"".join(pieces) + filtered.finish() == KEPT
-
-
-@pytest.mark.parametrize("size", [1, 7, 1000])
-@pytest.mark.parametrize("body", [b"", b"preamble only", KEPT, b"--XX\r\nno end of head", b"--XX"])
-def test_a_multipart_form_without_a_token_passes_byte_for_byte(body: bytes, size: int) -> None:
-    filtered = MultipartFilter(b"XX", NAMES)
-    pieces = [filtered.feed(body[start : start + size]) for start in range(0, len(body), size)]
-    assert b"".join(pieces) + filtered.finish() == body
-
-
-def test_a_part_whose_head_does_not_end_is_refused() -> None:
-    with pytest.raises(BadRequest):
-        MultipartFilter(b"XX", NAMES).feed(b"--XX\r\n" + b"x" * 20_000)
-
-
-def test_a_boundary_may_be_quoted() -> None:
-    assert boundary_of('multipart/form-data; boundary="a b"; charset=x') == b"a b"
-    assert boundary_of("multipart/form-data; Boundary=ab") == b"ab"
-    assert boundary_of("multipart/form-data") is None
+    assert of_form(form, NAMES, frozenset())[0] == left
 
 
 def test_a_token_in_a_header() -> None:

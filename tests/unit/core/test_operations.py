@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from proxy.core import operations
-from proxy.core.operations import Kind, Operation, operation, read_parameters, refuse_reason, soap_element
-from proxy.core.parameters import split
+from proxy.core.operations import JUDGED, Kind, Operation, operation, read_parameters, refuse_reason, soap_element
+from proxy.core.parameters import Field, of_form, split
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
 from proxy.model import Access
@@ -19,10 +19,14 @@ CASES = yaml.safe_load(Path(__file__).parents[2].joinpath("cases/operations.yaml
 RULE = rule("https://h/arcgis")
 
 
+def form(body: bytes) -> list[Field]:
+    return of_form(body, frozenset(), JUDGED)[1]
+
+
 def done(request: str, body: bytes = b"") -> Operation:
     method, _, path = request.rpartition(" ")
     target = parse_url(f"https://h/arcgis/{path}")
-    parameters = read_parameters(split(target.query), b"")
+    parameters = read_parameters(split(target.query))
     return operation(method or "GET", target, parameters=parameters, soap_element=soap_element(body))
 
 
@@ -147,25 +151,25 @@ def test_a_name_from_a_path_is_kept_short() -> None:
 
 
 def test_parameters_are_read_only_where_they_are_judged() -> None:
-    assert read_parameters(split("f=json&where=1%3D1&Layer=a+b"), b"f=html") == {
+    assert read_parameters(split("f=json&where=1%3D1&Layer=a+b"), form(b"f=html")) == {
         "f": ["json", "html"],
         "layer": ["a b"],
     }
-    assert read_parameters(split("&&=&f&f=%zz"), b"") == {"f": ["", "%zz"]}
+    assert read_parameters(split("&&=&f&f=%zz")) == {"f": ["", "%zz"]}
     with pytest.raises(BadRequest):
-        read_parameters(split(None), b"a&" * 2000)
+        read_parameters(split(None), form(b"a&" * 2000))
 
 
 def test_jsonp_and_data_layers_are_seen_in_query_and_form_however_written() -> None:
-    assert operations.wants_jsonp(read_parameters(split("f=json&CallBack=x"), b""))
-    assert operations.wants_jsonp(read_parameters(split("callback=&callback=x"), b""))
-    assert operations.wants_jsonp(read_parameters(split(None), b"%63allback=x"))
-    assert not operations.wants_jsonp(read_parameters(split("callback=&f=json"), b""))
+    assert operations.wants_jsonp(read_parameters(split("f=json&CallBack=x")))
+    assert operations.wants_jsonp(read_parameters(split("callback=&callback=x")))
+    assert operations.wants_jsonp(read_parameters(split(None), form(b"%63allback=x")))
+    assert not operations.wants_jsonp(read_parameters(split("callback=&f=json")))
     assert operations.has_data_layer(
-        read_parameters(split("dynamicLayers=%5B%7B%22type%22%20%3A%22dataLayer%22%7D%5D"), b"")
+        read_parameters(split("dynamicLayers=%5B%7B%22type%22%20%3A%22dataLayer%22%7D%5D"))
     )
-    assert operations.has_data_layer(read_parameters(split(None), b'layer={"source":{"type":"data\\u004cayer"}}'))
-    assert not operations.has_data_layer(read_parameters(split('dynamicLayers=[{"type":"mapLayer"}]'), b""))
+    assert operations.has_data_layer(read_parameters(split(None), form(b'layer={"source":{"type":"data\\u004cayer"}}')))
+    assert not operations.has_data_layer(read_parameters(split('dynamicLayers=[{"type":"mapLayer"}]')))
 
 
 @pytest.mark.parametrize(
@@ -181,10 +185,11 @@ def test_jsonp_and_data_layers_are_seen_in_query_and_form_however_written() -> N
 )
 def test_a_data_layer_is_seen_however_it_is_spelled(value: str, expected: bool) -> None:
     for name in ("dynamicLayers", "layer", "LAYERS"):
-        assert operations.has_data_layer(read_parameters(split(f"{name}={quote(value)}"), b"")) is expected
-        assert operations.has_data_layer(read_parameters(split(None), f"{name}={quote(value)}".encode())) is expected
+        assert operations.has_data_layer(read_parameters(split(f"{name}={quote(value)}"))) is expected
+        fields = form(f"{name}={quote(value)}".encode())
+        assert operations.has_data_layer(read_parameters(split(None), fields)) is expected
 
 
 def test_the_wanted_format_is_the_first_f() -> None:
-    assert operations.wanted_format(read_parameters(split("F=Image&f=json"), b"f=html")) == "image"
-    assert operations.wanted_format(read_parameters(split(None), b"")) == ""
+    assert operations.wanted_format(read_parameters(split("F=Image&f=json"), form(b"f=html"))) == "image"
+    assert operations.wanted_format(read_parameters(split(None))) == ""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.core.redact import Redactor, is_text, without_secrets
+from proxy.core.redact import Redactor, is_text, without_secrets, words_without
 
 TOKEN = "nL4rWq7aZ0x-Tt_8uVbEe+1/k=2Hh3Jj5.."
 SECRETS = (TOKEN, 'p"w\\d & <é>')
@@ -24,6 +24,15 @@ FORMS = {
     "JSON": TOKEN.replace("/", "\\/"),
     "JSON, escaped": TOKEN.replace("+", "\\u002b").replace("=", "\\u003D"),
     "HTML": TOKEN.replace("+", "&#43;").replace("=", "&#x3D;").replace("/", "&#x2f;"),
+    "JSON in JSON": json.dumps(TOKEN.replace("/", "\\/").replace("+", "\\u002b")),
+    "JSON in JSON in JSON": json.dumps(json.dumps(TOKEN.replace("/", "\\/").replace("+", "\\u002b"))),
+    "script": TOKEN.replace("/", "\\x2F").replace("+", "\\x2b"),
+    "percent, three times": quote(quote(quote(TOKEN, safe=""), safe=""), safe=""),
+    "percent in HTML": quote(TOKEN, safe="").replace("%", "&#37;"),
+    "hex": TOKEN.encode().hex(),
+    "HEX": TOKEN.encode().hex().upper(),
+    "UTF-16": TOKEN.encode("utf-16").decode("latin-1"),
+    "UTF-16 BE": TOKEN.encode("utf-16-be").decode("latin-1"),
     "base64": base64.b64encode(TOKEN.encode()).decode(),
     "base64 of more": base64.b64encode(f"user:{TOKEN}:x".encode()).decode(),
     "base64 of a little more": base64.b64encode(f"u{TOKEN}".encode()).decode(),
@@ -100,3 +109,9 @@ def test_headers() -> None:
 )
 def test_which_types_are_looked_through(kind: str, expected: bool) -> None:
     assert is_text(kind) is expected
+
+
+@pytest.mark.parametrize("length", range(len(TOKEN)))
+def test_a_sentence_that_was_cut_keeps_no_part_of_a_secret(length: int) -> None:
+    assert words_without(f"Zürich \ud800: {TOKEN[:length]}", SECRETS) == "Zürich \ud800: "
+    assert words_without(f"Zürich \ud800: {TOKEN}", SECRETS) == f"Zürich \ud800: {'x' * len(TOKEN)}"

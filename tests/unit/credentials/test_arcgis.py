@@ -263,6 +263,19 @@ async def test_a_text_token_lives_as_long_as_the_server_says_of_its_short_ones()
     assert (await world.provider().fetch(audience(), NO_TOKENS)).expires_at == 20 * 60
 
 
+@pytest.mark.parametrize(
+    ("offered", "advised"),
+    [("Basic realm=x, NTLM, Negotiate", "negotiate"), ('Basic realm=x, Digest nonce="a"', "digest"), ("ntlm", "ntlm")],
+)
+async def test_a_web_server_that_asks_for_a_login_gets_the_strongest_that_it_offers(offered: str, advised: str) -> None:
+    world = World({INFO: Answer(401, {"www-authenticate": offered}, b"")})
+    with pytest.raises(CredentialMisconfigured) as caught:
+        await world.provider().fetch(audience(), NO_TOKENS)
+    assert caught.value.slug == "web_login"
+    assert caught.value.details == (f"Set the type of the credential to {advised}.",)
+    assert len(world.calls) == 1  # and no password
+
+
 def test_the_printed_provider_shows_no_password() -> None:
     assert PASSWORD not in repr(World().provider())
 

@@ -25,14 +25,26 @@ CITY = "credentials: {city: {username: webmap, password: p}}\n"
         ),
         (
             PAGES + CITY + RULE + "    credential: city\n    username: me\n    password: p\n",
-            "6: serverUrls[0].username: this rule names a credential; write username in credentials.city",
+            "6: serverUrls[0].username: username belongs to a credential, and this rule names one; write it in cred",
         ),
         (
             PAGES + CITY + RULE + "    credential: city\n    tokenParamName: t\n",
-            "6: serverUrls[0].tokenParamName: this rule names a credential; write tokenParamName in credentials.city",
+            "6: serverUrls[0].tokenParamName: tokenParamName belongs to a credential, and this rule names one; write",
         ),
+        (
+            PAGES + RULE + "    username: me\n    password: p\n    accessToken: k\n",
+            "4: serverUrls[0].username: a rule has one credential, and accessToken makes another; keep one",
+        ),
+        (
+            PAGES + RULE + "    credential: [a, b]\n",
+            "4: serverUrls[0].credential: this is not text; write one text, in quotes",
+        ),
+        (PAGES + RULE + "credentials: {c: {type: ntlm, username: u}}\n", "4: credentials.c: an ntlm credential needs"),
         (PAGES + RULE + "    username: me\n", "4: serverUrls[0].username: a credential in place needs username and"),
         (PAGES + RULE + "    password: p\n", "4: serverUrls[0].password: a credential in place needs username and"),
+        (PAGES + RULE + "    hostRedirect: //in/a\n", "4: serverUrls[0].hostRedirect: The URL is not an absolute"),
+        (PAGES + RULE + "    hostRedirect: https://in/a?b\n", "4: serverUrls[0].hostRedirect: leave out the query"),
+        (PAGES + RULE + "    stripPrefix: true\n", "4: serverUrls[0].stripPrefix: has no effect without hostRedirect"),
         (PAGES + RULE + "    inject: query\n", "4: serverUrls[0].inject: has no effect on a rule without a credential"),
         (
             PAGES + RULE + 'credentials: {c: {username: "", password: p}}\n',

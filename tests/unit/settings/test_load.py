@@ -70,7 +70,7 @@ def test_all_complaints_come_at_once_in_the_order_of_the_file(tmp_path: Path) ->
         ("log: {level: loud}", "log.level: write 'debug', 'info', 'warning' or 'error'"),
         ("credentials: [a]", "credentials: this must be a mapping of keys"),
         ("allowedOrigins: https://a.example.com", "allowedOrigins: this must be a list; write [one, two]"),
-        ("allowedOrigins: [12]", "allowedOrigins[0]: this is not text; put it in quotes"),
+        ("allowedOrigins: [12]", "allowedOrigins[0]: this is not text; write one text, in quotes"),
         ("allowMissingReferer: perhaps", "allowMissingReferer: write true or false"),
         ("upstream: {maxConnections: many}", "upstream.maxConnections: write a whole number"),
         ("upstream: {maxConnections: 1.5}", "upstream.maxConnections: write a whole number"),
@@ -103,8 +103,11 @@ def test_a_file_without_what_it_needs_says_so(tmp_path: Path, text: str, expecte
     [
         # each of these makes further findings that would say nothing new
         ("url: //h/a, usernme: a, password: b", "usernme: unknown key; did you mean username?"),
-        ("url: //h/a, username: 12, password: b, inject: query", "username: this is not text; put it in quotes"),
-        ("url: //h/a, credential: 5, inject: query", "credential: this is not text; put it in quotes"),
+        (
+            "url: //h/a, username: 12, password: b, inject: query",
+            "username: this is not text; write one text, in quotes",
+        ),
+        ("url: //h/a, credential: 5, inject: query", "credential: this is not text; write one text, in quotes"),
         (
             "url: https://gis.example.com/arcgis/rest/services, matchAl: false",
             "matchAl: unknown key; did you mean matchAll?",

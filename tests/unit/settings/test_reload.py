@@ -6,11 +6,12 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.errors import ConfigurationError
-from proxy.model import Configuration
+from proxy.model import ArcGISCredential, ClientCertificate, Configuration, Route, Secret
 from proxy.settings.reload import Reloader
 from proxy.telemetry.log import configure
 from tests.unit.telemetry.configurations import ROADS, configuration
@@ -28,7 +29,7 @@ class Site:
         self.applied: list[str] = []
         self.rejections = 0
         self.before_apply: Callable[[], None] = lambda: None
-        self.certificate: str | None = None
+        self.files: dict[str, Any] = {}  # keys of a Configuration that name files
         self.reloader = Reloader(path, self.load, self.apply, interval=3600.0, settle=SOON)
         self.reloader.on_rejected = self.reject
 
@@ -45,8 +46,7 @@ class Site:
             raise ConfigurationError(["proxy.yaml:1: bad is not known", "proxy.yaml:2: worse"])
         if "${file:" in text and self.secret.is_file():
             text += self.secret.read_text(encoding="utf-8")
-        tls = (self.certificate, self.certificate) if self.certificate else None
-        return configuration(ROADS, source=text.partition("#")[0].strip(), tls=tls)
+        return configuration(ROADS, source=text.partition("#")[0].strip(), **self.files)
 
     async def apply(self, new: Configuration) -> None:
         self.before_apply()
@@ -273,10 +273,23 @@ async def test_a_directory_that_is_swapped_under_a_link_is_seen(tmp_path: Path) 
     await site.reloader.stop()
 
 
-async def test_a_renewed_certificate_is_a_change(site: Site) -> None:
+@pytest.mark.parametrize("use", ["listener", "authority", "client", "client key", "token service"])
+async def test_a_renewed_certificate_is_a_change(site: Site, use: str) -> None:
     certificate = site.path.parent / "tls.pem"
     certificate.write_text("old", encoding="utf-8")
-    site.certificate = str(certificate)
+    name, other = str(certificate), str(site.path)
+    match use:
+        case "listener":
+            site.files = {"tls": (name, name)}
+        case "authority":
+            site.files = {"unlisted_route": Route(ca_bundle=name)}
+        case "client":
+            site.files = {"unlisted_route": Route(certificate=ClientCertificate(name))}
+        case "client key":
+            site.files = {"unlisted_route": Route(certificate=ClientCertificate(other, name))}
+        case _:
+            route = Route(certificate=ClientCertificate(name))
+            site.files = {"credentials": (ArcGISCredential("c", "u", Secret("p"), service_route=route),)}
     await site.look(was_told=True)
     assert site.applied == ["one"]
     await site.look()

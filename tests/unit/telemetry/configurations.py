@@ -31,6 +31,7 @@ def configuration(*names: str, **more: Any) -> Configuration:
         "public_url": None,
         "trusted_proxies": (),
         "tls": None,
+        "workers": 1,
         "limits": Limits(),
         "admin_listen": None,
         "must_match": True,

@@ -106,7 +106,14 @@ async def admin() -> AsyncIterator[Admin]:
         return await ask(runner, path, method)
 
     made = Admin(metrics, asking)
-    app = admin_app(ready=lambda: made.reason, metrics=metrics, status=made.status, clock=lambda: made.seconds)
+
+    async def exposition() -> bytes:
+        return metrics.render()
+
+    async def status() -> Mapping[str, object]:
+        return made.status()
+
+    app = admin_app(lambda: made.reason, exposition, status, clock=lambda: made.seconds)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     yield made

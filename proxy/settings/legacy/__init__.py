@@ -1,0 +1,1 @@
+"""`migrate`: the configuration of Esri's resource-proxy (.NET, Java, PHP) to proxy.yaml. Knows nothing of requests."""

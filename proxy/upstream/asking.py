@@ -1,0 +1,114 @@
+"""One request on one connection: its head and body go up, and the answer may come before the body is gone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final, NamedTuple
+
+from proxy import names
+from proxy.errors import BadRequest, ProxyError
+from proxy.traffic import Body, Reply
+from proxy.upstream.connection import Connection
+
+_ONE_WRITE: Final = 64 * 1024  # bytes of a body that go up together with their head
+BODILESS: Final = ("GET", "HEAD")
+
+
+class Question(NamedTuple):
+    """What is sent at once, and what follows piece by piece; `length` of the pieces is None for chunks."""
+
+    method: str
+    first: bytes
+    pieces: AsyncIterator[bytes] | None = None
+    length: int | None = None
+
+
+def framing_line(method: str, body: Body) -> str:
+    """The header that says where the body ends; "" where there is none and none is expected."""
+    if body.stream is not None:
+        if body.length is None:
+            return f"{names.TRANSFER_ENCODING}: chunked"
+        return f"{names.CONTENT_LENGTH}: {body.length}"
+    if body.whole or method not in BODILESS:
+        return f"{names.CONTENT_LENGTH}: {len(body.whole or b'')}"
+    return ""
+
+
+def question(method: str, head: bytes, body: Body) -> Question:
+    """With `head` as made by `wire.request_head`."""
+    if body.stream is not None:
+        return Question(method, head, body.stream, body.length)
+    whole = body.whole
+    if not whole:
+        return Question(method, head)
+    if len(whole) <= _ONE_WRITE:
+        return Question(method, head + whole)
+    return Question(method, head, _sliced(whole), len(whole))
+
+
+async def answer(connection: Connection, asked: Question, patience: float) -> Reply:
+    """Raises Stale, ProxyError, or what the client's own body raised.
+
+    The server has `patience` seconds to begin its answer when the request is out, and for each piece until then: a
+    long upload is no time-out, a stalled one is.
+    """
+    waiter = connection.ask(asked.first, asked.method, patience, has_more=asked.pieces is not None)
+    try:
+        if asked.pieces is None:
+            return await waiter
+        return await _uploaded(connection, waiter, asked.pieces, asked.length, patience)
+    except BaseException:
+        connection.abandon(waiter)
+        raise
+
+
+async def _uploaded(
+    connection: Connection,
+    waiter: asyncio.Future[Reply],
+    pieces: AsyncIterator[bytes],
+    length: int | None,
+    patience: float,
+) -> Reply:
+    upload = asyncio.create_task(_send(connection, pieces, length, patience), name="request body")
+    try:
+        await asyncio.wait((waiter, upload), return_when=asyncio.FIRST_COMPLETED)
+        # What the client's body raised is the client's to hear; an answer that came before it is an answer
+        if upload.done() and (not waiter.done() or waiter.exception() is not None):
+            upload.result()
+        return await waiter
+    finally:
+        await _ended(upload)
+
+
+async def _send(connection: Connection, pieces: AsyncIterator[bytes], length: int | None, patience: float) -> None:
+    """Raises BadRequest where the pieces are not `length` bytes in all, and what `pieces` raises."""
+    left = length
+    async for piece in pieces:
+        if not piece:
+            continue
+        if left is not None:
+            left -= len(piece)
+            if left < 0:
+                raise _odd_length()
+        framed = piece if left is not None else b"%x\r\n%b\r\n" % (len(piece), piece)
+        if not await connection.send(framed, patience):
+            return
+    if left:
+        raise _odd_length()
+    connection.end(b"0\r\n\r\n" if left is None else b"", patience)
+
+
+async def _sliced(whole: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(whole), _ONE_WRITE):
+        yield whole[start : start + _ONE_WRITE]
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Stops it where it still runs. What it raised was heard, or the answer says more."""
+    task.cancel()
+    await asyncio.wait((task,))
+    if not task.cancelled():
+        task.exception()
+
+
+def _odd_length() -> ProxyError:
+    return BadRequest("The request body is not as long as it was said to be.", slug="bad_body")

@@ -1,0 +1,202 @@
+"""The connections to one origin by one route: bounded, given out in order, and thrown away when in doubt."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Container
+
+from proxy.model import DEFAULT_PORTS, Origin, Route
+from proxy.traffic import Outgoing, Reply
+from proxy.upstream import asking, wire
+from proxy.upstream.asking import Question
+from proxy.upstream.connection import Connection, Stale
+from proxy.upstream.dial import Dialer
+from proxy.upstream.failures import bad_answer, busy, proxy_refuses, stopping
+from proxy.upstream.watch import Watch
+
+
+class Pool:
+    """Implements `ports.Upstream` for one origin and route.
+
+    `is_lane`: for one user alone, who may need this very connection again after a HEAD. Raises as `Dialer`.
+    """
+
+    def __init__(
+        self, origin: Origin, route: Route, own_ports: Callable[[], Container[int]], *, is_lane: bool = False
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._route, self._is_lane = route, is_lane
+        self._dialer = Dialer(origin, route, own_ports)
+        self._limit = 1 if is_lane else route.max_connections
+        is_default = DEFAULT_PORTS[origin.scheme] == origin.port
+        self._host = origin.host if is_default else f"{origin.host}:{origin.port}"
+        way = self._dialer.way
+        # Plain HTTP is asked for in full and with a login: the proxy reads the request itself
+        is_read = way is not None and origin.scheme == "http"
+        self._prefix = str(origin) if is_read else ""
+        self._added = way.headers if way is not None and is_read else {}
+        self._watch = Watch(self._loop)
+        self._free: list[Connection] = []  # the last one in is the first one out: it is the likeliest to be open
+        self._open: set[Connection] = set()
+        self._slots = 0  # connections that are open or being made
+        self._queue: deque[asyncio.Future[Connection | None]] = deque()  # None: a slot to dial in
+        self._is_retired = self._is_closed = False
+        self.dialled = 0
+        self.newest: Connection | None = None
+
+    @property
+    def is_unused(self) -> bool:
+        """It may be forgotten."""
+        return not self._slots and not self._queue
+
+    async def send(self, outgoing: Outgoing) -> Reply:
+        """See `ports.Upstream.send`."""
+        asked, patience = self._question(outgoing), self._route.header_timeout
+        connection = self._free.pop() if self._free else await self._next()
+        try:
+            reply = await asking.answer(connection, asked, patience)
+        except Stale:
+            # Nothing of it was answered, and only what changes nothing may be asked twice (RFC 9110 §9.2.2)
+            if asked.method not in asking.BODILESS or outgoing.body.whole != b"":
+                raise bad_answer() from None
+            reply = await self._once_more(asked)
+        if reply.status == 407 and self._dialer.way is not None:
+            reply.close()
+            raise proxy_refuses(reply.status)
+        return reply
+
+    def retire(self) -> None:
+        """What is free is closed, what is busy is when it ends."""
+        self._is_retired = True
+        for connection in self._free[:]:
+            connection.abort()
+
+    def close(self) -> None:
+        """What is busy, too."""
+        self._is_closed = True
+        self.retire()
+        while self._queue:
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_exception(stopping())
+        for connection in list(self._open):
+            connection.fail(stopping())
+        self._watch.close()
+        self._dialer.close()
+
+    # --- what connections call ---------------------------------------------------------------------------------
+
+    def freed(self, connection: Connection, idle: float) -> None:
+        """See `connection.Owner`."""
+        if connection.uses == 1:
+            self._dialer.keep_session(connection)
+        if self._is_retired or idle <= 0 or (connection.method == "HEAD" and not self._is_lane):
+            # After a HEAD there are servers that send the body all the same, and it would answer the next request
+            connection.abort()
+            return
+        connection.deadline = self._loop.time() + idle
+        self._give(connection)
+
+    def lost(self, connection: Connection) -> None:
+        """See `connection.Owner`."""
+        if connection not in self._open:
+            return
+        self._open.remove(connection)
+        self._watch.remove(connection)
+        if connection in self._free:
+            self._free.remove(connection)
+        self._slot_is_free()
+
+    def watch(self, deadline: float) -> None:
+        """See `connection.Owner`."""
+        self._watch.at(deadline)
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _question(self, outgoing: Outgoing) -> Question:
+        method, body, headers, target = outgoing.method, outgoing.body, outgoing.headers, outgoing.target
+        if self._added:
+            headers = headers | self._added
+        address = target.path if target.query is None else f"{target.path}?{target.query}"
+        if self._prefix:
+            address = self._prefix + address
+        head = wire.request_head(method, address, self._host, headers, asking.framing_line(method, body))
+        return asking.question(method, head, body)
+
+    async def _once_more(self, asked: Question) -> Reply:
+        """On a connection that nobody has used before, if there may be another."""
+        if self._slots >= self._limit and self._free:
+            self._free[0].abort()  # the oldest one gives way; `lost` frees its slot
+        connection = await self._next()
+        try:
+            return await asking.answer(connection, asked, self._route.header_timeout)
+        except Stale:
+            raise bad_answer() from None
+
+    async def _next(self) -> Connection:
+        """A new one, or the next that comes free. Raises UpstreamTimeout where all stay busy for `connect_timeout`."""
+        if self._slots < self._limit:
+            self._slots += 1
+            return await self._dialled()
+        turn: asyncio.Future[Connection | None] = self._loop.create_future()
+        self._queue.append(turn)
+        try:
+            async with asyncio.timeout(self._route.connect_timeout):
+                connection = await turn
+        except TimeoutError:
+            self._left_queue(turn)
+            raise busy() from None
+        except BaseException:
+            self._left_queue(turn)
+            raise
+        if connection is None:
+            return await self._dialled()
+        # It may have ended since its turn came
+        return connection if connection.is_open else await self._next()
+
+    def _left_queue(self, turn: asyncio.Future[Connection | None]) -> None:
+        """Its turn may have come at the same moment: then it is the next one's."""
+        if turn in self._queue:
+            self._queue.remove(turn)
+        elif turn.done() and not turn.cancelled() and turn.exception() is None:
+            connection = turn.result()
+            if connection is None:
+                self._slot_is_free()
+            else:
+                self._give(connection)
+
+    async def _dialled(self) -> Connection:
+        """In a slot that the caller has taken."""
+        try:
+            if self._is_closed:
+                raise stopping()
+            connection = await self._dialer.dial(self)
+            if not connection.is_open:  # it ended before it was used, and `lost` did not know it
+                raise bad_answer()
+        except BaseException:
+            self._slot_is_free()
+            raise
+        self._open.add(connection)
+        self._watch.add(connection)
+        self.dialled += 1
+        self.newest = connection
+        return connection
+
+    def _give(self, connection: Connection) -> None:
+        """To whoever waits longest, else it rests."""
+        while self._queue and connection.is_open:
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(connection)
+                return
+        if connection.is_open:
+            self._free.append(connection)
+            self._watch.at(connection.deadline)
+
+    def _slot_is_free(self) -> None:
+        self._slots -= 1
+        while self._queue:
+            turn = self._queue.popleft()
+            if not turn.done():
+                self._slots += 1
+                turn.set_result(None)
+                return

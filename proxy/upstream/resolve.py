@@ -1,0 +1,56 @@
+"""Names to addresses, with a short memory for both what was found and what was not. Judges no address: `guard` does."""
+
+import asyncio
+import socket
+from ipaddress import ip_address
+from typing import Final, cast
+
+from aiohappyeyeballs import AddrInfoType
+
+_FOUND_FOR: Final = 10.0  # seconds that a name is not looked up again; a moved server is found after that
+_MISSED_FOR: Final = 2.0
+
+
+class Name:
+    """The addresses of one host; one lookup at a time, for all who ask."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self._port = host, port
+        self._loop = asyncio.get_running_loop()
+        self._found: list[AddrInfoType] = []
+        self._good_until = 0.0
+        self._lookup: asyncio.Task[list[AddrInfoType]] | None = None
+
+    async def addresses(self) -> list[AddrInfoType]:
+        """Empty where there are none."""
+        if self._is_literal():
+            family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+            return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (self.host, self._port))]
+        if self._lookup is None:
+            if self._loop.time() < self._good_until:
+                return self._found
+            self._lookup = self._loop.create_task(self._resolve(), name=f"look up {self.host}")
+        # Shielded: one asker who has no more time must not take the answer away from the others.
+        return await asyncio.shield(self._lookup)
+
+    def close(self) -> None:
+        if self._lookup is not None:
+            self._lookup.cancel()
+
+    async def _resolve(self) -> list[AddrInfoType]:
+        try:
+            found = await self._loop.getaddrinfo(self.host, self._port, type=socket.SOCK_STREAM)
+            self._found = [cast("AddrInfoType", each) for each in found]
+        except (OSError, UnicodeError):
+            self._found = []
+        finally:
+            self._lookup = None
+        self._good_until = self._loop.time() + (_FOUND_FOR if self._found else _MISSED_FOR)
+        return self._found
+
+    def _is_literal(self) -> bool:
+        try:
+            ip_address(self.host)
+        except ValueError:
+            return False
+        return True

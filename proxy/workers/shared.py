@@ -1,0 +1,116 @@
+"""What all workers share and the supervisor keeps: tokens, so that there is one login and one refused password
+however many workers there are, and counts, so that a limit is the limit. The worker's end of it."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cachetools import LRUCache
+
+from proxy.errors import Overloaded
+from proxy.model import Origin, Place, Rule, Secret, Server
+from proxy.ports import Clock
+from proxy.traffic import Audience, Token
+from proxy.workers.channel import Channel, Gone
+
+_MOST_AUDIENCES: Final = 10_000
+
+
+@dataclass(slots=True)
+class _Known:
+    token: Token
+    fresh_until: float  # until then nobody has to be asked
+    place: Place | None
+    is_deaf_to_forms: bool
+    is_proven: bool = False
+
+
+class SharedTokens:
+    """Implements `ports.Tokens`: a copy of what the supervisor's store gave, until that is to be renewed."""
+
+    def __init__(self, channel: Channel, clock: Clock) -> None:
+        self._channel, self._clock = channel, clock
+        self._known: LRUCache[Audience, _Known] = LRUCache(_MOST_AUDIENCES)
+
+    async def get(self, audience: Audience) -> Token:
+        """See `ports.TokenSource.get`."""
+        known = self._known.get(audience)
+        if known is not None and self._clock() < known.fresh_until:
+            return known.token
+        said = await _asked(self._channel, "token", audience=audience_fields(audience))
+        known = self._known.get(audience)
+        value = Secret(said["value"])
+        place = Place(said["place"]) if said["place"] else None
+        if known is None or known.token.value != value:
+            token = Token(value, audience, said["obtainedAt"], said["expiresAt"], said["isRenewable"])
+            known = self._known[audience] = _Known(token, said["freshUntil"], place, said["isDeafToForms"])
+        known.fresh_until = said["freshUntil"]
+        known.place = known.place or place
+        return known.token
+
+    def accepted(self, token: Token) -> None:
+        """See `ports.Tokens.accepted`."""
+        known = self._known.get(token.audience)
+        if known is not None and known.token is token and not known.is_proven:
+            known.is_proven = True
+            self._channel.tell("accepted", **_token_fields(token))
+
+    def reject(self, token: Token) -> None:
+        """See `ports.TokenSource.reject`."""
+        known = self._known.get(token.audience)
+        if known is not None and known.token is token:
+            known.fresh_until = 0.0
+            self._channel.tell("rejected", **_token_fields(token))
+
+    def place(self, audience: Audience, configured: Place | None, *, is_form: bool) -> Place:
+        """See `ports.Tokens.place`."""
+        known = self._known.get(audience)
+        place = configured or (known.place if known is not None else None) or Place.HEADER
+        return Place.URL if place is Place.QUERY and is_form and known is not None and known.is_deaf_to_forms else place
+
+    def learn(self, audience: Audience, place: Place) -> None:
+        """See `ports.Tokens.learn`."""
+        known = self._known.get(audience)
+        if known is not None and place is Place.URL:
+            known.is_deaf_to_forms = True
+        elif known is not None:
+            known.place = place
+        self._channel.tell("learned", audience=audience_fields(audience), place=place.value)
+
+    def forget(self) -> None:
+        """After a reload: the supervisor knows which tokens are still good."""
+        self._known.clear()
+
+
+class SharedAllowance:
+    """Implements `ports.Allowance`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def take(self, rule: Rule, client: str) -> None:
+        """See `ports.Allowance.take`."""
+        if rule.rate is not None:
+            await _asked(self._channel, "allowance", rule=rule.name, client=client)
+
+
+async def _asked(channel: Channel, name: str, **fields: object) -> Any:
+    try:
+        return await channel.ask(name, **fields)
+    except Gone:
+        raise Overloaded("The proxy is stopping.", retry_after=1) from None
+
+
+def audience_fields(audience: Audience) -> list[object]:
+    """As JSON holds it."""
+    origin = audience.server.origin
+    return [audience.credential, origin.scheme, origin.host, origin.port, audience.server.context, audience.referer]
+
+
+def audience_of(fields: list[Any]) -> Audience:
+    """Back again."""
+    credential, scheme, host, port, context, referer = fields
+    return Audience(credential, Server(Origin(scheme, host, port), context), referer)
+
+
+def _token_fields(token: Token) -> dict[str, object]:
+    return {"audience": audience_fields(token.audience), "fingerprint": token.value.fingerprint()}

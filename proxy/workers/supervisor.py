@@ -1,0 +1,231 @@
+"""Starts the workers, gives them what they share, has them reload and drain together, and mends what ends.
+
+Answers no request itself but those of the admin pages.
+"""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from proxy.assemble import Service
+from proxy.errors import ConfigurationError
+from proxy.model import Configuration, Place
+from proxy.telemetry.log import state_change
+from proxy.telemetry.merge import merged_metrics, merged_status
+from proxy.workers.channel import Channel, Gone
+from proxy.workers.parcel import packed
+from proxy.workers.shared import audience_of
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0  # seconds before a worker that ended is started again
+_STEADY: Final = 60.0  # seconds that a worker has to live for the pause to be the first again
+_START: Final = 60.0  # seconds
+_ANSWER: Final = 5.0  # seconds that a worker has for a page
+_EXTRA: Final = 5.0  # seconds beyond the drain until a worker is killed
+
+
+class Supervisor:
+    """To whoever starts it, what `assemble.Service` is: started, reconfigured and stopped as a whole."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._count = configuration.workers
+        self.service = Service(configuration, serves=False)
+        self.service.pages = (self._not_ready, self._metrics, self._status)
+        self._answers: dict[str, Callable[..., Awaitable[object]]] = {
+            "token": self._token,
+            "accepted": self._accepted,
+            "rejected": self._rejected,
+            "learned": self._learned,
+            "allowance": self._allowance,
+        }
+        self._channels: dict[int, Channel] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._placeholder: socket.socket | None = None
+        self._changing = asyncio.Lock()
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Until every worker answers. Raises ConfigurationError."""
+        listen = self.service.current.runtime.configuration.listen
+        self._placeholder = _bound(listen.host, listen.port)
+        self.service.public.port = self._placeholder.getsockname()[1]
+        began = [asyncio.get_running_loop().create_future() for _ in range(self._count)]
+        self._keepers = [
+            asyncio.create_task(self._keep(number, first), name=f"worker {number}")
+            for number, first in enumerate(began, 1)
+        ]
+        try:
+            await asyncio.gather(*began)
+            await self.service.start()
+        except ConfigurationError:
+            await self.stop()
+            raise
+
+    async def apply(self, configuration: Configuration) -> None:
+        """All workers go over to it. Raises ConfigurationError where a worker cannot wholly."""
+        async with self._changing:
+            await self.service.apply(configuration)
+            parcel = packed(configuration)
+            async with asyncio.timeout(_START):
+                done = await asyncio.gather(
+                    *(channel.ask("apply", parcel=parcel) for channel in self._channels.values()),
+                    return_exceptions=True,
+                )
+        for error in done:
+            if isinstance(error, ConfigurationError):
+                raise error
+
+    async def stop(self) -> None:
+        """Every worker drains; then the pages and what is shared end."""
+        self._is_stopping = True
+        self.service.draining = True
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await self.service.stop()
+        if self._placeholder is not None:
+            self._placeholder.close()
+
+    # --- processes ----------------------------------------------------------------------------------------------------
+
+    async def _keep(self, number: int, began: "asyncio.Future[None]") -> None:
+        """One worker, and the next in its place when it ends."""
+        loop = asyncio.get_running_loop()
+        pause = _FIRST_PAUSE
+        while True:
+            started_at = loop.time()
+            try:
+                status = await self._run(number, began)
+            except (ConfigurationError, OSError) as error:
+                if not began.done():
+                    began.set_exception(error)
+                    return
+                status = None
+            if loop.time() - started_at > _STEADY:
+                pause = _FIRST_PAUSE
+            state_change("worker_failed", worker=number, status=status, again_in=pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _run(self, number: int, began: "asyncio.Future[None]") -> int:
+        """One process, to its end; cancelled, it drains first."""
+        ours, theirs = socket.socketpair()
+        command = (sys.executable, "-m", "proxy", "worker", str(theirs.fileno()))
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *command, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL
+            )
+        channel = await Channel.open(ours)
+        channel.answers = self._answers
+        listening = asyncio.create_task(channel.listen(), name=f"worker {number}")
+        try:
+            await self._start(number, channel)
+            if not began.done():
+                began.set_result(None)
+            return await process.wait()
+        except (Gone, TimeoutError):
+            raise ConfigurationError([f"worker {number} did not start"]) from None
+        finally:
+            self._channels.pop(number, None)
+            await self._end(process)
+            listening.cancel()
+
+    async def _start(self, number: int, channel: Channel) -> None:
+        async with asyncio.timeout(_START):
+            begun_with = self.service.current.runtime.configuration
+            port = self.service.public.port
+            await channel.ask("start", number=number, port=port, parcel=packed(begun_with))
+            async with self._changing:  # what was applied meanwhile
+                now = self.service.current.runtime.configuration
+                if now is not begun_with:
+                    await channel.ask("apply", parcel=packed(now))
+                self._channels[number] = channel
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is not None:
+            return
+        process.terminate()
+        drain = self.service.current.runtime.configuration.limits.drain
+        try:
+            async with asyncio.timeout(drain + _EXTRA):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    # --- what is shared -----------------------------------------------------------------------------------------------
+
+    async def _token(self, audience: list[Any]) -> dict[str, object]:
+        wanted = audience_of(audience)
+        store = self.service.store
+        token = await store.get(wanted)
+        outlook = store.outlook(wanted)
+        return {
+            "value": token.value.reveal(),
+            "obtainedAt": token.obtained_at,
+            "expiresAt": token.expires_at,
+            "isRenewable": token.is_renewable,
+            "freshUntil": outlook.renew_at,
+            "place": outlook.place.value if outlook.place else None,
+            "isDeafToForms": outlook.is_deaf_to_forms,
+        }
+
+    async def _accepted(self, audience: list[Any], fingerprint: str) -> None:
+        token = self.service.store.outlook(audience_of(audience)).token
+        if token is not None and token.value.fingerprint() == fingerprint:
+            self.service.store.accepted(token)
+
+    async def _rejected(self, audience: list[Any], fingerprint: str) -> None:
+        token = self.service.store.outlook(audience_of(audience)).token
+        if token is not None and token.value.fingerprint() == fingerprint:  # else another worker was first
+            self.service.store.reject(token)
+
+    async def _learned(self, audience: list[Any], place: str) -> None:
+        self.service.store.learn(audience_of(audience), Place(place))
+
+    async def _allowance(self, rule: str, client: str) -> None:
+        for each in self.service.current.runtime.configuration.rules:
+            if each.name == rule:
+                await self.service.allowance.take(each, client)
+
+    # --- pages --------------------------------------------------------------------------------------------------------
+
+    def _not_ready(self) -> str | None:
+        if self.service.draining:
+            return "draining"
+        return None if self._channels else "no worker runs"
+
+    async def _metrics(self) -> bytes:
+        texts = [text.encode() for text in await self._ask_all("metrics")]
+        return merged_metrics([self.service.metrics.render(), *texts])
+
+    async def _status(self) -> dict[str, object]:
+        return merged_status(self.service.status(), await self._ask_all("status"))
+
+    async def _ask_all(self, what: str) -> list[Any]:
+        """The answers of those that answer."""
+        answers: list[Any] = []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER):
+                for channel in list(self._channels.values()):
+                    with contextlib.suppress(Gone):
+                        answers.append(await channel.ask(what))
+        return answers
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Holds the port, and finds a free one for 0; nobody listens on it. Raises ConfigurationError."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as alone:  # a port that is shared would be shared with others, too
+            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            alone.bind(address)
+        holder = socket.socket(family, kind, protocol)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(address)
+    except OSError as error:
+        raise ConfigurationError([f"cannot listen on {host}:{port}: {error.strerror or error}"]) from None
+    return holder

@@ -1,0 +1,88 @@
+"""One worker: answers requests on the common port, and does what the supervisor says. Shares through it."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from dataclasses import replace
+
+from proxy.assemble import Service
+from proxy.model import Configuration, Listen
+from proxy.telemetry.log import configure as configure_log
+from proxy.workers.channel import Channel
+from proxy.workers.parcel import unpacked
+from proxy.workers.shared import SharedAllowance, SharedTokens
+
+
+async def work(descriptor: int) -> int:
+    """Until the supervisor says so, or is gone. The exit status of the process."""
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends these to all of us; the supervisor decides
+        signal.signal(number, signal.SIG_IGN)
+    channel = await Channel.open(socket.socket(fileno=descriptor))
+    worker = _Worker(channel)
+    channel.answers = {
+        "start": worker.start,
+        "apply": worker.apply,
+        "metrics": worker.metrics,
+        "status": worker.status,
+    }
+    channel.on_end = worker.orphaned
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.ending.set)
+    listening = asyncio.create_task(channel.listen(), name="supervisor")
+    await worker.ending.wait()
+    await worker.stop()
+    channel.on_end = lambda: None
+    listening.cancel()
+    return 0
+
+
+class _Worker:
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._service: Service | None = None
+        self._tokens = SharedTokens(channel, time.monotonic)
+        self._number = 0
+        self._port = 0
+        self.ending = asyncio.Event()
+
+    async def start(self, number: int, port: int, parcel: str) -> None:
+        """Answers requests from now on. Raises ConfigurationError."""
+        self._number, self._port = number, port
+        configuration = unpacked(parcel)
+        self._log = configure_log(configuration.log_level, configuration.log_format, is_shared=True)
+        self._service = Service(
+            self._mine(configuration), tokens=self._tokens, allowance=SharedAllowance(self._channel), shares_port=True
+        )
+        await self._service.start()
+
+    async def apply(self, parcel: str) -> None:
+        """Goes over to another configuration. Raises ConfigurationError."""
+        if self._service is not None:
+            self._tokens.forget()
+            await self._service.apply(self._mine(unpacked(parcel)))
+
+    async def metrics(self) -> str:
+        """The Prometheus text of this process."""
+        return self._service.metrics.render().decode() if self._service is not None else ""
+
+    async def status(self) -> dict[str, object]:
+        """As `Service.status`, and which worker says so."""
+        own = self._service.status() if self._service is not None else {}
+        return {**own, "worker": self._number, "process": os.getpid()}
+
+    def orphaned(self) -> None:
+        """The supervisor is gone: drain; and if it went while we drained, it was told to stop at once."""
+        if self.ending.is_set():
+            os._exit(1)
+        self.ending.set()
+
+    async def stop(self) -> None:
+        """Drains."""
+        if self._service is not None:
+            await self._service.stop()
+            self._log.close()
+
+    def _mine(self, configuration: Configuration) -> Configuration:
+        """The admin pages are the supervisor's."""
+        return replace(configuration, listen=Listen(configuration.listen.host, self._port), admin_listen=None)

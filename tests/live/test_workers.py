@@ -1,0 +1,110 @@
+"""Several processes on one port: one login, one limit, one configuration, one page of figures; a lost one is mended."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from proxy.simulator.server import Simulator
+from tests.live.conftest import PASSWORD, config
+from tests.live.served import Serve, Served
+
+WORKERS = 3
+
+
+@pytest.fixture
+def path(arcgis: Simulator, tmp_path: Path) -> Path:
+    return written(tmp_path, config(arcgis.url))
+
+
+def written(folder: Path, document: dict[str, Any]) -> Path:
+    document["server"]["workers"] = WORKERS
+    file = folder / "proxy.yaml"
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return file
+
+
+def page(arcgis: Simulator, number: int = 0) -> str:
+    return f"/proxy?{arcgis.url}/rest/services/Secure/City/MapServer?f=json&n={number}"
+
+
+async def workers(served: Served) -> dict[int, int]:
+    """Their processes by number."""
+    _, text = await served.get("/status.json", served.admin)
+    return {row["worker"]: row["process"] for row in json.loads(text)["workers"]}
+
+
+async def total(served: Served, name: str) -> float:
+    _, text = await served.get("/metrics", served.admin)
+    return sum(float(value) for value in re.findall(rf"^{name}\{{.*\}} ([\d.e+]+)$", text, re.MULTILINE))
+
+
+async def test_many_cold_callers_on_all_of_them_make_one_login(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    served = await serve(path)
+    assert len(await workers(served)) == WORKERS
+    arcgis.options.token_delay = 0.2
+    got = await asyncio.gather(*(served.get(page(arcgis, number)) for number in range(60)))
+    assert {status for status, _ in got} == {200}
+    assert arcgis.accounts.logins == 1
+    assert await total(served, "resource_proxy_requests_total") == 60
+
+
+async def test_a_revoked_token_is_renewed_once_for_all(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    served = await serve(path)
+    await asyncio.gather(*(served.get(page(arcgis, number)) for number in range(30)))
+    arcgis.accounts.revoke_all()
+    got = await asyncio.gather(*(served.get(page(arcgis, number)) for number in range(60)))
+    assert {status for status, _ in got} == {200}
+    assert arcgis.accounts.logins == 2
+
+
+async def test_a_wrong_password_is_tried_once(serve: Serve, arcgis: Simulator, tmp_path: Path) -> None:
+    document = config(arcgis.url)
+    document["credentials"]["city"]["password"] = PASSWORD + "wrong"
+    served = await serve(written(tmp_path, document))
+    got = await asyncio.gather(*(served.get(page(arcgis, number)) for number in range(30)))
+    assert {status for status, _ in got} == {502}
+    assert all("refuses the proxy's user name or password" in text for _, text in got)
+    assert arcgis.accounts.refusals == 1
+
+
+async def test_a_limit_is_the_limit(serve: Serve, arcgis: Simulator, tmp_path: Path) -> None:
+    served = await serve(written(tmp_path, config(arcgis.url, rateLimit=20, rateLimitPeriod=1)))
+    got = await asyncio.gather(*(served.get(page(arcgis, number)) for number in range(50)))
+    assert sorted(status for status, _ in got) == [200] * 20 + [429] * 30
+
+
+async def test_a_worker_that_dies_is_started_again(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    served = await serve(path)
+    before = await workers(served)
+    path.write_text("serverUrls: nonsense", encoding="utf-8")  # the new one serves what the others serve
+    os.kill(before[2], signal.SIGKILL)
+    await served.until("/status.json", lambda text: text != "" and str(before[2]) not in text and '"worker": 2' in text)
+    got = await asyncio.gather(*(served.get(page(arcgis, number)) for number in range(30)))
+    assert {status for status, _ in got} == {200}
+    assert arcgis.accounts.logins == 1
+
+
+async def test_no_worker_outlives_its_supervisor(serve: Serve, path: Path) -> None:
+    served = await serve(path)
+    processes = (await workers(served)).values()
+    served.process.kill()
+    async with asyncio.timeout(10):
+        while any(Path(f"/proc/{process}").exists() for process in processes):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+
+
+async def test_lines_of_all_of_them_stay_whole(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    served = await serve(path)
+    for _ in range(5):
+        await asyncio.gather(*(served.get(page(arcgis, number)) for number in range(60)))
+    served.process.send_signal(signal.SIGTERM)
+    output, _ = await served.process.communicate()
+    lines = [json.loads(line) for line in output.decode().splitlines() if line.startswith("{")]
+    assert sum(line["event"] == "request" for line in lines) == 300

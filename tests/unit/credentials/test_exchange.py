@@ -1,0 +1,139 @@
+"""proxy.credentials.exchange: a server's token from a portal whose web server has let us in."""
+
+import pytest
+
+from proxy.credentials.exchange import ExchangeProvider
+from proxy.errors import (
+    CredentialMisconfigured,
+    CredentialRefused,
+    ProxyError,
+    TokenUnavailable,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
+from proxy.model import ExchangeCredential, HttpLogin, Identity, Route, Scheme, Scope, Secret
+from proxy.traffic import Answer
+from tests.unit.credentials.world import (
+    NO_TOKENS,
+    PASSWORD,
+    REFERER,
+    Script,
+    Tokens,
+    World,
+    audience,
+    error,
+    issued,
+    reply,
+    server,
+)
+
+PORTAL = "https://portal.example.com/portal"
+GENERATE = f"{PORTAL}/sharing/rest/generateToken"
+SITE = "https://gis.example.com/arcgis"
+
+
+def provider(world: World) -> ExchangeProvider:
+    return ExchangeProvider(ExchangeCredential("city", server(PORTAL)), world.service())
+
+
+async def test_the_server_is_named_and_no_token_is_sent() -> None:
+    world = World({GENERATE: issued("server-token")})
+    token = await provider(world).fetch(audience(SITE), NO_TOKENS)
+    assert (token.value, token.audience) == (Secret("server-token"), audience(SITE))
+    call = world.calls[-1]
+    assert (call.method, call.target.url) == ("POST", GENERATE)
+    assert call.form == {
+        "f": "json",
+        "serverUrl": SITE,
+        "request": "getToken",
+        "client": "referer",
+        "referer": REFERER,
+        "expiration": "60",
+    }
+    assert call.headers["referer"] == REFERER
+
+
+async def test_without_a_referer_the_token_is_bound_to_the_asking_address() -> None:
+    world = World({GENERATE: issued()})
+    await provider(world).fetch(audience(SITE, referer=""), NO_TOKENS)
+    call = world.calls[-1]
+    assert call.form["client"] == "requestip"
+    assert "referer" not in call.form.keys() | call.headers.keys()
+
+
+async def test_no_store_is_asked_for_a_portals_token() -> None:
+    tokens = Tokens("portal token")
+    await provider(World({GENERATE: issued()})).fetch(audience(SITE), tokens)
+    assert (tokens.asked, tokens.rejected) == ([], [])
+
+
+@pytest.mark.parametrize("code", [498, 499, "498"])
+async def test_a_portal_that_wants_a_token_did_not_know_us(code: object) -> None:
+    world = World({GENERATE: reply(error(code, "Invalid token."))})
+    with pytest.raises(CredentialMisconfigured) as caught:
+        await provider(world).fetch(audience(SITE), NO_TOKENS)
+    assert "its web server did not do the login" in caught.value.message
+    assert "type arcgis" in caught.value.details[0]
+    assert len(world.to("generateToken")) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "raised"),
+    [
+        (reply(error(400, "Server not found.")), CredentialMisconfigured),
+        (reply(error(403, "No.")), CredentialMisconfigured),
+        (reply(error(500)), TokenUnavailable),
+        (Answer(302, {"location": "https://sso.example.com/"}, b""), CredentialMisconfigured),
+        (Answer(200, {}, b"<html>Sign in</html>"), TokenUnavailable),
+        (CredentialRefused("The web server refuses the proxy's user name or password."), CredentialRefused),
+        (CredentialMisconfigured("The web server does not take Basic."), CredentialMisconfigured),
+        (UpstreamFailed("reset"), TokenUnavailable),
+        (UpstreamTimeout("slow"), UpstreamTimeout),
+    ],
+)
+async def test_each_answer_has_its_one_meaning_and_is_asked_for_once(script: Script, raised: type[ProxyError]) -> None:
+    world = World({GENERATE: script})
+    with pytest.raises(raised) as caught:
+        await provider(world).fetch(audience(SITE), NO_TOKENS)
+    assert type(caught.value) is raised
+    assert len(world.to("generateToken")) == 1
+
+
+async def test_a_server_that_the_portal_does_not_know_is_said_to_be_so() -> None:
+    world = World({GENERATE: reply(error(400, "Server not found."))})
+    with pytest.raises(CredentialMisconfigured) as caught:
+        await provider(world).fetch(audience(SITE), NO_TOKENS)
+    assert caught.value.slug == "not_federated"
+    assert "Server not found." in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "named", ["https://evil.example/generateToken", "http://portal.example.com/portal/sharing/rest/generateToken"]
+)
+async def test_the_login_is_made_at_the_portal_whatever_it_names(named: str) -> None:
+    info = reply({"currentVersion": 11, "authInfo": {"tokenServicesUrl": named}})
+    world = World({f"{PORTAL}/sharing/rest/info": info, GENERATE: issued(), named: issued()})
+    await provider(world).fetch(audience(SITE), NO_TOKENS)
+    assert world.calls[-1].target.url == GENERATE
+    assert {str(call.target.origin) for call in world.calls} == {"https://portal.example.com"}
+
+
+async def test_a_token_service_on_the_portals_own_origin_is_believed_but_for_its_query() -> None:
+    named = f"{PORTAL}/sharing/generateToken"
+    info = reply({"currentVersion": 11, "authInfo": {"tokenServicesUrl": f"{named}?a=b"}})
+    world = World({f"{PORTAL}/sharing/rest/info": info, named: issued()})
+    await provider(world).fetch(audience(SITE), NO_TOKENS)
+    assert world.calls[-1].target.url == named
+
+
+def test_the_fingerprint_changes_with_the_login_that_stands_in_the_route() -> None:
+    def of(password: str = PASSWORD, header: str = "key", portal: str = PORTAL) -> str:
+        login = HttpLogin(Scheme.NTLM, "webmap", Secret(password), "CITY")
+        identity = Identity("city", Scope("https", "portal.example.com"), (("x-key", Secret(header)),), login)
+        credential = ExchangeCredential("city", server(portal), service_route=Route(identity=identity))
+        shown = ExchangeProvider(credential, World().service())
+        assert PASSWORD not in repr(shown) + shown.fingerprint()
+        return shown.fingerprint()
+
+    assert of() == of()
+    assert len({of(), of(password="another"), of(header="another"), of(portal=f"{PORTAL}2")}) == 4

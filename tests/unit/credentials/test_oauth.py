@@ -1,0 +1,273 @@
+"""proxy.credentials.oauth: an app's login, in Esri's words and not in those of RFC 6749."""
+
+import pytest
+
+from proxy.core.target import parse_url
+from proxy.credentials.oauth import AppProvider
+from proxy.errors import (
+    CredentialMisconfigured,
+    CredentialRefused,
+    NotAllowed,
+    ProxyError,
+    TokenUnavailable,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
+from proxy.model import AppCredential, Secret
+from proxy.traffic import Answer
+from tests.unit.credentials.world import (
+    NO_TOKENS,
+    REFERER,
+    Script,
+    Tokens,
+    World,
+    audience,
+    error,
+    issued,
+    reply,
+    server,
+)
+
+SECRET = "canary s3cret+&=é"
+PORTAL = "https://portal.example.com/portal"
+OAUTH = f"{PORTAL}/sharing/rest/oauth2"
+ENDPOINT = f"{OAUTH}/token"
+EXCHANGE = f"{PORTAL}/sharing/rest/generateToken"
+SITE = "https://gis.example.com/arcgis"
+ONLINE = "https://www.arcgis.com"
+ONLINE_OAUTH = f"{ONLINE}/sharing/rest/oauth2"
+
+
+def said(seconds: object = 7200, token: str = "app-token-1") -> Answer:
+    return reply({"access_token": token, "expires_in": seconds})
+
+
+def provider(world: World, endpoint: str = OAUTH, portal: str = PORTAL, expiration: int = 120) -> AppProvider:
+    credential = AppCredential("app", "client 1", Secret(SECRET), parse_url(endpoint), server(portal), expiration)
+    return AppProvider(credential, world.service(expiration))
+
+
+@pytest.mark.parametrize("end", ["", "/", "//"])
+async def test_the_form_goes_to_the_base_with_token_appended(end: str) -> None:
+    world = World({ENDPOINT: said()})
+    token = await provider(world, OAUTH + end).fetch(audience(PORTAL), NO_TOKENS)
+    (call,) = world.calls
+    assert (call.method, call.target.url) == ("POST", ENDPOINT)  # nothing of it in the URL
+    assert call.form == {
+        "f": "json",
+        "client_id": "client 1",
+        "client_secret": SECRET,
+        "grant_type": "client_credentials",
+        "expiration": "120",
+    }
+    assert call.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert call.headers["referer"] == REFERER
+    assert token.value == Secret("app-token-1")
+    assert token.audience == audience(PORTAL)
+    assert token.is_renewable
+
+
+@pytest.mark.parametrize(
+    ("seconds", "asked", "life"),
+    [
+        (7200, 120, 7200),
+        (1800, 120, 1800),
+        (1800.5, 120, 1800.5),
+        (90, 120, 90),  # seconds, though 120 were minutes
+        (1_209_600, 120, 7200),  # never longer than asked for
+        (None, 120, 7200),
+        ("1800", 120, 7200),
+        (0, 120, 7200),
+        (-1, 120, 7200),
+        (True, 120, 7200),
+        (float("nan"), 120, 7200),
+        (10**400, 120, 7200),
+        (7200, 1, 60),
+    ],
+)
+async def test_expires_in_is_seconds_and_expiration_minutes(seconds: object, asked: int, life: float) -> None:
+    world = World({ENDPOINT: said(seconds)}, now=50.0)
+    token = await provider(world, expiration=asked).fetch(audience(PORTAL), NO_TOKENS)
+    assert token.expires_at - token.obtained_at == pytest.approx(life)
+
+
+# The bodies of the wire reference, §1.6 (ArcGIS REST JS)
+INVALID_ID = {
+    "error": {
+        "code": 400,
+        "error": "invalid_client_id",
+        "error_description": "Invalid client_id",
+        "message": "Invalid client_id",
+        "details": [],
+    }
+}
+INVALID_SECRET = {
+    "error": {
+        "code": 400,
+        "error": "invalid_request",
+        "error_description": "Invalid client_secret",
+        "message": "Invalid client_secret",
+        "details": [],
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"), [(INVALID_ID, "Invalid client_id"), (INVALID_SECRET, "Invalid client_secret")]
+)
+async def test_what_arcgis_says_of_a_wrong_app_is_a_refusal_in_its_words(body: object, words: str) -> None:
+    world = World({ENDPOINT: reply(body)})
+    with pytest.raises(CredentialRefused) as caught:
+        await provider(world).fetch(audience(PORTAL), NO_TOKENS)
+    assert caught.value.message == (
+        f"The token service refuses the proxy's client id or client secret. It says: {words}"
+    )
+    assert "proxy.yaml" in caught.value.details[0]
+    assert len(world.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "raised"),
+    [
+        (reply(INVALID_ID, 400), CredentialRefused),
+        (reply({"error": "invalid_client", "error_description": "no"}, 401), CredentialRefused),  # RFC 6749's own
+        (reply(error(498)), CredentialRefused),
+        (reply(error(499)), CredentialRefused),
+        (reply(error(500)), TokenUnavailable),
+        (reply({"access_token": ""}), TokenUnavailable),
+        (reply({"access_token": "two words"}), TokenUnavailable),
+        (reply({"access_token": ["a" * 20]}), TokenUnavailable),
+        (reply([]), TokenUnavailable),
+        (reply({"access_token": "a" * 20}, 500), TokenUnavailable),
+        (Answer(200, {}, b"<html>Sign in</html>"), TokenUnavailable),
+        (Answer(200, {}, b"a" * 64), TokenUnavailable),  # text is no token here
+        (Answer(404, {}, b""), TokenUnavailable),
+        (Answer(302, {"location": "https://sso.example.com/"}, b""), CredentialMisconfigured),
+        (NotAllowed("no", slug="address"), CredentialMisconfigured),
+        (UpstreamFailed("The server could not be reached."), TokenUnavailable),
+        (UpstreamTimeout("slow"), UpstreamTimeout),
+    ],
+)
+async def test_each_answer_has_its_one_meaning_and_is_asked_for_once(script: Script, raised: type[ProxyError]) -> None:
+    world = World({ENDPOINT: script})
+    with pytest.raises(raised) as caught:
+        await provider(world).fetch(audience(PORTAL), NO_TOKENS)
+    assert type(caught.value) is raised
+    assert len(world.calls) == 1
+    assert "canary" not in str(caught.value.args) + str(caught.value.details)
+
+
+@pytest.mark.parametrize("echo", [SECRET, "canary+s3cret%2B%26%3D%C3%A9", "canary%20s3cret%2B%26%3D%C3%A9"])
+@pytest.mark.parametrize("where", ["message", "details"])
+async def test_a_secret_that_the_service_repeats_is_not_passed_on(echo: str, where: str) -> None:
+    world = World({ENDPOINT: reply(error(400, **{"message": "No.", where: f"Invalid: {echo}"}))})
+    with pytest.raises(CredentialRefused) as caught:
+        await provider(world).fetch(audience(PORTAL), NO_TOKENS)
+    assert "canary" not in caught.value.message + "".join(caught.value.details)
+
+
+async def test_a_federated_servers_token_is_exchanged_for_the_apps() -> None:
+    world = World({EXCHANGE: issued("server-token")})
+    tokens = Tokens("app-token-1")
+    token = await provider(world).fetch(audience(SITE), tokens)
+    assert token.value == Secret("server-token")
+    assert token.audience == audience(SITE)
+    assert tokens.asked == [audience(PORTAL)]  # the store has the app's own token: it is not logged in twice
+    form = world.calls[-1].form
+    assert (form["token"], form["serverUrl"], form["request"]) == ("app-token-1", SITE, "getToken")
+    assert (form["client"], form["referer"], form["expiration"]) == ("referer", REFERER, "120")
+    assert "client_secret" not in form
+    assert world.to("oauth2/token") == []
+
+
+async def test_an_app_token_that_ended_is_renewed_before_the_exchange_is_tried_again() -> None:
+    world = World({EXCHANGE: [reply(error(498, "Invalid token.")), issued("server-token")]})
+    tokens = Tokens("old", "new")
+    assert (await provider(world).fetch(audience(SITE), tokens)).value == Secret("server-token")
+    assert [token.value for token in tokens.rejected] == [Secret("old")]
+    assert [call.form["token"] for call in world.to("generateToken")] == ["old", "new"]
+
+
+async def test_a_portal_that_rejects_the_apps_tokens_is_not_asked_for_ever() -> None:
+    world = World({EXCHANGE: reply(error(498))})
+    with pytest.raises(TokenUnavailable):
+        await provider(world).fetch(audience(SITE), Tokens("old", "new"))
+    assert len(world.to("generateToken")) == 2
+
+
+async def test_a_server_that_is_not_the_portals_is_said_to_be_so() -> None:
+    world = World({EXCHANGE: reply(error(400, "Server not federated."))})
+    with pytest.raises(CredentialMisconfigured) as caught:
+        await provider(world).fetch(audience(SITE), Tokens("app-token-1"))
+    assert caught.value.slug == "not_federated"
+    assert "Server not federated." in caught.value.message
+    assert "federated" in caught.value.details[0]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "https://evil.example/sharing/rest/generateToken",
+        "http://portal.example.com/portal/sharing/rest/generateToken",
+        "https://portal.example.com:7443/portal/sharing/rest/generateToken",
+        "https://portal.example.com.evil.example/generateToken",
+        "https://portal.example.com@evil.example/generateToken",
+        "//evil.example/generateToken",
+    ],
+)
+async def test_a_portal_that_names_a_foreign_token_service_is_not_followed_there(named: str) -> None:
+    info = reply(
+        {"currentVersion": 11, "authInfo": {"tokenServicesUrl": named}, "owningSystemUrl": "https://evil.example"}
+    )
+    world = World(
+        {f"{PORTAL}/sharing/rest/info": info, f"{PORTAL}/rest/info": info, EXCHANGE: issued(), named: issued()}
+    )
+    await provider(world).fetch(audience(SITE), Tokens("app-token-1"))
+    assert {str(call.target.origin) for call in world.calls} == {"https://portal.example.com"}
+
+
+async def test_what_the_server_says_of_its_own_portal_does_not_move_the_secret() -> None:
+    """The portal is the operator's word; a server's `rest/info` is a hint at best."""
+    info = reply({"currentVersion": 11, "owningSystemUrl": "https://evil.example/portal"})
+    world = World({f"{SITE}/rest/info": info, EXCHANGE: issued(), ENDPOINT: said()})
+    await provider(world).fetch(audience(SITE), Tokens("app-token-1"))
+    await provider(world).fetch(audience(PORTAL), NO_TOKENS)
+    assert {str(call.target.origin) for call in world.calls} == {"https://portal.example.com"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://services.arcgis.com/Org1", "https://tiles.arcgis.com/tiles/Org1", "https://city.maps.arcgis.com", ONLINE],
+)
+async def test_arcgis_onlines_servers_take_its_token_as_it_is(url: str) -> None:
+    world = World({f"{ONLINE_OAUTH}/token": said()})
+    token = await provider(world, ONLINE_OAUTH, ONLINE).fetch(audience(url), NO_TOKENS)
+    assert token.value == Secret("app-token-1")
+    assert token.audience == audience(url)
+    assert [call.target.path for call in world.calls] == ["/sharing/rest/oauth2/token"]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://evilarcgis.com/x", "https://arcgis.com.evil.example/x", "http://services.arcgis.com/x", SITE]
+)
+async def test_what_only_sounds_like_arcgis_online_gets_no_token_of_it(url: str) -> None:
+    world = World({f"{ONLINE}/sharing/rest/generateToken": issued("exchanged")})
+    tokens = Tokens("app-token-1")
+    token = await provider(world, ONLINE_OAUTH, ONLINE).fetch(audience(url), tokens)
+    assert token.value == Secret("exchanged")
+    assert {str(call.target.origin) for call in world.calls} == {ONLINE}
+
+
+def test_the_printed_provider_shows_no_secret_and_its_fingerprint_every_change() -> None:
+    world = World()
+    one = provider(world)
+    assert "canary" not in repr(one) + one.fingerprint()
+    others = [
+        provider(world, expiration=121),
+        provider(world, endpoint=f"{OAUTH}2"),
+        provider(world, portal="https://portal.example.com/other"),
+    ]
+    changed = AppCredential("app", "client 1", Secret("another"), parse_url(OAUTH), server(PORTAL), 120)
+    others.append(AppProvider(changed, world.service(120)))
+    assert len({one.fingerprint(), *(other.fingerprint() for other in others)}) == 5
+    assert provider(World()).fingerprint() == one.fingerprint()

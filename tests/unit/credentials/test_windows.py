@@ -1,0 +1,537 @@
+"""proxy.credentials.windows: NTLM against pyspnego's own acceptor, each connection with a login of its own."""
+
+import asyncio
+import hashlib
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import spnego
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from spnego.channel_bindings import GssChannelBindings
+from spnego.exceptions import NegotiateOptions, SpnegoError
+
+from proxy.credentials.web_tier import WebTier
+from proxy.credentials.windows import NO_TICKET, WindowsSession
+from proxy.errors import CredentialMisconfigured, CredentialRefused, ProxyError, UpstreamFailed
+from proxy.model import HttpLogin, Identity, Route, Scheme, Scope, Secret
+from proxy.traffic import Reply
+from tests.unit.credentials.world import PASSWORD, Sent, Wire, outgoing, read, streamed
+
+LOGIN = HttpLogin(Scheme.NTLM, "webmap", Secret(PASSWORD), "CITY")
+WRONG = HttpLogin(Scheme.NTLM, "webmap", Secret("another"), "CITY")
+_SECOND = b"NTLMSSP\0\2\0\0\0"
+FIRST, LAST = b"NTLMSSP\x00\x01", b"NTLMSSP\x00\x03"
+
+
+@pytest.fixture(autouse=True)
+def _accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"CITY:webmap:{PASSWORD}\n", encoding="utf-8")
+    monkeypatch.setenv("NTLM_USER_FILE", str(users))
+    # No directory and no ticket of whoever runs the tests
+    for name in ("KRB5_CONFIG", "KRB5CCNAME", "KRB5_CLIENT_KTNAME", "KRB5_KTNAME"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+
+
+@dataclass(slots=True)
+class Acceptor:
+    """A web server that signs connections in. `closes` says after which answers it hangs up."""
+
+    offers: str = "NTLM"
+    closes: Callable[[Sent, int], bool] = lambda sent, status: False
+    bindings: GssChannelBindings | None = None
+    good: int = 0
+    wrong: int = 0  # logins that came to an end and were refused: what locks accounts
+    users: dict[tuple[int, int], str] = field(default_factory=dict)
+    _contexts: dict[tuple[int, int], spnego.ContextProxy] = field(default_factory=dict)
+
+    def __call__(self, sent: Sent) -> Reply:
+        reply = self._reply(sent)
+        if self.closes(sent, reply.status):
+            reply.headers["connection"] = "close"
+            self.users.pop((sent.lane, sent.connection), None)
+            self._contexts.pop((sent.lane, sent.connection), None)
+        return reply
+
+    def _reply(self, sent: Sent) -> Reply:
+        where = (sent.lane, sent.connection)
+        scheme, _, token = sent.authorization.partition(" ")
+        if not token:
+            return Reply(200, {}, b"map") if where in self.users else self._no(self.offers)
+        self.users.pop(where, None)
+        try:
+            context = self._contexts.pop(where, None) or self._context(scheme)
+            said = context.step(b64decode(token))
+        except (SpnegoError, ValueError):
+            self.wrong += 1
+            return self._no(self.offers)
+        if not context.complete:
+            self._contexts[where] = context
+            return self._no(f"{scheme} {b64encode(said or b'').decode()}")
+        self.good += 1
+        self.users[where] = context.client_principal or "?"
+        return Reply(200, {}, b"map")
+
+    def _context(self, scheme: str) -> spnego.ContextProxy:
+        is_ntlm = scheme == "NTLM"
+        return spnego.server(
+            hostname="gis.example.com",
+            service="HTTP",
+            protocol="ntlm" if is_ntlm else "negotiate",
+            options=NegotiateOptions.use_ntlm if is_ntlm else NegotiateOptions.use_negotiate,
+            channel_bindings=self.bindings,
+        )
+
+    def _no(self, says: str) -> Reply:
+        async def page() -> AsyncIterator[bytes]:
+            yield b"Access is denied."
+
+        return Reply(401, {"www-authenticate": says}, page())
+
+
+def start(acceptor: Callable[[Sent], Reply] | None = None, login: HttpLogin = LOGIN) -> tuple[Wire, WindowsSession]:
+    wire = Wire(acceptor or Acceptor())
+    return wire, WindowsSession(login, wire)
+
+
+def message(sent: Sent) -> bytes:
+    """The message of NTLM in a request, up to its number; empty without one."""
+    return b64decode(sent.authorization.partition(" ")[2])[:9]
+
+
+async def ask(session: WindowsSession) -> int:
+    """One request from its beginning to its end."""
+    reply = await session.send(outgoing())
+    await read(reply)
+    reply.close()
+    return reply.status
+
+
+def all_is_given_back(wire: Wire) -> bool:
+    return all(lane.releases == 1 and not lane.is_taken for lane in wire.lanes) and len(wire.idle) == len(wire.lanes)
+
+
+async def test_three_legs_on_one_lane() -> None:
+    acceptor = Acceptor()
+    wire, session = start(acceptor)
+    reply = await session.send(outgoing())
+    assert [message(sent) for sent in wire.sent] == [b"", FIRST, LAST]
+    assert [(sent.lane, sent.connection, sent.method) for sent in wire.sent] == [(1, 1, "GET")] * 3
+    assert acceptor.users == {(1, 1): "CITY\\webmap"}
+    assert wire.lanes[0].releases == 0  # its answer is still on the way
+    assert await read(reply) == b"map"
+    assert all_is_given_back(wire)
+
+
+async def test_a_second_request_on_the_signed_in_lane_goes_without_legs() -> None:
+    acceptor = Acceptor()
+    wire, session = start(acceptor)
+    for _ in range(5):
+        assert await ask(session) == 200
+    assert [message(sent) for sent in wire.sent] == [b"", FIRST, LAST, b"", b"", b"", b""]
+    assert (len(wire.lanes), acceptor.good) == (1, 1)
+
+
+async def test_two_at_once_are_two_lanes_each_signed_in_for_itself() -> None:
+    acceptor = Acceptor()
+    wire, session = start(acceptor)
+    replies = await asyncio.gather(*(session.send(outgoing()) for _ in range(5)))
+    assert {reply.status for reply in replies} == {200}
+    assert len(wire.lanes) == acceptor.good == 5
+    for reply in replies:
+        reply.close()
+    assert all_is_given_back(wire)
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_a_body_goes_up_once_when_the_lane_is_signed_in(is_stream: bool) -> None:
+    wire, session = start()
+    given_ = {"content-type": "text/plain"}
+    stream = streamed(b"bo", b"dy") if is_stream else None
+    sent = outgoing(body=b"" if is_stream else b"body", stream=stream, headers=given_)
+    assert (await session.send(sent)).status == 200
+    *asked, last = wire.sent
+    assert [(each.method, message(each), each.body) for each in asked] == [
+        ("HEAD", b"", b""),
+        ("HEAD", FIRST, b""),
+        ("HEAD", LAST, b""),
+    ]
+    assert all("content-type" not in each.headers for each in asked)
+    assert (last.method, last.body, last.authorization) == ("POST", b"body", "")
+    assert last.headers["content-type"] == "text/plain"
+
+
+async def test_on_a_signed_in_lane_a_body_needs_no_question_but_a_stream_does() -> None:
+    wire, session = start()
+    await ask(session)
+    wire.sent.clear()
+    (await session.send(outgoing(body=b"body"))).close()
+    assert [(sent.method, sent.body) for sent in wire.sent] == [("POST", b"body")]
+    wire.sent.clear()
+    await session.send(outgoing(stream=streamed(b"body")))
+    assert [(sent.method, sent.body) for sent in wire.sent] == [("HEAD", b""), ("POST", b"body")]
+
+
+async def test_where_the_connection_was_lost_the_body_goes_with_the_last_leg_only() -> None:
+    acceptor = Acceptor()
+    wire, session = start(acceptor)
+    await ask(session)
+    wire.lanes[0].is_open = False
+    wire.sent.clear()
+    assert (await session.send(outgoing(body=b"body"))).status == 200
+    assert [(message(sent), sent.body) for sent in wire.sent] == [(b"", b"body"), (FIRST, b""), (LAST, b"body")]
+    assert acceptor.good == 2
+
+
+async def test_a_wrong_password_is_refused_after_one_try() -> None:
+    acceptor = Acceptor()
+    wire, session = start(acceptor, WRONG)
+    assert await ask(session) == 401
+    assert [message(sent) for sent in wire.sent] == [b"", FIRST, LAST]
+    assert (acceptor.wrong, acceptor.good) == (1, 0)
+    assert all_is_given_back(wire)
+    assert wire.all_closed
+
+
+@pytest.mark.parametrize("login", [LOGIN, WRONG])
+async def test_a_server_that_hangs_up_when_it_asks_for_a_login_costs_no_second_try(login: HttpLogin) -> None:
+    """The answer to a request without a login often ends its connection (IIS and Java filters do): that the legs then
+    begin on another is no reason to say the password twice."""
+    acceptor = Acceptor(closes=lambda sent, status: status == 401 and not sent.authorization)
+    wire, session = start(acceptor, login)
+    status = await ask(session)
+    assert (status, acceptor.good, acceptor.wrong) == ((200, 1, 0) if login is LOGIN else (401, 0, 1))
+    assert all_is_given_back(wire)
+
+
+async def test_a_server_that_hangs_up_between_the_legs_is_tried_once_more() -> None:
+    hung_up = 0
+
+    def closes(sent: Sent, status: int) -> bool:
+        nonlocal hung_up
+        hung_up += message(sent) == FIRST
+        return message(sent) == FIRST and hung_up == 1
+
+    acceptor = Acceptor(closes=closes)
+    wire, session = start(acceptor)
+    assert await ask(session) == 200
+    assert acceptor.good == 1
+    assert all_is_given_back(wire)
+
+
+async def test_a_server_that_always_hangs_up_between_the_legs_is_not_tried_for_ever() -> None:
+    acceptor = Acceptor(closes=lambda sent, status: message(sent) == FIRST)
+    wire, session = start(acceptor)
+    assert await ask(session) == 401
+    assert len(wire.sent) == 5
+    assert acceptor.wrong <= 2
+
+
+async def test_a_server_that_hangs_up_after_the_question_gets_the_login_with_the_body() -> None:
+    acceptor = Acceptor(closes=lambda sent, status: sent.method == "HEAD" and status == 200)
+    wire, session = start(acceptor)
+    assert (await session.send(outgoing(body=b"body"))).status == 200
+    assert [sent.body for sent in wire.sent if sent.body] == [b"body"]
+
+
+async def test_a_stream_that_the_server_then_refuses_says_that_it_is_to_be_sent_again() -> None:
+    def answer(sent: Sent) -> Reply:
+        if sent.method == "HEAD" and not sent.authorization:
+            return Reply(200, {}, b"")  # heads are for everybody
+        return Reply(401, {"www-authenticate": "NTLM"}, b"")
+
+    wire, session = start(answer)
+    with pytest.raises(UpstreamFailed) as caught:
+        await session.send(outgoing(stream=streamed(b"body")))
+    assert caught.value.slug == "not_replayable"
+    assert all_is_given_back(wire)
+    assert wire.all_closed
+
+
+@pytest.mark.parametrize("offers", ["Negotiate", "Negotiate, NTLM", "NTLM, Negotiate", "Basic realm=x, NTLM"])
+async def test_ntlm_may_be_offered_in_other_words(offers: str) -> None:
+    acceptor = Acceptor(offers=offers)
+    wire, session = start(acceptor)
+    assert await ask(session) == 200
+    scheme = "Negotiate" if offers == "Negotiate" else "NTLM"
+    assert {sent.authorization.partition(" ")[0] for sent in wire.sent[1:]} == {scheme}
+
+
+@pytest.mark.parametrize("login", [HttpLogin(Scheme.NTLM, "CITY\\webmap", Secret(PASSWORD)), LOGIN])
+async def test_the_domain_may_stand_in_the_user_name(login: HttpLogin) -> None:
+    _, session = start(login=login)
+    assert await ask(session) == 200
+
+
+async def _end(reply: Reply) -> None:
+    await read(reply)
+
+
+async def _close(reply: Reply) -> None:
+    reply.close()
+
+
+async def _close_twice(reply: Reply) -> None:
+    reply.close()
+    reply.close()
+
+
+async def _end_and_close(reply: Reply) -> None:
+    await read(reply)
+    reply.close()
+
+
+async def _leave_in_the_middle(reply: Reply) -> None:
+    assert not isinstance(reply.body, bytes)
+    async for _ in reply.body:
+        break
+    reply.close()
+
+
+@pytest.mark.parametrize("end", [_end, _close, _close_twice, _end_and_close, _leave_in_the_middle])
+@pytest.mark.parametrize("login", [LOGIN, WRONG])
+async def test_the_lane_goes_back_once_however_the_answer_ends(
+    end: Callable[[Reply], "asyncio.Future[None]"], login: HttpLogin
+) -> None:
+    wire, session = start(login=login)
+    reply = await session.send(outgoing())
+    assert wire.lanes[0].is_taken
+    await end(reply)
+    assert all_is_given_back(wire)
+
+
+@pytest.mark.parametrize("end", [_end, _close])
+async def test_closing_again_does_not_give_back_the_lane_that_somebody_else_has_by_then(
+    end: Callable[[Reply], "asyncio.Future[None]"],
+) -> None:
+    """The web edge closes every reply once more at its end, after it has waited for the client. Meanwhile the lane may
+    be the next request's: given back under its hands, a third one would send between the legs of its login."""
+    wire, session = start()
+    first = await session.send(outgoing())
+    await end(first)
+    second = await session.send(outgoing())
+    assert wire.lanes[0].is_taken
+    first.close()
+    assert wire.lanes[0].is_taken
+    assert wire.idle == []
+    second.close()
+    assert wire.idle == wire.lanes
+
+
+@pytest.mark.parametrize("leg", range(3))
+@pytest.mark.parametrize("error", [UpstreamFailed("reset"), asyncio.CancelledError(), OSError("odd")])
+async def test_the_lane_goes_back_where_a_leg_fails(leg: int, error: BaseException) -> None:
+    acceptor = Acceptor()
+
+    def answer(sent: Sent) -> Reply:
+        if len(wire.sent) == leg + 1:
+            raise error
+        return acceptor(sent)
+
+    wire, session = start(answer)
+    with pytest.raises(type(error)):
+        await session.send(outgoing())
+    assert all_is_given_back(wire)
+    assert wire.all_closed
+    assert await ask(session) == 200  # and the next one is none the worse
+
+
+@pytest.mark.parametrize("leg", range(2))
+async def test_the_lane_goes_back_where_the_page_of_a_challenge_breaks_off(leg: int) -> None:
+    acceptor = Acceptor()
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"Access"
+        raise UpstreamFailed("broke off")
+
+    def answer(sent: Sent) -> Reply:
+        reply = acceptor(sent)
+        return Reply(reply.status, reply.headers, broken()) if len(wire.sent) == leg + 1 else reply
+
+    wire, session = start(answer)
+    with pytest.raises(UpstreamFailed):
+        await session.send(outgoing())
+    assert all_is_given_back(wire)
+    assert wire.all_closed
+
+
+async def test_the_lane_goes_back_where_the_answer_breaks_off() -> None:
+    acceptor = Acceptor()
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"ma"
+        raise UpstreamFailed("broke off")
+
+    def answer(sent: Sent) -> Reply:
+        reply = acceptor(sent)
+        return reply if reply.status == 401 else Reply(200, {}, broken())
+
+    wire, session = start(answer)
+    reply = await session.send(outgoing())
+    with pytest.raises(UpstreamFailed):
+        await read(reply)
+    assert all_is_given_back(wire)
+    assert wire.all_closed
+
+
+async def test_the_page_of_a_challenge_is_read_but_not_for_ever() -> None:
+    acceptor = Acceptor()
+    pieces = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal pieces
+        while True:
+            pieces += 1
+            yield b"x" * 65536
+
+    def answer(sent: Sent) -> Reply:
+        reply = acceptor(sent)
+        return Reply(401, reply.headers, endless()) if reply.status == 401 else reply
+
+    wire, session = start(answer)
+    assert await ask(session) == 200
+    assert pieces <= 2 * 17
+    assert wire.all_closed
+
+
+@pytest.mark.parametrize("says", ["NTLM abc", "NTLM TlRMTVNTUAAC", "NTLM QUJD", "NTLM TlRMTVNTUAABAAAA"])
+async def test_a_malformed_challenge_ends_the_login(says: str) -> None:
+    wire, session = start(lambda sent: Reply(401, {"www-authenticate": says if sent.authorization else "NTLM"}, b""))
+    with pytest.raises((UpstreamFailed, CredentialRefused)):
+        await ask(session)
+    assert all_is_given_back(wire)
+    assert wire.all_closed
+    assert len(wire.sent) <= 3
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(junk=st.binary(max_size=200), begins=st.sampled_from([b"", _SECOND, _SECOND + b"\0" * 40]))
+@pytest.mark.parametrize("scheme", ["NTLM", "Negotiate"])
+def test_no_challenge_is_an_error_of_ours(scheme: str, junk: bytes, begins: bytes) -> None:
+    says = f"{scheme} {b64encode(begins + junk).decode()}"
+
+    async def main() -> None:
+        def answer(sent: Sent) -> Reply:
+            return Reply(401, {"www-authenticate": says if sent.authorization else scheme}, b"")
+
+        wire, session = start(answer)
+        said = ""
+        try:
+            (await session.send(outgoing())).close()
+        except ProxyError as error:
+            said = str(error.args)
+        assert PASSWORD not in said
+        assert all_is_given_back(wire)
+        assert len(wire.sent) <= 6
+
+    asyncio.run(main())
+
+
+async def test_a_login_without_end_is_ended() -> None:
+    acceptor = Acceptor()
+
+    def answer(sent: Sent) -> Reply:
+        reply = acceptor(sent)
+        if message(sent) == LAST:  # as if the last were the first
+            acceptor.users.clear()
+            return acceptor(Sent(9, len(wire.sent), "GET", sent.target, first, b""))
+        return reply
+
+    wire, session = start(answer)
+    first = {"authorization": "NTLM " + b64encode(spnego.client("a", "b", protocol="ntlm").step() or b"").decode()}
+    assert await ask(session) == 401
+    assert len(wire.sent) == 3
+    assert all_is_given_back(wire)
+
+
+def _certificate(authority: trustme.CA) -> bytes:
+    pem = authority.issue_cert("gis.example.com").cert_chain_pems[0].bytes()
+    return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+
+
+async def test_the_login_is_bound_to_the_servers_certificate() -> None:
+    """RFC 5929 §4.1: the hash is that of the signature, SHA-256 here. Another's certificate is a relayed login."""
+    authority = trustme.CA()
+    ours, theirs = _certificate(authority), _certificate(authority)
+
+    def bound(certificate: bytes) -> GssChannelBindings:
+        return GssChannelBindings(application_data=b"tls-server-end-point:" + hashlib.sha256(certificate).digest())
+
+    for seen, status in ((ours, 200), (theirs, 401)):
+        wire, session = start(Acceptor(bindings=bound(ours)))
+        wire.certificate = seen
+        assert await ask(session) == status
+
+
+async def test_a_certificate_that_nobody_understands_binds_nothing() -> None:
+    wire, session = start()
+    wire.certificate = b"no certificate"
+    assert await ask(session) == 200
+
+
+def _tier(acceptor: Callable[[Sent], Reply], login: HttpLogin) -> tuple[Wire, WebTier, Route]:
+    wire = Wire(acceptor)
+    route = Route(identity=Identity("tier", Scope("https", "gis.example.com"), (), login))
+    return wire, WebTier(wire, lambda: 0.0), route
+
+
+async def test_twenty_with_a_wrong_password_are_one_login() -> None:
+    acceptor = Acceptor()
+    wire, tier, route = _tier(acceptor, WRONG)
+    asking = (tier.send(outgoing(route=route)) for _ in range(20))
+    failures = await asyncio.gather(*asking, return_exceptions=True)
+    assert {type(failure) for failure in failures} == {CredentialRefused}
+    assert acceptor.wrong == 1
+    assert all_is_given_back(wire)
+    said = str([(str(failure), vars(failure)) for failure in failures])
+    assert not any(word in said for word in ("another", "webmap", "CITY"))
+
+
+async def test_twenty_with_the_right_one_all_pass() -> None:
+    acceptor = Acceptor()
+    wire, tier, route = _tier(acceptor, LOGIN)
+    replies = await asyncio.gather(*(tier.send(outgoing(route=route)) for _ in range(20)))
+    assert {reply.status for reply in replies} == {200}
+    for reply in replies:
+        reply.close()
+    assert len(wire.lanes) <= 20
+    assert acceptor.wrong == 0
+
+
+async def test_an_unknown_user_is_refused_too() -> None:
+    acceptor = Acceptor()
+    _, tier, route = _tier(acceptor, HttpLogin(Scheme.NTLM, "nobody", Secret(PASSWORD), "CITY"))
+    with pytest.raises(CredentialRefused):
+        await tier.send(outgoing(route=route))
+    assert acceptor.wrong == 1
+
+
+async def test_without_a_ticket_nothing_is_tried_and_nothing_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ticket may come any moment (kinit, a keytab), so each request looks for one."""
+    monkeypatch.delenv("NTLM_USER_FILE")  # else the acceptor's users are the client's, too
+    acceptor = Acceptor(offers="Negotiate, NTLM")
+    wire, tier, route = _tier(acceptor, HttpLogin(Scheme.NEGOTIATE, "", Secret("")))
+    for times in range(1, 4):
+        with pytest.raises(CredentialMisconfigured) as caught:
+            await tier.send(outgoing(route=route))
+        assert (caught.value.slug, caught.value.retry_after) == (NO_TICKET, None)
+        assert "KRB5_CLIENT_KTNAME" in caught.value.details[0]
+        assert len(wire.sent) == times  # the question alone
+    assert wire.all_closed
+    assert not [lane for lane in wire.lanes if lane.is_taken]
+
+
+async def test_no_request_shows_the_password() -> None:
+    wire, session = start()
+    await ask(session)
+    forms = [PASSWORD.encode(), PASSWORD.encode("utf-16-le")]
+    for sent in wire.sent:
+        token = b64decode(sent.authorization.partition(" ")[2])
+        assert not any(form in token for form in forms)
