@@ -159,7 +159,7 @@ class Connection(Line):
     def _go_on(self) -> bool:
         """Whether there may be another request; one that waits begins at once."""
         self._is_busy, self.inbox = False, None
-        if self._is_last or not self._has_begun or self._is_closing:
+        if self._is_last or not self._has_begun or self._is_closing or self._serving.is_draining:
             return False
         self._since = self._loop.time()
         self._deadline = self._since + self._serving.limits.idle_timeout

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.live.conftest import Build, World
-from tests.live.hostile import GOOD, Call, Hostile, ask, bytes_and_close, bytes_and_wait, dialled, good, request
+from tests.live.hostile import GOOD, Call, Hostile, ask, bytes_and_close, bytes_and_wait, dialled, good, request, until
 
 SMUGGLED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nsmuggled"
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
@@ -421,9 +421,7 @@ async def test_a_client_that_leaves_ends_the_request_upstream(world: World, host
     async with dialled(world) as (_, writer):
         writer.write(request(f"{hostile.url}/a"))
         await hostile.asked.wait()
-    async with asyncio.timeout(1):
-        while hostile.open:
-            await asyncio.sleep(0.05)
+    await until(lambda: hostile.open == 0, 1.0)
 
 
 # --- many at once ---------------------------------------------------------------------------------------------------
