@@ -97,7 +97,13 @@ class Service:
             self.metrics.malformed,
             lambda address: is_trusted(address, self.current.runtime.configuration.trusted_proxies),
         )
-        self.public = Listener(front, configuration.listen, configuration.tls, shares_port=shares_port)
+        self.public = Listener(
+            front,
+            configuration.listen,
+            configuration.tls,
+            handshake=configuration.limits.header_timeout,
+            shares_port=shares_port,
+        )
         self._serves = serves
         self.pages: Pages = (self._not_ready, self._metrics, self._status)  # a supervisor's are of all its workers
         self.admin: Listener | None = None

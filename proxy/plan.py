@@ -85,10 +85,13 @@ def _destination(runtime: Runtime, target: Target) -> Destination:
 def _admit(runtime: Runtime, policy: AdmitPolicy, incoming: Incoming) -> None:
     """A page that is welcome once is welcome again: its hundred pictures need no hundred looks."""
     headers = incoming.headers
-    page = (id(policy), headers.get(names.REFERER), headers.get(names.ORIGIN), incoming.own_origin)
+    referer, origin = headers.get(names.REFERER, ""), headers.get(names.ORIGIN, "")
+    page = (id(policy), referer, origin, incoming.own_origin)
     if page in runtime.admitted:
         return
     admit.admit(policy, headers, incoming.own_origin)
+    if len(referer) + len(origin) > _LONGEST_KEPT:
+        return
     if len(runtime.admitted) >= _MOST_ADMITTED:
         runtime.admitted.clear()
     runtime.admitted.add(page)

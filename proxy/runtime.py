@@ -35,7 +35,9 @@ class Destination:
 
 
 # Policy, Referer, Origin and our own origin
-Admitted = tuple[int, str | None, str | None, Origin | None]
+Admitted = tuple[int, str, str, Origin | None]
+# Policy, Origin, our own origin, and whether the answer is one from behind the proxy
+Asking = tuple[int, str, Origin | None, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Runtime:
     unlisted: Rule | None  # what targets without a rule fall under; None where mustMatch is true
     # What `plan` has found out already: whom it found welcome, and what is at a base URL
     admitted: set[Admitted] = field(default_factory=set)
+    said: dict[Asking, dict[str, str]] = field(default_factory=dict)  # to browsers, by `web.handler`
     destinations: dict[str, Destination] = field(default_factory=dict)
 
 

@@ -6,12 +6,14 @@ None of it keeps out a program that is no browser: anyone can write these header
 from typing import Final
 
 from proxy import names
+from proxy.core import admit
 from proxy.errors import NotAllowed
 from proxy.model import AdmitPolicy, Headers, Origin, RefererEntry, Rule
 
 # As one of these the answer would run with the rights of the page, whatever CSP the page has: the proxy is 'self'.
 _RUNS: Final = frozenset(("script", "worker", "sharedworker", "serviceworker", "audioworklet", "paintworklet"))
 _FOREIGN: Final = frozenset(("cross-site", "same-site"))
+_OWN: Final = "same-origin"
 
 
 def needs_look(headers: Headers) -> bool:
@@ -44,15 +46,19 @@ def check(headers: Headers, rule: Rule, policy: AdmitPolicy) -> None:
         )
 
 
-def resource_policy(policy: AdmitPolicy | None, own_origin: Origin | None) -> str:
-    """Which pages may embed an answer without CORS, `<img>` above all. By policy and not by request: answers are
-    cached. None: the request got none of what is behind the proxy."""
-    if policy is None:
-        return "same-origin"
-    is_foreign = any(
-        not _is_own(entry, own_origin) for entries in (policy.referers, policy.origins) for entry in entries
-    )
-    return "cross-origin" if is_foreign or policy.allow_missing else "same-origin"
+def answer_headers(policy: AdmitPolicy, own_origin: Origin | None, *, origin: str, is_theirs: bool) -> dict[str, str]:
+    """What any answer to a request with this Origin header tells a browser about pages. `is_theirs`: it came from
+    behind the proxy; what is our own (errors, health) no other page needs to embed."""
+    said = admit.cors_headers(policy, origin)
+    said[names.CROSS_ORIGIN_RESOURCE_POLICY] = "cross-origin" if is_theirs and _embeds(policy, own_origin) else _OWN
+    return said
+
+
+def _embeds(policy: AdmitPolicy, own_origin: Origin | None) -> bool:
+    """Whether other pages than ours may embed answers without CORS, in an `<img>` above all. By policy and not by
+    request: answers are cached."""
+    entries = (*policy.referers, *policy.origins)
+    return policy.allow_missing or not all(_is_own(entry, own_origin) for entry in entries)
 
 
 def _is_own(entry: RefererEntry, own: Origin | None) -> bool:

@@ -24,11 +24,11 @@ async def send(connection: Connection, reply: Reply, exchange: Exchange) -> None
     head, body = connection.head, reply.body
     try:
         if head.method == "HEAD" or reply.status in _BODILESS:
-            connection.transport.write(_head(connection, reply, []))
+            connection.flush(_head(connection, reply, []))
         elif isinstance(body, bytes):
             exchange.bytes_out = len(body)
             reply.headers[names.CONTENT_LENGTH] = str(len(body))
-            connection.transport.writelines((_head(connection, reply, []), body))
+            connection.flush(_head(connection, reply, []), body)
         else:
             await _stream(connection, reply, exchange)
         await connection.drained()
@@ -41,27 +41,25 @@ async def send(connection: Connection, reply: Reply, exchange: Exchange) -> None
 
 async def _stream(connection: Connection, reply: Reply, exchange: Exchange) -> None:
     assert not isinstance(reply.body, bytes)  # noqa: S101 - the caller's branch
-    transport, declared = connection.transport, reply.headers.get(names.CONTENT_LENGTH)
+    declared = reply.headers.get(names.CONTENT_LENGTH)
     is_chunked = declared is None and connection.head.minor == 1
     # In HTTP/1.0 a body without a length ends with its connection
     is_last = declared is None and not is_chunked
     framing = [f"{names.TRANSFER_ENCODING}: chunked"] if is_chunked else []
-    # Waits for nothing: the event loop sends it with the first piece where that is here already
-    transport.write(_head(connection, reply, framing, is_last=is_last))
+    connection.write(_head(connection, reply, framing, is_last=is_last))
     length = int(declared) if declared is not None else None
     async for piece in reply.body:
         exchange.bytes_out += len(piece)
         if length is not None and exchange.bytes_out > length:
             break
         if is_chunked and piece:
-            transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
+            connection.write(b"%x\r\n" % len(piece), piece, b"\r\n")
         else:
-            transport.write(piece)
+            connection.write(piece)
         await connection.drained()
     if length is not None and exchange.bytes_out != length:
         raise UpstreamFailed("The server's answer is not as long as it said.", slug="bad_answer")
-    if is_chunked:
-        transport.write(b"0\r\n\r\n")
+    connection.flush(*((b"0\r\n\r\n",) if is_chunked else ()))
 
 
 def _head(connection: Connection, reply: Reply, framing: list[str], *, is_last: bool = False) -> bytes:

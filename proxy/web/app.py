@@ -9,7 +9,6 @@ from proxy.errors import ConfigurationError
 from proxy.model import Listen
 
 _BACKLOG: Final = 1024
-_HANDSHAKE: Final = 10.0  # seconds
 _GOODBYE: Final = 2.0  # seconds that a client has to end its side of TLS
 
 
@@ -30,6 +29,7 @@ class Listener:
     server: Server
     listen: Listen
     tls: tuple[str, str] | None = None
+    handshake: float = 10.0  # seconds that a client has for it
     shares_port: bool = False  # with other processes: the system deals connections out among them
     port: int = 0  # the real one, where 0 was asked for
     _socket: asyncio.Server | None = field(default=None, init=False)
@@ -47,7 +47,7 @@ class Listener:
                 ssl=context,
                 backlog=_BACKLOG,
                 reuse_port=self.shares_port or None,
-                ssl_handshake_timeout=_HANDSHAKE if context else None,
+                ssl_handshake_timeout=self.handshake if context else None,
                 ssl_shutdown_timeout=_GOODBYE if context else None,
             )
         except OSError as error:

@@ -95,15 +95,12 @@ class Connection(Line):
         self._is_ended = True
         if self._is_closing or self.is_secure:  # TLS knows no half
             return False
-        error = BadRequest("The request ended before it was whole.", slug="malformed")
-        if self._framing.phase is Phase.BODY:
-            self._break(error)
-        elif not self._is_busy:
-            if self._framing.waiting:
-                self._refuse(error)
-            return False
-        self._loop.call_later(_HALF_CLOSED, self._has_left)
-        return True
+        if self._is_busy:
+            self._loop.call_later(_HALF_CLOSED, self._has_left)
+            return self._has_begun or self._framing.phase is not Phase.BODY
+        if self._framing.waiting:
+            self._refuse(BadRequest("The request ended before it was whole.", slug="malformed"))
+        return False
 
     def _has_left(self) -> None:
         if self._is_busy and not self._has_begun:
@@ -162,7 +159,7 @@ class Connection(Line):
     def _go_on(self) -> bool:
         """Whether there may be another request; one that waits begins at once."""
         self._is_busy, self.inbox = False, None
-        if self._is_last or not self._has_begun or self._is_closing:
+        if self._is_last or not self._has_begun or self._is_closing or self._serving.is_draining:
             return False
         self._since = self._loop.time()
         self._deadline = self._since + self._serving.limits.idle_timeout
@@ -225,14 +222,14 @@ class Connection(Line):
     def _refuse(self, error: ProxyError) -> None:
         """An answer to what is no request. Nothing of it is repeated."""
         self._serving.refused(error.slug)
-        self.transport.write(error_bytes(error, is_head=self._framing.is_head))
+        self.flush(error_bytes(error, is_head=self._framing.is_head))
         self.finish(linger=self._serving.watch.linger(self))
 
     def body_is_wanted(self) -> None:
         head = self.head
         if head.wants_continue and not self._framing.received and not self._has_begun:
             self.head = head._replace(wants_continue=False)
-            self.transport.write(_CONTINUE)
+            self.flush(_CONTINUE)
 
     def hold(self) -> None:
         self.transport.pause_reading()

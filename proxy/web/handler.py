@@ -5,7 +5,7 @@ The one place that catches everything, so that each request ends with an answer 
 
 import asyncio
 import logging
-import os
+import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +19,7 @@ from proxy.model import AdmitPolicy, Headers, Origin
 from proxy.pipeline import Pipeline
 from proxy.plan import methods
 from proxy.ports import Clock, Recorder
-from proxy.runtime import Current
+from proxy.runtime import Asking, Current, Runtime
 from proxy.traffic import Exchange, Incoming, Reply
 from proxy.web import answer
 from proxy.web.client import client_address, is_trusted, own_origin
@@ -29,6 +29,7 @@ from proxy.web.respond import error_reply, json_reply, ping_reply
 
 _LOG: Final = logging.getLogger(__name__)
 _READING: Final = ("GET", "HEAD")
+_MOST_SAID, _LONGEST_ORIGIN = 4096, 256
 
 
 @dataclass(slots=True)
@@ -43,7 +44,8 @@ class Door:
 
     async def __call__(self, connection: Connection) -> None:
         headers = connection.head.headers
-        request_id = hygiene.request_id(headers) or os.urandom(16).hex()
+        # It names a request and guards nothing, so it need not be hard to guess
+        request_id = hygiene.request_id(headers) or f"{random.getrandbits(128):032x}"
         exchange = Exchange(request_id, connection.head.method, self.clock())
         try:
             await answer.send(connection, await self._answer(connection, exchange), exchange)
@@ -55,12 +57,12 @@ class Door:
 
     async def _answer(self, connection: Connection, exchange: Exchange) -> Reply:
         """The reply with the headers that every answer has; errors are replies too."""
-        headers = connection.head.headers
-        origin = own_origin(connection, headers, self.current.runtime.configuration)
-        shown: AdmitPolicy | None = None
+        runtime = self.current.runtime
+        origin = own_origin(connection, connection.head.headers, runtime.configuration)
+        is_theirs = False
         try:
             reply = await self._route(connection, origin, exchange)
-            exchange.outcome, shown = "ok", exchange.policy
+            exchange.outcome, is_theirs = "ok", exchange.policy is not None
         except ProxyError as error:
             reply = error_reply(error, exchange.request_id)
             exchange.outcome, exchange.note = error.slug, error.for_log()
@@ -71,10 +73,10 @@ class Door:
             _LOG.error("a request failed in an unforeseen way: %s", type(error).__name__)
             reply = error_reply(ProxyError("The proxy failed; its log has the request id."), exchange.request_id)
             exchange.outcome, exchange.note = "internal", type(error).__name__
-        policy = exchange.policy or self.current.runtime.configuration.admit
-        for name, value in admit.cors_headers(policy, headers.get(names.ORIGIN, "")).items():
+        policy = exchange.policy or runtime.configuration.admit
+        asking = id(policy), connection.head.headers.get(names.ORIGIN, ""), origin, is_theirs
+        for name, value in (runtime.said.get(asking) or _say(runtime, policy, asking)).items():
             reply.headers[name] = f"{reply.headers[name]}, {value}" if name in reply.headers else value
-        reply.headers[names.CROSS_ORIGIN_RESOURCE_POLICY] = browsers.resource_policy(shown, origin)
         reply.headers[names.X_REQUEST_ID] = exchange.request_id
         exchange.status = reply.status
         return reply
@@ -123,6 +125,17 @@ class Door:
         for name in admit.cors_headers(policy, headers.get(names.ORIGIN, "")):
             allowed.pop(name, None)
         return Reply(204, allowed | {names.VARY: names.ACCESS_CONTROL_REQUEST_HEADERS} | hygiene.COMMON)
+
+
+def _say(runtime: Runtime, policy: AdmitPolicy, asking: Asking) -> dict[str, str]:
+    """What answers tell a page's browser is the same for all of its pictures."""
+    _, origin, own, is_theirs = asking
+    said = browsers.answer_headers(policy, own, origin=origin, is_theirs=is_theirs)
+    if len(origin) <= _LONGEST_ORIGIN:
+        if len(runtime.said) >= _MOST_SAID:
+            runtime.said.clear()
+        runtime.said[asking] = said
+    return said
 
 
 async def _counted(inbox: Inbox | None, exchange: Exchange) -> AsyncIterator[bytes]:

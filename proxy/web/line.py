@@ -37,7 +37,8 @@ class Line(asyncio.Protocol):
     """One accepted socket, with or without TLS."""
 
     __slots__ = (
-        "_deadline _dropped _is_closing _is_deaf _is_ended _loop _room _taken_at _unsent is_secure peer transport"
+        "_deadline _dropped _flushing _is_closing _is_deaf _is_ended _loop _room _size _taken_at _unsent _written"
+        " is_secure peer transport"
     ).split()
 
     def __init__(self) -> None:
@@ -45,6 +46,9 @@ class Line(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.peer = ""  # the address at the other end
         self.is_secure = False
+        self._written: list[bytes] = []  # in this turn of the loop
+        self._size = 0  # of that
+        self._flushing: asyncio.Handle | None = None
         self._room: asyncio.Future[None] | None = None  # there while what was written waits for the client
         self._is_ended = False  # the client says no more
         self._is_deaf = False  # what it says is dropped
@@ -63,14 +67,43 @@ class Line(asyncio.Protocol):
         self._is_deaf = self._is_closing = True
         self.resume_writing()
 
+    # --- what goes out
+
+    def write(self, *pieces: bytes) -> None:
+        """Sent with `flush`, or at the end of this turn of the loop: what is written in one turn is one packet."""
+        self._written += pieces
+        self._size += sum(map(len, pieces))
+        if self._size > _HIGH_WATER:
+            self.flush()
+        elif self._flushing is None:
+            self._flushing = self._loop.call_soon(self.flush)
+
+    def flush(self, *pieces: bytes) -> None:
+        """Sends what was written, and `pieces`."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        if self._written:
+            pieces, self._written, self._size = (*self._written, *pieces), [], 0
+        if pieces and not self._is_closing:
+            self.transport.writelines(pieces)
+
+    async def drained(self) -> None:
+        """There is room for more. Raises ClientGone."""
+        if self._room is not None:
+            await self._room
+        if self._is_closing:
+            raise ClientGone
+
     # --- how it ends
 
     def finish(self, *, linger: bool) -> None:
         """What was written is still sent. `linger`: the client may be sending, and a close would answer that with a
         reset, which loses it what it was told; so that is dropped for a while."""
+        self.flush()
         self._is_deaf = self._is_closing = True
         self._deadline = self._loop.time() + _LINGER
-        if not linger or self._is_ended or not self.transport.can_write_eof():
+        if not linger or self._is_ended or self.is_secure or self.transport.is_closing():
             self.transport.close()
             return
         self.transport.write_eof()
@@ -79,6 +112,7 @@ class Line(asyncio.Protocol):
     def cut(self) -> None:
         """Ends at once, with a reset: what was sent of an answer must not look whole."""
         self._is_deaf = self._is_closing = True
+        self._written.clear()
         with suppress(OSError, AttributeError):
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
@@ -97,13 +131,6 @@ class Line(asyncio.Protocol):
         room, self._room = self._room, None
         if room is not None and not room.done():
             room.set_result(None)
-
-    async def drained(self) -> None:
-        """There is room for more. Raises ClientGone."""
-        if self._room is not None:
-            await self._room
-        if self._is_closing:
-            raise ClientGone
 
     def _is_stalled(self, now: float, patience: float) -> bool:
         """Whether the client has taken next to nothing for `patience` seconds of what was written for it."""

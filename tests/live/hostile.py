@@ -93,6 +93,7 @@ class Hostile:
     connections: int = 0
     open: int = 0
     most_open: int = 0
+    sent: int = 0  # bytes, where a script counts them
     port: int = 0
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -134,6 +135,15 @@ class Hostile:
         finally:
             self.open -= 1
             writer.transport.abort()
+
+
+async def until(holds: Callable[[], bool], seconds: float = 2.0) -> None:
+    """Waits for what has to come true."""
+    for _ in range(int(seconds / 0.02)):
+        if holds():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come true in time")
 
 
 @dataclass(slots=True)

@@ -112,10 +112,10 @@ class Line:
 
 
 @asynccontextmanager
-async def connect(world: World, address: str = "127.0.0.1") -> AsyncIterator[Line]:
-    """`address`: the client's own."""
+async def connect(world: World, address: str = "127.0.0.1", limit: int = 2**22) -> AsyncIterator[Line]:
+    """`address`: the client's own; `limit`: bytes that it reads ahead."""
     port = world.service.public.port
-    line = Line(*await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0), limit=2**22))
+    line = Line(*await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0), limit=limit))
     try:
         yield line
     finally:
