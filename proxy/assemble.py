@@ -36,6 +36,7 @@ from proxy.pipeline import Pipeline
 from proxy.ports import TokenProvider
 from proxy.runtime import Current, build, routes
 from proxy.state.allowance import Allowance
+from proxy.state.responses import Responses
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
 from proxy.traffic import Audience, Exchange, Token
@@ -54,7 +55,7 @@ class Service:
 
     def __init__(self, configuration: Configuration, wrap: Callable[[Handler], Handler] = lambda door: door) -> None:
         """`wrap` may put pages of its own in front of the proxy, as the demo does."""
-        self.metrics = Metrics()
+        self.metrics = Metrics(lambda: self.responses.bytes_used)
         self.current = Current(build(configuration, generation=1))
         self.transport = UpstreamClient(self._own_ports)
         self.web_tier = WebTier(self.transport, time.monotonic, observe=self._login_event)
@@ -62,13 +63,20 @@ class Service:
         self.discovery = Discovery(self.fetcher, time.monotonic)
         self.tokens = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
         self.allowance = Allowance()
+        self.responses = Responses(time.monotonic, time.time)
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
         self._access_log = AccessLog()
         self._prober = Probe(self.fetcher)
         self._started_at = time.monotonic()
         self.pipeline = Pipeline(
-            self.current, self.web_tier, self.tokens, self.discovery, self.allowance, time.monotonic
+            self.current,
+            self.web_tier,
+            self.tokens,
+            self.discovery,
+            self.allowance,
+            self.responses,
+            time.monotonic,
         )
         door = Door(self.current, self.pipeline, self._record, time.monotonic, lambda: self.draining)
         front = Front(self.metrics.count_in_flight(wrap(door)), configuration.limits, self.metrics.malformed)
@@ -109,6 +117,7 @@ class Service:
             self.admin.stop_accepting()
         if self._admin_runner is not None:
             await self._admin_runner.cleanup()
+        await self.responses.close()
         await self.tokens.close()
         await self.transport.close()
         state_change("stopped")
@@ -134,6 +143,7 @@ class Service:
                 if not isinstance(credential, WebCredential)
             }
         )
+        self.responses.configure(configuration)
         self.metrics.configured(configuration, generation)
 
     def _provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:

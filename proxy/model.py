@@ -137,6 +137,17 @@ class Rate:
     period: float
 
 
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """How a rule's answers are kept, in seconds where the server says nothing; all zero keeps to what it says."""
+
+    max_age: float = 0.0
+    while_revalidate: float = 0.0
+    if_error: float = 0.0
+    overrule: bool = False  # the above stands in place of what the server says, but for no-store
+    scope: str = ""  # rules with equal scopes would get equal answers; a rule that changes gets another
+
+
 class Reach(enum.Enum):
     """Which resolved addresses a route may dial (`core.addresses`)."""
 
@@ -358,6 +369,7 @@ class Rule:
     set_parameters: str = ""  # encoded pairs, into every request
     admit: AdmitPolicy | None = None  # None: the general one
     rate: Rate | None = None
+    cache: CachePolicy | None = None  # None: nothing is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,4 +413,5 @@ class Configuration:
     log_level: str  # debug, info, warning, error
     log_format: str  # auto, json, text
     source: str  # the file's name
+    cache_memory: int = 256 * 1024 * 1024  # bytes
     warnings: tuple[str, ...] = ()

@@ -1,12 +1,16 @@
-"""THE HOT PATH: admit → parse → match → allow → [token → inject → send → classify] → conceal → clean → stream.
+"""THE HOT PATH: admit → parse → match → allow → cache → [token → inject → send → classify] → conceal → clean.
 
 What is decided is in `core/`; here stands the order, and all that waits. Knows no aiohttp and no settings. Raises
 `ProxyError` and nothing else; every reply obtained is closed on every path.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
 
 from proxy import names, refusals
+from proxy.cached import asked
 from proxy.core import hygiene, inject, operations, parameters, rewrite
 from proxy.core.classify import Finding, Verdict
 from proxy.errors import NotAllowed, UpstreamFailed
@@ -16,10 +20,15 @@ from proxy.ports import Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
 from proxy.server_info import answer_info
 from proxy.state.allowance import Allowance
-from proxy.traffic import Audience, Body, Exchange, Incoming, Outgoing, Reply, Token
+from proxy.state.responses import Responses
+from proxy.traffic import Audience, Body, Changes, Exchange, Fetched, Incoming, Outgoing, Reply, Token
 from proxy.upstream import body as bodies
 from proxy.upstream.conceal import conceal, secrets_of
 from proxy.upstream.peek import examine
+
+_CACHED: Final = ("GET", "HEAD")
+_Ready = tuple[Outgoing, str, bool]  # see `_prepared`
+_Finish = Callable[[Reply], Reply]
 
 
 @dataclass(slots=True)
@@ -31,6 +40,7 @@ class Pipeline:
     tokens: Tokens
     infos: ServerInfoSource
     allowance: Allowance
+    responses: Responses
     clock: Clock
 
     async def handle(self, incoming: Incoming, exchange: Exchange) -> Reply:
@@ -41,11 +51,26 @@ class Pipeline:
         self.allowance.take(plan.rule, incoming.client)
         if plan.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
+        wish = asked(plan, incoming)
+        if wish is not None and (hit := self.responses.hit(wish, exchange)) is not None:
+            return hit  # the same request passed all that follows
         body = await bodies.take(incoming, limit=runtime.configuration.limits.body)
-        outgoing, wanted, heals = _prepared(plan, incoming, body, exchange)
-        token: Token | None = None
+        ready = _prepared(plan, incoming, body, exchange)
+        fetch, reads = partial(self._fetch, plan, ready, partial(_finished, runtime, plan, incoming.path)), ready[2]
+        if wish is not None and reads and incoming.method in _CACHED:
+            return await self.responses.answer(wish, exchange, fetch)
+        fetched = await fetch(exchange, {})
+        if not reads or wish is not None:
+            self.responses.written(wish, plan.target, exchange, fetched, edits=not reads)
+        return fetched.reply
+
+    async def _fetch(self, plan: Plan, ready: _Ready, finish: _Finish, exchange: Exchange, changes: Changes) -> Fetched:
+        """From the upstream, with some headers of the request changed."""
+        (outgoing, wanted, reads), token = ready, None
+        if changes:
+            outgoing = replace(outgoing, headers=hygiene.changed(outgoing.headers, changes))
         if plan.audience is not None:
-            reply, token = await self._attempts(plan, plan.audience, outgoing, wanted, exchange, heals=heals)
+            reply, token = await self._attempts(plan, plan.audience, outgoing, wanted, exchange, heals=reads)
         else:
             reply = await self._send(outgoing, exchange)
             if plan.credential is not None:
@@ -53,23 +78,17 @@ class Pipeline:
                 if (denied := refusals.of_web_credential(finding, reply, plan.credential)) is not None:
                     reply.close()
                     raise denied
+        framing = hygiene.framing(reply.headers)  # which goes where a text is sent in the clear
         try:
             if plan.credential is not None:
                 await conceal(reply, secrets_of(plan.rule.route.identity, token), exchange)
-            return _finished(runtime, plan, incoming, reply)
+            return Fetched(told=framing | reply.headers, reply=finish(reply))
         except BaseException:
             reply.close()
             raise
 
     async def _attempts(
-        self,
-        plan: Plan,
-        audience: Audience,
-        outgoing: Outgoing,
-        wanted: str,
-        exchange: Exchange,
-        *,
-        heals: bool,
+        self, plan: Plan, audience: Audience, outgoing: Outgoing, wanted: str, exchange: Exchange, *, heals: bool
     ) -> tuple[Reply, Token]:
         """At most one renewal and, where the place of the token is not known yet, one change of place. The token is
         the one that was taken."""
@@ -122,7 +141,7 @@ class Pipeline:
             exchange.upstream_seconds += self.clock() - began
 
 
-def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> tuple[Outgoing, str, bool]:
+def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> _Ready:
     """What goes up but for our credential, the format asked for, and whether it only reads.
 
     Raises NotAllowed where the operation is not allowed: a form's fields have to be judged, too.
@@ -157,7 +176,7 @@ def _is_required(finding: Finding) -> bool:
     return finding.verdict is Verdict.TOKEN_REQUIRED
 
 
-def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> Reply:
+def _finished(runtime: Runtime, plan: Plan, path: str, reply: Reply) -> Reply:
     """The headers that cross, and a `Location` as the client has to write it."""
     location = reply.headers.get(names.LOCATION)
     content_type = reply.headers.get(names.CONTENT_TYPE, "").lower()
@@ -169,7 +188,7 @@ def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) ->
             refusal = UpstreamFailed("The server redirects to a URL that is not in the configuration.", slug="redirect")
         else:
             clean = parameters.without(target, inject.credential_names(names.TOKEN))
-            headers[names.LOCATION] = rewrite.through_query(incoming.path, clean)
+            headers[names.LOCATION] = rewrite.through_query(path, clean)
     elif reply.status < 400 and "html" in content_type and plan.credential is not None and not plan.rule.allow_html:
         refusal = NotAllowed(
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"

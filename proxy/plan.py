@@ -25,6 +25,7 @@ class Plan:
     """What was decided about a request before its body was read."""
 
     target: Target
+    place: str  # its scheme, host and path
     query: Query  # the target's
     rule: Rule
     credential: Credential | None
@@ -56,7 +57,7 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
     exchange.rule, exchange.credential = rule.name, rule.credential or ""
     if incoming.method not in methods(rule):
         raise MethodNotAllowed(f"{incoming.method} is not allowed here.", "access: edit on the rule allows edits.")
-    return Plan(target, parts, rule, place.credential, place.audience, place.is_info)
+    return Plan(target, place.shown, parts, rule, place.credential, place.audience, place.is_info)
 
 
 def _destination(runtime: Runtime, target: Target) -> Destination:

@@ -10,11 +10,9 @@ NOT_YET: Final[dict[tuple[str, ...], tuple[object, ...]]] = {
     ("server", "workers"): (1,),
     ("users",): ({"source": "none"},),
     ("state", "url"): (),
-    ("cache", "memory"): ("256MiB",),
     ("serverUrls", "[]", "mount"): (),
     ("serverUrls", "[]", "hostRedirect"): (),
     ("serverUrls", "[]", "users"): (),
-    ("serverUrls", "[]", "cache"): (),
 }
 
 

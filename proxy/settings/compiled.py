@@ -1,5 +1,7 @@
 """Settings as written to the configuration as run. Everything was checked before: nothing here complains."""
 
+from dataclasses import replace
+
 from proxy import names
 from proxy.core.admit import parse_entry
 from proxy.core.match import parse_place
@@ -8,7 +10,9 @@ from proxy.core.target import parse_url
 from proxy.model import (
     Access,
     AdmitPolicy,
+    CachePolicy,
     Configuration,
+    Credential,
     Limits,
     Place,
     Rate,
@@ -16,6 +20,7 @@ from proxy.model import (
     RefererEntry,
     Route,
     Rule,
+    fingerprint,
 )
 from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of
 from proxy.settings.schema import RuleSettings, Settings
@@ -25,6 +30,7 @@ def compile_settings(settings: Settings, source: str, warnings: tuple[str, ...])
     """The configuration of a file that `check` found good."""
     server, limits = settings.server, settings.server.limits
     admit = _admit(settings, settings.allowedReferers)
+    credentials = compile_credentials(settings)
     upstream = Route(
         settings.upstream.connectTimeout,
         settings.upstream.headerTimeout,
@@ -52,12 +58,13 @@ def compile_settings(settings: Settings, source: str, warnings: tuple[str, ...])
         admin_listen=settings.admin.listen,
         must_match=settings.mustMatch,
         admit=admit,
-        credentials=compile_credentials(settings),
-        rules=tuple(_rule(rule, settings) for rule in settings.serverUrls),
+        credentials=credentials,
+        rules=tuple(_scoped(_rule(rule, settings), credentials) for rule in settings.serverUrls),
         unlisted_route=upstream,
         log_level=settings.log.level,
         log_format=settings.log.format,
         source=source,
+        cache_memory=settings.cache.memory,
         warnings=warnings,
     )
 
@@ -87,7 +94,23 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         set_parameters=encoded(rule.setParameters.items()),
         admit=_admit(settings, rule.allowedReferers) if rule.allowedReferers is not None else None,
         rate=Rate(rule.rateLimit, rule.rateLimitPeriod * 60.0) if rule.rateLimit else None,
+        cache=_cache(rule),
     )
+
+
+def _cache(rule: RuleSettings) -> CachePolicy | None:
+    if rule.cache is None or rule.cache == "standard":
+        return None if rule.cache is None else CachePolicy()
+    life = rule.cache
+    return CachePolicy(life.maxAge, life.staleWhileRevalidate, life.staleIfError, life.overrule)
+
+
+def _scoped(rule: Rule, credentials: tuple[Credential, ...]) -> Rule:
+    """Whatever changes in a rule or in its credential, the answers that were stored for it are not its own any more."""
+    if rule.cache is None:
+        return rule
+    credential = next((each for each in credentials if each.name == rule.credential), None)
+    return replace(rule, cache=replace(rule.cache, scope=f"{fingerprint(rule)}{fingerprint(credential)}"))
 
 
 def _referer(rule: RuleSettings, settings: Settings) -> str:

@@ -11,7 +11,7 @@ FLOORS = [
     {"errors", "names", "model", "traffic", "ports", "__init__"},
     {"core"},
     {"credentials", "upstream", "state", "telemetry", "runtime", "server_info", "refusals"},
-    {"pipeline", "plan"},
+    {"pipeline", "plan", "cached"},
     {"web", "settings", "explain"},
     {"assemble", "demo", "live_check", "samples", "cli", "__main__"},
 ]
