@@ -2,7 +2,6 @@
 for longer; decides nothing (`core.caching`)."""
 
 import calendar
-import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -67,11 +66,6 @@ def _seconds_of(parts: tuple[int, int, int, int, int, int]) -> float | None:
 
 
 def age_given(text: str) -> float:
-    """The Age of an answer, the first where there are many; what is none counts as no age (RFC 9111 §5.1)."""
-    first = text.partition(",")[0].strip()
-    return float(seconds(first)) if _DIGITS.fullmatch(first) else 0.0
-
-
-def whole_seconds(span: float) -> int:
-    """As it stands in a header."""
-    return math.floor(span)
+    """The Age of an answer. What is no number counts as very old: RFC 9111 §5.1 would have it ignored, but who does
+    not know the age of an answer had better ask for a new one."""
+    return float(seconds(text)) if _DIGITS.fullmatch(text) else float(_LONGEST)

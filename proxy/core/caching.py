@@ -15,7 +15,7 @@ from proxy.model import CachePolicy, Headers
 _KEPT: Final = (200, 203)  # whole and good; errors and redirects never, whatever they allow
 _ERRORS: Final = (500, 502, 503, 504)  # for which a stale answer may stand in (RFC 5861 §4)
 _NOT_OF_A_304: Final = frozenset(
-    {names.CONTENT_ENCODING, names.CONTENT_LENGTH, names.CONTENT_RANGE, names.CONTENT_TYPE, names.TRANSFER_ENCODING}
+    {names.CONTENT_ENCODING, names.CONTENT_LENGTH, names.CONTENT_RANGE, names.TRANSFER_ENCODING}
 )
 _OVERRULED: Final = frozenset(
     "max-age s-maxage no-cache must-revalidate proxy-revalidate stale-while-revalidate stale-if-error".split()
@@ -96,7 +96,7 @@ def _lifetime(told: Headers, given: Mapping[str, str]) -> float | None:
     for name in ("s-maxage", "max-age"):
         if name in given:
             return float(seconds(given[name]))
-    if names.EXPIRES in told and names.CDN_CACHE_CONTROL not in told:
+    if names.EXPIRES in told and _targeted(told) is None:
         until, date = http_date(told[names.EXPIRES]), http_date(told.get(names.DATE, ""))
         return max(0.0, until - date) if until is not None and date is not None else 0.0
     return None
@@ -107,15 +107,21 @@ def _extension(given: Mapping[str, str], name: str, otherwise: float) -> float:
 
 
 def _control(told: Headers) -> str:
-    """RFC 9213: what is said to caches like this one alone comes first."""
-    return told.get(names.CDN_CACHE_CONTROL) or told.get(names.CACHE_CONTROL, "")
+    """What is said to caches like this one alone comes first."""
+    targeted = _targeted(told)
+    return told.get(names.CACHE_CONTROL, "") if targeted is None else targeted
+
+
+def _targeted(told: Headers) -> str | None:
+    """RFC 9213, and the W3C's note on surrogates before it."""
+    return told.get(names.CDN_CACHE_CONTROL) or told.get(names.SURROGATE_CONTROL)
 
 
 def initial_age(told: Headers, *, delay: float, wall: float) -> float:
     """How old an answer was when it came (RFC 9111 §4.2.3). `delay` is what it took, `wall` the time since 1970."""
     date = http_date(told.get(names.DATE, ""))
     apparent = max(0.0, wall - date) if date is not None else 0.0
-    return max(apparent, age_given(told.get(names.AGE, "")) + delay)
+    return max(apparent, age_given(told.get(names.AGE, "0")) + delay)
 
 
 def is_storable(status: int, told: Headers, asked: Headers, policy: CachePolicy) -> bool:
@@ -157,6 +163,12 @@ def vary_names(told: Headers) -> tuple[str, ...] | None:
     if names.CONTENT_ENCODING in told:
         found.add(names.ACCEPT_ENCODING)  # some servers compress and do not say that they would not for others
     return None if "*" in found else tuple(sorted(found))
+
+
+def vary_value(headers: Headers, name: str) -> str | None:
+    """As it is compared: blanks around commas say nothing (RFC 9111 §4.1)."""
+    value = headers.get(name)
+    return value if value is None or "," not in value else ",".join(part.strip() for part in value.split(","))
 
 
 class Use(enum.Enum):
@@ -212,8 +224,13 @@ def confirms(headers: Headers, update: Headers) -> bool:
 
 
 def freshened(headers: Headers, update: Headers) -> dict[str, str]:
-    """The stored answer's headers after a 304: all of the new ones but those that are of the body."""
-    return {**headers, **{name: value for name, value in update.items() if name not in _NOT_OF_A_304}}
+    """The stored answer's headers after a 304: all of the new ones but those that are of the body. What the body was
+    taken for when it was looked into, it stays (RFC 9111 §3.2 allows that)."""
+    changed = {name: value for name, value in update.items() if name not in _NOT_OF_A_304}
+    kinds = [each.get(names.CONTENT_TYPE, "").partition(";")[0].strip().lower() for each in (headers, update)]
+    if kinds[0] != kinds[1]:
+        changed.pop(names.CONTENT_TYPE, None)
+    return {**headers, **changed}
 
 
 def shown_control(control: str, life: Life, policy: CachePolicy) -> str:

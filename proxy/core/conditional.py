@@ -35,7 +35,7 @@ def is_known(asked: Headers, headers: Headers) -> bool:
     if wanted is not None:
         tag = headers.get(names.ETAG, "").removeprefix("W/")
         return wanted.strip() == "*" or tag in {each.removeprefix("W/") for each in _TAG.findall(wanted)}
-    since, modified = asked.get(names.IF_MODIFIED_SINCE), headers.get(names.LAST_MODIFIED)
+    since, modified = asked.get(names.IF_MODIFIED_SINCE), headers.get(names.LAST_MODIFIED, headers.get(names.DATE))
     if since is None or modified is None:
         return False
     then, now = http_date(since), http_date(modified)

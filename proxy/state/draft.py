@@ -5,13 +5,22 @@ from typing import Final
 
 from proxy import names
 from proxy.core import caching, conditional
+from proxy.core.cache_control import http_date
 from proxy.state.shelf import Stored
 from proxy.traffic import Asked, Exchange, Fetched, Reply
 
 # What of an upstream's headers is needed to judge its answer again, after a 304
 _TOLD: Final = (
-    *(names.CACHE_CONTROL, names.CDN_CACHE_CONTROL, names.EXPIRES, names.DATE, names.VARY, names.CONTENT_LENGTH),
-    *(names.CONTENT_ENCODING, names.ETAG, names.LAST_MODIFIED, names.TRANSFER_ENCODING),
+    *(
+        names.CACHE_CONTROL,
+        names.CDN_CACHE_CONTROL,
+        names.SURROGATE_CONTROL,
+        names.EXPIRES,
+        names.DATE,
+        names.VARY,
+        names.CONTENT_LENGTH,
+    ),
+    *(names.CONTENT_ENCODING, names.CONTENT_LENGTH, names.TRANSFER_ENCODING, names.ETAG, names.LAST_MODIFIED),
 )
 
 
@@ -21,11 +30,12 @@ def drafted(
     """What will stand on the shelf. `now` on the monotonic clock, `delay` since the request went up, `wall` since
     1970."""
     told = dict(fetched.told)
-    told.setdefault(names.DATE, formatdate(wall, usegmt=True))
+    if http_date(told.get(names.DATE, "")) is None:
+        told[names.DATE] = formatdate(wall, usegmt=True)  # RFC 9110 §6.6.1
     life = caching.life(told, asked.policy)
     hidden = caching.withheld(told) | {names.AGE}
     headers = {name: value for name, value in fetched.reply.headers.items() if name not in hidden}
-    headers.setdefault(names.DATE, told[names.DATE])
+    headers[names.DATE] = told[names.DATE]
     if control := caching.shown_control(headers.get(names.CACHE_CONTROL, ""), life, asked.policy):
         headers[names.CACHE_CONTROL] = control
     upward = asked.upward()
@@ -36,7 +46,7 @@ def drafted(
         told={name: told[name] for name in _TOLD if name in told},
         life=life,
         born_at=now - caching.initial_age(told, delay=delay, wall=wall),
-        varies=tuple((name, upward.get(name)) for name in caching.vary_names(told) or ()),
+        varies=tuple((name, caching.vary_value(upward, name)) for name in caching.vary_names(told) or ()),
         operation=operation,
     )
 

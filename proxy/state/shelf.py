@@ -6,7 +6,7 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from proxy.core.caching import Life, service_of
+from proxy.core.caching import Life, service_of, vary_value
 from proxy.model import Headers
 
 Key = tuple[str, str, str, str | None]  # as in `traffic.Asked`
@@ -33,7 +33,7 @@ class Stored:
         if not self.varies:
             return True
         headers = upward()
-        return all(headers.get(name) == value for name, value in self.varies)
+        return all(vary_value(headers, name) == value for name, value in self.varies)
 
     @property
     def size(self) -> int:

@@ -1,15 +1,14 @@
-"""The cache between a scripted origin and clients, on real sockets: what arrives at the origin, and what clients get."""
+"""The cache between a scripted origin and clients, on real sockets: what arrives, and what clients get."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.live.conftest import Build, Got, World
+from tests.live.conftest import Build
 
 Script = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
