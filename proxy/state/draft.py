@@ -11,16 +11,17 @@ from proxy.traffic import Asked, Exchange, Fetched, Reply
 
 # What of an upstream's headers is needed to judge its answer again, after a 304
 _TOLD: Final = (
-    *(
-        names.CACHE_CONTROL,
-        names.CDN_CACHE_CONTROL,
-        names.SURROGATE_CONTROL,
-        names.EXPIRES,
-        names.DATE,
-        names.VARY,
-        names.CONTENT_LENGTH,
-    ),
-    *(names.CONTENT_ENCODING, names.CONTENT_LENGTH, names.TRANSFER_ENCODING, names.ETAG, names.LAST_MODIFIED),
+    names.CACHE_CONTROL,
+    names.CDN_CACHE_CONTROL,
+    names.CONTENT_ENCODING,
+    names.CONTENT_LENGTH,
+    names.DATE,
+    names.ETAG,
+    names.EXPIRES,
+    names.LAST_MODIFIED,
+    names.SURROGATE_CONTROL,
+    names.TRANSFER_ENCODING,
+    names.VARY,
 )
 
 

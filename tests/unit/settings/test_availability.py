@@ -13,8 +13,6 @@ IN_USE: dict[str, object] = {
     "workers": 4,
     "users": ["alice"],
     "url": "redis://redis:6379/0",
-    "memory": "1GiB",
-    "cache": {"maxAge": "5m"},
 }
 
 
