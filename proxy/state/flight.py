@@ -28,8 +28,8 @@ class Stream:
     """A body on its way. It is held from its first byte until it is whole or gets larger than `most`; from then on
     only what the slowest reader has not read."""
 
-    def __init__(self, room: Room, most: int) -> None:
-        self._room, self._most = room, most
+    def __init__(self, room: Room, most: int, patience: float = _PATIENCE) -> None:
+        self._room, self._most, self._patience = room, most, patience
         self.is_held = True  # from the first byte: whoever comes now still gets all of it
         self._pieces: list[bytes] = []
         self._gone = 0  # pieces that are no longer held
@@ -93,7 +93,7 @@ class Stream:
     async def _wait_for_room(self) -> None:
         self._room_made.clear()
         try:
-            async with asyncio.timeout(_PATIENCE if len(self._readers) > 1 else None):
+            async with asyncio.timeout(self._patience if len(self._readers) > 1 else None):
                 await self._room_made.wait()
         except TimeoutError:
             # One that does not read must not hold the others
