@@ -9,8 +9,9 @@ import yaml
 
 from proxy.core import demands
 from proxy.core.demands import JUDGED, read_parameters
-from proxy.core.operations import Kind, Operation, operation, refuse_reason, soap_element
+from proxy.core.operations import Kind, Operation, operation, refuse_reason
 from proxy.core.parameters import Field, of_form, split
+from proxy.core.soap import soap_element
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
 from proxy.model import Access
