@@ -29,10 +29,7 @@ def prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> 
         dropped |= inject.credential_names(plan.credential.token_param)
     if dropped:
         target = parameters.without(target, dropped, plan.query)
-    body, fields = bodies.judged(body, content_type, dropped=dropped, read=demands.JUDGED)
-    element = operations.soap_element(body.whole) if body.whole else None
-    if body.whole and element is not None:
-        fields += demands.in_xml(body.whole)
+    body, fields, element = bodies.judged(body, content_type, dropped=dropped)
     query = plan.query if target is plan.target else parameters.split(target.query)
     if rule.set_parameters:
         forced = parameters.forced(rule.set_parameters)

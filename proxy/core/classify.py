@@ -330,7 +330,7 @@ def _sentence(words: Iterable[object], secrets: tuple[str, ...]) -> str:
     """
     flat = (word for part in words for word in (part if isinstance(part, list) else [part]))
     text = next((word for word in flat if isinstance(word, str) and word.strip()), "")
-    text = words_without(text[:_LONGEST_TEXT], secrets)  # as it came: later it may be in pieces
+    text = words_without(text, secrets, longest=_LONGEST_TEXT)  # as it came: later it may be in pieces
     text = "".join(letter if letter.isprintable() and letter not in "<>" else " " for letter in text)
     text = _LONG_RUN.sub("…", " ".join(text.split()))
     while "ssl" in text.lower():
