@@ -178,11 +178,12 @@ class _Trial:
             await self._tell(best, needed=not best.good)
 
     async def _services(self, catalog: Seen) -> AsyncIterator[Seen]:
-        for folder in [catalog.target, *filter(self._is_mine, samples.folders(catalog))]:
+        root = samples.root_of(catalog.target)
+        for folder in [catalog.target, *filter(self._is_mine, samples.folders(catalog, root))]:
             listed = catalog if folder is catalog.target else await self._tried(folder)
-            for target in filter(self._is_mine, samples.services(listed)):
+            for target in filter(self._is_mine, samples.services(listed, root)):
                 seen = await self._tried(target)
-                yield replace(seen, words=f"{catalog.words}; {samples.name_of(target)}: {seen.words}")
+                yield replace(seen, words=f"{catalog.words}; {samples.name_of(target, root)}: {seen.words}")
 
     def _is_mine(self, target: Target) -> bool:
         return self._table.lookup(target) is self._rule

@@ -11,8 +11,9 @@ from typing import Final
 from proxy import links, names, refusals
 from proxy.cached import asked
 from proxy.core import hygiene, inject, users
-from proxy.core.classify import Finding, Verdict, is_file
+from proxy.core.classify import Finding, Verdict
 from proxy.core.content import is_form as is_form_type
+from proxy.core.paths import is_file
 from proxy.errors import UpstreamFailed
 from proxy.model import Place, Rule, WebCredential
 from proxy.plan import Plan, decide, speak_for

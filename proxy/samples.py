@@ -59,26 +59,31 @@ def others(rule: Rule, own: Target) -> list[Target]:
     return []
 
 
-def folders(catalog: Seen) -> list[Target]:
+def root_of(catalog: Target) -> str:
+    """The path of the whole catalog, from which all names count."""
+    end = catalog.path.lower().find(_CATALOG)
+    return catalog.path[: end + len(_CATALOG)] if end >= 0 else catalog.path.rstrip("/")
+
+
+def folders(catalog: Seen, root: str) -> list[Target]:
     """The first folders that a catalog lists."""
     named = [name for name in _list(catalog.document, "folders") if isinstance(name, str)]
-    root = _root(catalog.target)
     return [Target(catalog.target.origin, f"{root}/{name}", "f=json") for name in named[:_MOST_FOLDERS]]
 
 
-def services(catalog: Seen) -> list[Target]:
+def services(catalog: Seen, root: str) -> list[Target]:
     """The first services that a catalog, or a folder of one, lists."""
     found = []
     for entry in _list(catalog.document, "services")[:_MOST_SERVICES]:
         name, kind = (entry.get("name"), entry.get("type")) if isinstance(entry, dict) else (None, None)
         if isinstance(name, str) and isinstance(kind, str):
-            found.append(Target(catalog.target.origin, f"{_root(catalog.target)}/{name}/{kind}", "f=json"))
+            found.append(Target(catalog.target.origin, f"{root}/{name}/{kind}", "f=json"))
     return found
 
 
-def name_of(target: Target) -> str:
+def name_of(target: Target, root: str) -> str:
     """A service as its catalog names it."""
-    return target.path[len(_root(target)) :].strip("/")
+    return target.path[len(root) :].strip("/")
 
 
 def read(target: Target, status: int, content_type: str, body: bytes, *, has_credential: bool) -> Seen:
@@ -121,12 +126,6 @@ def life(seconds: float) -> str:
     if math.isinf(seconds):
         return "used as it is, until it is revoked"
     return f"{round(seconds / 60)} min left" if seconds >= 90 else f"{round(seconds)} s left"
-
-
-def _root(target: Target) -> str:
-    """Up to the catalog, from which all names count."""
-    end = target.path.lower().find(_CATALOG)
-    return target.path[: end + len(_CATALOG)] if end >= 0 else target.path.rstrip("/")
 
 
 def _described(document: dict[str, object]) -> str:

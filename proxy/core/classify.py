@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from proxy import names
 from proxy.core.inflate import Inflater
+from proxy.core.paths import has_no_pages, is_own_sign_in, leads_to_sign_in
 from proxy.core.redact import words_without
 from proxy.model import Headers
 
@@ -57,20 +57,6 @@ _ERROR_REQUIRED: Final = re.compile(rb">\s*error:?\s*(?:<[^<>]{0,40}>\s*)?token 
 _CERTIFICATE: Final = re.compile(rb"\b(?:SSL|client) certificate\b", _ANY_CASE)
 _LOGIN_LINK: Final = re.compile(rb"rest/login\?redirect=", _ANY_CASE)
 
-_SIGN_IN_PATH: Final = re.compile(
-    r"/(?:(?:log|sign)in(?:\.\w{2,5})?|oauth2/(?:authorize|signin|saml/.*)|adfs/ls)/?$", _ANY_CASE
-)
-# Sign-in pages that were asked for, by a client that may (`access: all`), are what they are.
-_OWN_SIGN_IN: Final = re.compile(
-    r"/(?:tokens|generatetoken|login|signin|admin|manager|portaladmin|oauth2)(?:/|$)", _ANY_CASE
-)
-# Even without `f` these answer no page: a page there is an error.
-_NO_PAGES: Final = re.compile(r"/(?:tile|tilemap|wmts|images|wmsserver|wfsserver|wcsserver)(?:/|$)", _ANY_CASE)
-# What lies there anybody may have put there, and it may say anything
-_FILES: Final = re.compile(
-    r"server/(?:.*/)?(?:attachments|images|info|resources)(?:/|$)|/(?:content|community|directories)/",
-    _ANY_CASE,
-)
 _PICTURES: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff")
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _BODILESS: Final = frozenset((204, 205, 206, 304))  # 206: a piece out of the middle says nothing
@@ -136,7 +122,7 @@ def inspect(
     if status == names.CODE_TOKEN_REQUIRED:
         return _REQUIRED
     if status in _REDIRECTS:
-        return _REDIRECTED if _is_sign_in(headers.get(names.LOCATION, "")) else None
+        return _REDIRECTED if leads_to_sign_in(headers.get(names.LOCATION, "")) else None
     # A 401 never passes; but its body may say 498 or 499, which is more exact.
     otherwise = _CHALLENGED if status == names.CODE_UNAUTHORIZED else PASSED
     length = headers.get(names.CONTENT_LENGTH, "")
@@ -167,11 +153,6 @@ def is_plainly_good(status: int, headers: Headers, body: bytes) -> bool:
     )
 
 
-def is_file(path: str) -> bool:
-    """Whether users' own files are there: what one of them says is nothing that the server says of others."""
-    return _FILES.search(path) is not None
-
-
 def is_error(headers: Headers, body: bytes) -> bool:
     """Whether a whole answer with status 200 says that something failed, whatever it was."""
     coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
@@ -190,21 +171,13 @@ def is_error(headers: Headers, body: bytes) -> bool:
     return name in _FAULT_ROOTS and (name != b"envelope" or _FAULT.search(text[:SMALL]) is not None)
 
 
-def _is_sign_in(location: str) -> bool:
-    try:
-        parts = urlsplit(location)
-    except ValueError:
-        return False
-    return _SIGN_IN_PATH.search(parts.path) is not None or "samlrequest=" in parts.query.lower()
-
-
 def _page_signs(status: int, wanted: str, path: str) -> _PageSigns:
     """What in an HTML page tells that it stands for a rejected token."""
-    if _OWN_SIGN_IN.search(path):
+    if is_own_sign_in(path):
         return ()
     if status >= 400:
         return _FAILED_PAGE
-    return _UNASKED_PAGE if wanted not in ("", "html") or _NO_PAGES.search(path) else _ASKED_PAGE
+    return _UNASKED_PAGE if wanted not in ("", "html") or has_no_pages(path) else _ASKED_PAGE
 
 
 class Inspector:

@@ -47,7 +47,7 @@ def test_the_examples_last_section_is_what_is_not_available(tmp_path: Path) -> N
     environ = {"APP_SECRET": "s", "WINDOWS_PASSWORD": "s", "GATEWAY_KEY": "s"}
     key = tmp_path / "api-key"
     key.write_text("k", encoding="utf-8")
-    text = PAGES + "\n".join(lines).replace("/run/secrets/api-key", str(key))
+    text = PAGES + RULE + "\n".join(lines).replace("/run/secrets/api-key", str(key))
     found = complaints(tmp_path, text, environ)
     assert {each.partition(" is not available yet; ")[2] for each in found} == {"leave it out"}
     keys = {shape[-1] for shape in NOT_YET}
