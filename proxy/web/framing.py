@@ -26,7 +26,7 @@ class Phase(Enum):
 class Framing:
     """The bytes of one connection. `head` is that of the request in flight; `received` the bytes of its body."""
 
-    __slots__ = ("_chunks", "_left", "_limits", "_waiting", "head", "is_head", "phase", "received")
+    __slots__ = ("_chunks", "_had_empty", "_left", "_limits", "_waiting", "head", "is_head", "phase", "received")
 
     def __init__(self, limits: Limits) -> None:
         self.phase = Phase.HEAD
@@ -35,6 +35,7 @@ class Framing:
         self.is_head = False  # whether what was refused was a HEAD request: its answer has no body
         self._limits = limits
         self._waiting = b""  # part of a head, or what came behind the request in flight
+        self._had_empty = False  # a line, before the head
         self._chunks: Chunks | None = None
         self._left = 0  # bytes of a body with a length that are still to come
 
@@ -63,16 +64,16 @@ class Framing:
         before = len(self._waiting)
         if before:
             data = self._waiting + data
-        if data.startswith(_EMPTY):
-            # Before a head, as a body's careless end; one alone (RFC 9112 §2.2)
-            data, before = data[2:], 0
+        if data.startswith(_EMPTY) and not self._had_empty:
+            # As a body's careless end; one alone (RFC 9112 §2.2)
+            data, before, self._had_empty = data[2:], 0, True
         end = data.find(_END, max(0, before - 3))
         if end < 0:
             self._waiting = data
             if data and data != b"\r":
                 foresee(data, before, self._limits)
             return b""
-        self._waiting = b""
+        self._waiting, self._had_empty = b"", False
         try:
             head = self.head = read_head(data[:end], self._limits)
         except ProxyError:
