@@ -1,5 +1,7 @@
 """proxy.core.browsers: what Fetch Metadata refuses, and who may embed answers."""
 
+from typing import Any
+
 import pytest
 
 from proxy.core.browsers import answer_headers, check, needs_look
@@ -12,7 +14,7 @@ OWN = Origin("https", "proxy.example", 443)
 APP = "https://app.example"
 
 
-def refused(headers: Headers, *, anyone: bool = False, **of_rule: object) -> bool:
+def refused(headers: Headers, *, anyone: bool = False, **of_rule: Any) -> bool:
     given = policy("*" if anyone else APP, missing=True)
     if not needs_look(headers):
         return False
