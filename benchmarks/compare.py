@@ -129,6 +129,7 @@ serverUrls:
 """,
         "utf-8",
     )
+    path.chmod(0o600)  # it holds a password
     return path
 
 

@@ -40,6 +40,7 @@ from proxy.telemetry.metrics import Metrics
 from proxy.traffic import Audience, Exchange, Token
 from proxy.upstream.fetch import Fetch
 from proxy.upstream.transport import UpstreamTransport
+from proxy.users.identify import Users
 from proxy.web.admin import admin_app
 from proxy.web.app import Listener
 from proxy.web.client import is_trusted
@@ -73,6 +74,7 @@ class Service:
         self.fetcher = Fetch(self.web_tier)
         self.discovery = Discovery(self.fetcher, time.monotonic)
         self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
+        self.users = Users(self.fetcher, time.monotonic, time.time, observe=self._keys_event)
         self.allowance = allowance or MemoryAllowance()
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
@@ -80,7 +82,13 @@ class Service:
         self._prober = Probe(self.fetcher)
         self._started_at = time.monotonic()
         self.pipeline = Pipeline(
-            self.current, self.web_tier, tokens or self.store, self.discovery, self.allowance, time.monotonic
+            self.current,
+            self.web_tier,
+            tokens or self.store,
+            self.discovery,
+            self.users,
+            self.allowance,
+            time.monotonic,
         )
         door = Door(self.current, self.pipeline, self._record, time.monotonic, lambda: self.draining)
         front = Front(
@@ -134,6 +142,7 @@ class Service:
         if self._admin_runner is not None:
             await self._admin_runner.cleanup()
         await self.store.close()
+        await self.users.close()
         await self.transport.close()
         state_change("stopped")
 
@@ -147,7 +156,7 @@ class Service:
             "credentials": self.store.snapshot() + self.web_tier.snapshot(),
             "totals": self.metrics.totals(),
             "rejectedConfiguration": self.rejected(),
-            "warnings": list(runtime.configuration.warnings),
+            "warnings": [*runtime.configuration.dangers, *runtime.configuration.warnings],
         }
 
     async def _metrics(self) -> bytes:
@@ -164,6 +173,7 @@ class Service:
                 if not isinstance(credential, WebCredential)
             }
         )
+        self.users.retain(configuration.users)
         self.metrics.configured(configuration, generation)
 
     def _provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
@@ -200,6 +210,9 @@ class Service:
         self.metrics.token_event(event, credential)
         if event in ("refused", "unavailable"):
             state_change(f"credential_{event}", credential=credential, server=where)
+
+    def _keys_event(self, event: str, url: str, why: str) -> None:
+        state_change(f"login_keys_{event}", url=url, why=why)
 
     async def _probe(self, token: Token) -> Place:
         """The first token of a server is tried on a rule's own URL, before a client waits for the outcome."""

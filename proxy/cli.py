@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from proxy import __version__, live_check
 from proxy.assemble import Service
+from proxy.console import ERR, OUT, complain, greeting, plain, print_policy, print_table
 from proxy.errors import ConfigurationError
 from proxy.explain import explain as explain_target
+from proxy.hardening import keep_memory_private, settle_memory
 from proxy.model import Configuration
 from proxy.runtime import build
 from proxy.settings.jsonschema import schema_document
@@ -29,6 +28,7 @@ from proxy.settings.load import load
 from proxy.settings.reload import Reloader
 from proxy.simulator.options import PROFILES
 from proxy.telemetry.log import configure as configure_log
+from proxy.traffic import User
 from proxy.workers.supervisor import Supervisor
 from proxy.workers.worker import work
 
@@ -41,9 +41,6 @@ _CONFIG = click.option(
     help="The configuration file.",
 )
 _FINDINGS, _UNUSABLE = 1, 2
-_PIPED_WIDTH = 180  # columns of a table that no terminal limits
-_OUT = Console(soft_wrap=True, highlight=False)
-_ERR = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -59,6 +56,7 @@ def main() -> None:
 @_CONFIG
 def serve(config: Path) -> None:
     """Serve what the configuration allows, until SIGTERM."""
+    keep_memory_private()
     configuration = _loaded(config)
     sys.exit(_run(_serve(config, configuration)))
 
@@ -68,7 +66,8 @@ def serve(config: Path) -> None:
 @click.option("--live", is_flag=True, help="Get each token and open each URL, too.")
 @click.option("--json", "as_json", is_flag=True, help="What --live finds, as JSON.")
 def check(config: Path, live: bool, as_json: bool) -> None:
-    """Look the configuration over: every complaint at once, with its line and what to write instead.
+    """Look the configuration over: every complaint at once, with its line and what to write instead; then in words
+    who may reach what, with which credential, to do what. What is dangerous makes the status 1.
 
     With --live every rule is tried on its server, as a page that the file lets in would: what was discovered, the
     token's life, how it travels, what a sample request answered, and what to do where that failed.
@@ -76,29 +75,40 @@ def check(config: Path, live: bool, as_json: bool) -> None:
     if as_json and not live:
         raise click.UsageError("--json tells what --live finds: write both.")
     configuration = _loaded(config, as_json=as_json)
+    out = ERR if as_json else OUT
+    if not live:
+        print_policy(configuration)
     for warning in configuration.warnings:
-        (_ERR if as_json else _OUT).print(f"[yellow]warning[/] {_plain(warning)}")
+        out.print(f"[yellow]warning[/] {plain(warning)}")
+    for danger in configuration.dangers:
+        out.print(f"[red]danger[/] {plain(danger)}")
+    found = _FINDINGS if configuration.dangers else 0
     if live:
-        sys.exit(_run(_check_live(configuration, as_json=as_json)))
+        sys.exit(max(found, _run(_check_live(configuration, as_json=as_json))))
     if untouched := sorted({rule.host for rule in configuration.rules if rule.host.endswith("example.com")}):
-        _OUT.print(f"[yellow]warning[/] {config}: {', '.join(untouched)} is nobody's; write your own server")
+        OUT.print(f"[yellow]warning[/] {config}: {', '.join(untouched)} is nobody's; write your own server")
     rules, credentials = len(configuration.rules), len(configuration.credentials)
-    _OUT.print(f"[green]good[/] {config}: {rules} rules, {credentials} credentials")
+    if not found:
+        OUT.print(f"[green]good[/] {config}: {rules} rules, {credentials} credentials")
+    sys.exit(found)
 
 
 @main.command()
 @_CONFIG
 @click.argument("url")
 @click.option("--method", default="GET", show_default=True, help="The verb of the request.")
-@click.option("--referer", default="", help="The page that asks, as its browser sends it.")
-def explain(config: Path, url: str, method: str, referer: str) -> None:
+@click.option("--referer", default="", help="The page that asks; without it, one that is let in.")
+@click.option("--user", default="", help="Who is signed in, where the rule is not for anyone.")
+@click.option("--group", "groups", multiple=True, help="A group of that user; may be repeated.")
+def explain(config: Path, url: str, method: str, referer: str, user: str, groups: tuple[str, ...]) -> None:
     """Say which rule URL falls under, why, and what would be sent; secrets hidden.
 
     URL may be the target, or the whole address that a browser shows, the proxy's own part included.
     """
-    verdict = explain_target(build(_loaded(config), generation=1), url, method=method.upper(), referer=referer)
+    runtime, who = build(_loaded(config), generation=1), User(user, frozenset(groups)) if user else None
+    verdict = explain_target(runtime, url, method=method.upper(), referer=referer, user=who)
     for name, value in verdict.lines:
-        _OUT.print(f"[bold]{name:<12}[/] {_plain(value)}")
+        OUT.print(f"[bold]{name:<12}[/] {plain(value)}")
     sys.exit(0 if verdict.is_allowed else _FINDINGS)
 
 
@@ -123,12 +133,12 @@ def migrate(
     try:
         done = convert.migrate(source, told=told, access=access, keeping=keeping, output=output, force=force)
     except ConfigurationError as error:
-        _complain(error)
+        complain(error)
         sys.exit(_UNUSABLE)
     if output is None:
         click.echo(done.text, nl=False)
     for line in done.report:
-        _ERR.print(_plain(line))
+        ERR.print(plain(line))
     sys.exit(_FINDINGS if done.is_bad or (strict and done.has_changes) else 0)
 
 
@@ -141,7 +151,7 @@ def demo(host: str, port: int) -> None:
     from proxy.demo import run_demo  # the simulator is imported only by those who ask for it
 
     configure_log("error", "auto")
-    sys.exit(_run(run_demo(host, port, announce=lambda line: _OUT.print(line))))
+    sys.exit(_run(run_demo(host, port, announce=lambda line: OUT.print(line))))
 
 
 @main.command()
@@ -159,7 +169,7 @@ def simulate(host: str, port: int, profile: str) -> None:
     _needs_pillow()
     from proxy.demo import run_simulator
 
-    sys.exit(_run(run_simulator(host, port, profile, announce=lambda line: _OUT.print(line))))
+    sys.exit(_run(run_simulator(host, port, profile, announce=lambda line: OUT.print(line))))
 
 
 @main.command(hidden=True)
@@ -177,42 +187,14 @@ def schema() -> None:
 
 async def _check_live(configuration: Configuration, *, as_json: bool) -> int:
     configure_log("error", "auto")
-    with Progress(TextColumn("trying"), BarColumn(), MofNCompleteColumn(), console=_ERR, transient=True) as progress:
-        bar = progress.add_task("", total=len(configuration.rules), visible=_ERR.is_terminal)
+    with Progress(TextColumn("trying"), BarColumn(), MofNCompleteColumn(), console=ERR, transient=True) as progress:
+        bar = progress.add_task("", total=len(configuration.rules), visible=ERR.is_terminal)
         lines = await live_check.look(configuration, lambda line: progress.advance(bar))
     if as_json:
         click.echo(live_check.as_json(lines))
     else:
-        _print_table(lines)
+        print_table(lines)
     return 0 if all(line.good for line in lines) else _FINDINGS
-
-
-def _print_table(lines: list[live_check.Line]) -> None:
-    """A row for each rule; what went wrong, and what to do, in whole sentences below."""
-    out = _OUT if _OUT.is_terminal else Console(width=_PIPED_WIDTH, highlight=False)
-    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
-    for title, least in (
-        ("", 6),
-        ("rule", 24),
-        ("credential", 6),
-        ("who the proxy is", 10),
-        ("token", 8),
-        ("answer", 12),
-    ):
-        table.add_column(title, overflow="fold", min_width=least)
-    notes: list[str] = []
-    for line in lines:
-        answer, mark = line.answer, "[green]good[/]"
-        if line.advice or not line.good:
-            said = line.answer if line.answer.endswith((".", "!", "?")) else f"{line.answer}."
-            notes.append(f"{line.rule}: {said} {line.advice}".rstrip())
-            answer = f"see {len(notes)}"
-            mark = "[yellow]unsure[/]" if line.good else "[red]bad[/]"
-        name = "in place" if line.credential == line.rule else line.credential or "none"
-        table.add_row(mark, *map(_plain, (line.rule, name, line.discovered, line.token, answer)))
-    out.print(table)
-    for number, note in enumerate(notes, 1):
-        _OUT.print(f"[bold]{number}.[/] {_plain(note)}")
 
 
 async def _serve(path: Path, configuration: Configuration) -> int:
@@ -229,8 +211,9 @@ async def _serve(path: Path, configuration: Configuration) -> int:
         loop.add_signal_handler(signal.SIGHUP, reloader.trigger)
     try:
         await service.start()
-        for line in _greeting(configuration, shown):
-            _ERR.print(line)
+        settle_memory()
+        for line in greeting(configuration, shown):
+            ERR.print(line)
         await reloader.start(configuration)
         await stop.wait()
     finally:
@@ -238,28 +221,6 @@ async def _serve(path: Path, configuration: Configuration) -> int:
         await service.stop()
         log.close()
     return 0
-
-
-def _greeting(configuration: Configuration, service: Service) -> list[str]:
-    """Five lines: what is served, to whom, with which credentials, and where to look."""
-    scheme = "https" if configuration.tls else "http"
-    who = (
-        "anyone"
-        if any(entry.anyone for entry in configuration.admit.referers)
-        else (", ".join(sorted({entry.host for entry in configuration.admit.referers})) or "requests without a Referer")
-    )
-    names = ", ".join(credential.name for credential in configuration.credentials) or "none"
-    admin = f"http://{service.admin.listen.host}:{service.admin.port}/status" if service.admin else "off"
-    return [
-        (
-            f"[bold]resource-proxy {__version__}[/] on {scheme}://{configuration.listen.host}:{service.public.port}"
-            f"{configuration.paths[0]}?https://…"
-        ),
-        f"  rules        {len(configuration.rules)}",
-        f"  for pages of {_plain(who)}",
-        f"  credentials  {_plain(names)}",
-        f"  status page  {admin}",
-    ]
 
 
 def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
@@ -291,7 +252,7 @@ def _finished(runner: asyncio.Runner, main_coroutine: Coroutine[Any, Any, int]) 
         try:
             return runner.run(main_coroutine)
         except ConfigurationError as error:
-            _complain(error)
+            complain(error)
             return _FINDINGS
         except KeyboardInterrupt:
             return 130
@@ -303,18 +264,8 @@ def _loaded(path: Path, *, as_json: bool = False) -> Configuration:
     except ConfigurationError as error:
         if as_json:
             click.echo(json.dumps({"good": False, "complaints": error.complaints}, indent=2))
-        _complain(error)
+        complain(error)
         sys.exit(_UNUSABLE if not path.is_file() else _FINDINGS)
-
-
-def _complain(error: ConfigurationError) -> None:
-    for complaint in error.complaints:
-        _ERR.print(f"[red]error[/] {_plain(complaint)}")
-
-
-def _plain(text: str) -> str:
-    """Brackets in what people wrote are not ours to colour."""
-    return text.replace("[", "\\[")
 
 
 def _needs_pillow() -> None:
@@ -322,5 +273,5 @@ def _needs_pillow() -> None:
     try:
         import PIL  # noqa: F401 - only whether it is there
     except ImportError:
-        _ERR.print("The simulator draws its maps with Pillow: pip install -e '.\\[demo]'")
+        ERR.print("The simulator draws its maps with Pillow: pip install -e '.\\[demo]'")
         sys.exit(_UNUSABLE)

@@ -22,6 +22,7 @@ from proxy.model import (
     RefererEntry,
     Route,
     Rule,
+    Scope,
     Secret,
     Target,
 )
@@ -56,6 +57,7 @@ def configuration(site_port: int, host: str, port: int) -> Configuration:
             referer=f"https://{names.PRODUCT}/",
         )
 
+    here = Scope("http", "127.0.0.1", port=site_port)
     return Configuration(
         listen=Listen(host, port),
         paths=("/proxy",),
@@ -67,7 +69,7 @@ def configuration(site_port: int, host: str, port: int) -> Configuration:
         admin_listen=None,
         must_match=True,
         admit=own,
-        credentials=(ArcGISCredential(_CREDENTIAL, "webmap", Secret(PASSWORD)),),
+        credentials=(ArcGISCredential(_CREDENTIAL, "webmap", Secret(PASSWORD), scopes=(here,)),),
         rules=(rule("/arcgis/rest/services"), rule("/arcgis/rest/directories/arcgisoutput")),
         unlisted_route=route,
         log_level="warning",

@@ -24,6 +24,10 @@ class ProxyError(Exception):
         if slug is not None:
             self.slug = slug
 
+    def for_log(self) -> str:
+        """The message, and what only the operator is to know: notes, which no answer holds."""
+        return " ".join((self.message, *getattr(self, "__notes__", ())))
+
 
 class BadRequest(ProxyError):
     """The request is malformed, or its target is one that is never repaired, only refused."""
@@ -34,7 +38,7 @@ class BadRequest(ProxyError):
 
 class NotAllowed(ProxyError):
     """The configuration does not allow this target, page or operation. Slugs: no_rule, referer, origin,
-    operation, address."""
+    operation, address, user."""
 
     status = 403
     slug = "no_rule"

@@ -9,9 +9,10 @@ from typing import Final
 
 from proxy import names, samples
 from proxy.assemble import Service
+from proxy.core.admit import a_page
 from proxy.core.match import RuleTable
 from proxy.core.redirect import sent
-from proxy.core.servers import server_for_rule, server_of
+from proxy.core.servers import audience_of, server_for_rule, server_of
 from proxy.errors import NotAllowed, ProxyError
 from proxy.explain import presented
 from proxy.model import (
@@ -19,12 +20,15 @@ from proxy.model import (
     ArcGISCredential,
     Configuration,
     ExchangeCredential,
+    JwtUsers,
     Rule,
     Target,
     WebCredential,
 )
 from proxy.samples import Seen
 from proxy.traffic import Audience, Exchange, Incoming, Reply
+from proxy.users.keyring import fetch_keys
+from proxy.users.keys import ALGORITHMS
 
 _AT_ONCE: Final = 4
 _PATIENCE: Final = 60.0  # seconds for one rule
@@ -50,7 +54,7 @@ class Line:
 
 async def look(configuration: Configuration, on_line: Callable[[Line], None] = lambda line: None) -> list[Line]:
     """Tries every rule, a few at a time; `on_line` is told of each as it ends. The lines are in the file's order."""
-    service = Service(configuration)
+    service = Service(_without_front_door(configuration))
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(rule: Rule) -> Line:
@@ -66,8 +70,9 @@ async def look(configuration: Configuration, on_line: Callable[[Line], None] = l
         on_line(line)
         return line
 
+    keys = [_login_keys(service, configuration.users)] if isinstance(configuration.users, JwtUsers) else []
     try:
-        return await asyncio.gather(*map(one, configuration.rules))
+        return await asyncio.gather(*keys, *map(one, service.current.runtime.configuration.rules))
     finally:
         await service.store.close()
         await service.transport.close()
@@ -76,6 +81,30 @@ async def look(configuration: Configuration, on_line: Callable[[Line], None] = l
 def as_json(lines: list[Line]) -> str:
     """For scripts: `good`, and in `rules` an object for each line with the names of its fields."""
     return json.dumps({"good": all(line.good for line in lines), "rules": [asdict(line) for line in lines]}, indent=2)
+
+
+def _without_front_door(configuration: Configuration) -> Configuration:
+    """Whether a server can be reached does not depend on who asks."""
+    return replace(
+        configuration,
+        rules=tuple(replace(rule, users=None, user_header="") for rule in configuration.rules),
+    )
+
+
+async def _login_keys(service: Service, users: JwtUsers) -> Line:
+    line = Line(users.keys.url, "users", discovered=f"keys of {users.issuer}")
+    try:
+        keys, life = await fetch_keys(service.fetcher, users.keys, users.route)
+        taken = {name for key in keys for name in key.algorithms if name in (users.algorithms or ALGORITHMS)}
+        line.token, line.good = samples.life(life), bool(taken)
+        line.answer = f"{len(keys)} keys, for {', '.join(sorted(taken)) or 'no signature that is taken'}"
+    except ProxyError as error:
+        line.good, line.answer, line.advice = False, error.message, " ".join(error.details)
+    except ValueError as error:
+        line.good, line.answer = False, f"{error}."
+    if not line.good:
+        line.advice = line.advice or "Look up jwks_uri in the issuer's .well-known/openid-configuration."
+    return line
 
 
 class _Trial:
@@ -100,8 +129,7 @@ class _Trial:
             if isinstance(self._credential, WebCredential):
                 self._line.token = "none needed"
             else:
-                server = server_for_rule(self._rule, sent(self._rule, own))
-                audience = Audience(self._credential.name, server, self._rule.referer)
+                audience = audience_of(self._rule, self._credential.name, sent(self._rule, own))
                 await self._sign_in(audience)
         await self._ask(own)
         if audience is not None:
@@ -120,7 +148,7 @@ class _Trial:
 
     async def _ask(self, own: Target) -> None:
         seen = await self._tried(own)
-        is_service = server_of(own) is not None
+        is_service = server_of(sent(self._rule, own)) is not None
         if not seen.is_catalog and (not seen.good or not is_service):
             for target in samples.others(self._rule, own):
                 other = await self._tried(target)
@@ -201,7 +229,7 @@ class _Trial:
     async def _get(self, target: Target) -> Seen:
         """The answer to a page that the rule lets in."""
         headers = {names.ACCEPT: "*/*", names.USER_AGENT: names.PRODUCT}
-        if referer := samples.page(self._policy):
+        if referer := a_page(self._policy):
             headers[names.REFERER] = referer
         incoming = Incoming("GET", "/", target.url, headers, "check", None)
         exchange = Exchange("check", "GET", time.monotonic())

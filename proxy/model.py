@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import NoReturn
 
+from proxy import names
+
 # Names are lower-case (`names.py`); a header that came more than once is one value joined by ", ".
 Headers = Mapping[str, str]
 Network = IPv4Network | IPv6Network
@@ -173,15 +175,12 @@ class Scheme(enum.Enum):
     @classmethod
     def named(cls, name: str) -> "Scheme | None":
         """The scheme of this name, in any letter case."""
-        return _SCHEMES.get(name.lower())
+        return next((scheme for scheme in cls if scheme.value.lower() == name.lower()), None)
 
     @property
     def is_windows(self) -> bool:
         """Whether the account is one of a Windows domain: one and the same at all its servers."""
         return self in (Scheme.NEGOTIATE, Scheme.NTLM)
-
-
-_SCHEMES = {scheme.value.lower(): scheme for scheme in Scheme}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +244,8 @@ class ArcGISCredential:
 
     `token_service` and `portal` are None where they are to be discovered; `expiration` is the life asked for, in
     minutes; `token_param` the name of the query parameter that carries the token. `service_route` leads to a token
-    service or portal that is on another origin than the rules.
+    service or portal that is on another origin than the rules. `scopes` are the origins it may be shown: those of its
+    rules and of its portal.
     """
 
     name: str
@@ -256,6 +256,7 @@ class ArcGISCredential:
     expiration: int = 60
     token_param: str = "token"
     service_route: Route = Route()
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +271,7 @@ class AppCredential:
     expiration: int = 60
     token_param: str = "token"
     service_route: Route = Route()
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +281,7 @@ class StaticCredential:
     name: str
     value: Secret
     token_param: str = "token"
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +293,7 @@ class ExchangeCredential:
     expiration: int = 60
     token_param: str = "token"
     service_route: Route = Route()
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +348,34 @@ class AdmitPolicy:
     allow_missing: bool
     origins: tuple[RefererEntry, ...]  # CORS; already filled from `referers` where the file names none
     own_origins: frozenset[Origin]  # our public origins: judged by the Referer
+    with_cookies: bool = False  # a user's login may come in a cookie, from the listed pages alone
+
+
+@dataclass(frozen=True, slots=True)
+class JwtUsers:
+    """Users come with a token that their login service signed, in a header or in a cookie."""
+
+    issuer: str
+    audience: str
+    keys: Target  # the issuer's JWK set
+    route: Route
+    cookie: str = ""  # its name; "" where the token comes in the header alone
+    header: str = names.AUTHORIZATION  # as `Bearer`; in any other header the token may also stand bare
+    skew: float = 60.0  # seconds by which the issuer's clock and ours may differ
+    algorithms: frozenset[str] = frozenset()  # empty: all that are safe
+    user_claim: str = ""  # "": preferred_username, a verified email, or sub
+    groups_claim: str = ""  # "": groups and roles
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardedUsers:
+    """Users were signed in by a proxy in front of us, which names them. Header names are lower-case."""
+
+    header: str
+    groups_header: str = ""
+
+
+UserPolicy = JwtUsers | ForwardedUsers
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +415,10 @@ class Rule:
     admit: AdmitPolicy | None = None  # None: the general one
     rate: Rate | None = None
     redirect: Redirect | None = None
+    users: frozenset[str] | None = None  # as `core.users` reads it; None: for anyone, and nobody is asked who they are
+    user_header: str = ""  # tells the upstream the user's name; lower-case
+    mount: str = ""  # a path of ours that stands for the URL, no trailing slash
+    aliases: tuple[Target, ...] = ()  # what else the server calls itself in its answers; no trailing slash
 
     @property
     def scope(self) -> Scope:
@@ -436,3 +472,6 @@ class Configuration:
     log_format: str  # auto, json, text
     source: str  # the file's name
     warnings: tuple[str, ...] = ()
+    dangers: tuple[str, ...] = ()  # it serves so, but `check` fails
+    users: UserPolicy | None = None
+    public_path: str = ""  # stands before our paths where clients see them (`publicUrl`); no trailing slash

@@ -1,4 +1,4 @@
-"""THE HOT PATH: admit → parse → match → allow → [token → inject → send → classify] → conceal → clean → stream.
+"""THE HOT PATH: admit → parse → match → who → allow → [token → inject → send → classify] → conceal → clean → stream.
 
 What is decided is in `core/`; here stands the order, and all that waits. Knows no aiohttp and no settings. Raises
 `ProxyError` and nothing else; every reply obtained is closed on every path.
@@ -6,13 +6,13 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 
 from dataclasses import dataclass
 
-from proxy import names, refusals
-from proxy.core import hygiene, inject, operations, parameters, redirect, rewrite
-from proxy.core.classify import Finding, Verdict
+from proxy import links, names, refusals
+from proxy.core import demands, hygiene, inject, operations, parameters, users
+from proxy.core.classify import Finding, Verdict, is_file
 from proxy.core.content import is_form as is_form_type
 from proxy.errors import NotAllowed, UpstreamFailed
-from proxy.model import Access, Place, Rule
-from proxy.plan import Plan, check_operation, decide
+from proxy.model import Access, Place, Rule, WebCredential
+from proxy.plan import Plan, check_operation, decide, speak_for
 from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
 from proxy.server_info import answer_info
@@ -20,6 +20,7 @@ from proxy.traffic import Audience, Body, Exchange, Incoming, Outgoing, Reply, T
 from proxy.upstream import body as bodies
 from proxy.upstream.conceal import conceal, secrets_of
 from proxy.upstream.peek import examine
+from proxy.users.identify import Users
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Pipeline:
     upstream: Upstream
     tokens: Tokens
     infos: ServerInfoSource
+    users: Users
     allowance: Allowance
     clock: Clock
 
@@ -37,13 +39,17 @@ class Pipeline:
         """The answer, its body still to be streamed. `exchange` gathers what is learned on the way."""
         runtime = self.current.runtime
         exchange.generation = runtime.generation
+        links.check_name(incoming)
         plan = decide(runtime, incoming, exchange)
+        user = await self.users.admit(runtime.configuration.users, plan.rule, incoming, exchange)
         if plan.rule.rate is not None:
-            await self.allowance.take(plan.rule, incoming.client)
+            await self.allowance.take(plan.rule, incoming.client if user is None else users.as_client(user))
         if plan.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
         body = await bodies.take(incoming, limit=runtime.configuration.limits.body)
         outgoing, wanted, heals = _prepared(plan, incoming, body, exchange)
+        if user is not None:
+            speak_for(user, plan, incoming, outgoing, reads=heals)
         token: Token | None = None
         if plan.audience is not None:
             reply, token = await self._attempts(plan, plan.audience, outgoing, wanted, exchange, heals=heals)
@@ -57,10 +63,12 @@ class Pipeline:
         try:
             if secrets := secrets_of(plan.rule, token):
                 await conceal(reply, secrets, exchange)
-            return _finished(runtime, plan, incoming, reply)
+            reply.headers = _finished(runtime, plan, incoming, reply)
+            await links.lead_here(reply, runtime, incoming, plan.target)
         except BaseException:
             reply.close()
             raise
+        return reply
 
     async def _attempts(
         self,
@@ -76,33 +84,43 @@ class Pipeline:
         the one that was taken."""
         rule, credential = plan.rule, plan.credential
         assert credential is not None  # noqa: S101 - whoever has an audience has a credential
+        assert not isinstance(credential, WebCredential)  # noqa: S101 - and it gets tokens
         is_form = bool(outgoing.body.whole) and is_form_type(outgoing.headers.get(names.CONTENT_TYPE, ""))
+        path = plan.target.path
         renewed: Token | None = None
+        tried: list[Place] = []  # learned once a request passes
         while True:
             token = await self.tokens.get(audience)
             if token is renewed:
                 raise refusals.rejected(token)  # the store holds off: there is no other token to try
-            place = self.tokens.place(audience, rule.place, is_form=is_form)
-            reply = await self._send(inject.authorize(outgoing, token, place, credential.token_param), exchange)
-            finding = await examine(reply, wanted, plan.target.path, secrets_of(rule, token))
+            place = tried[-1] if tried else self.tokens.place(audience, rule.place, is_form=is_form, path=path)
+            reply = await self._send(inject.authorize(outgoing, token, place, credential), exchange)
+            finding = await examine(reply, wanted, path, secrets_of(rule, token))
             if finding.verdict is Verdict.PASS:
-                self.tokens.accepted(token)
+                self._learn(audience, tried, path)
+                self.tokens.accepted(token, place)
                 return reply, token
             reply.close()
             denied = refusals.of_token(finding, reply, rule, credential)
             if denied is not None:
                 raise denied
             if _is_unheard(finding, rule, place):
-                # The token was good and went unheard: the same one again, in the query, now and from now on.
-                self.tokens.learn(audience, Place.QUERY)
+                # The token may be good and went unheard: the same one again, in the query, and if that is heard always
+                tried.append(Place.QUERY)
             elif is_form and place is Place.QUERY and (renewed is not None or _is_required(finding)):
                 # So it did in the form; some say "invalid" to that (Koop), which a fresh token in a form shows
-                self.tokens.learn(audience, Place.URL)
+                tried.append(Place.URL)
             else:
                 self._reject(token, finding, exchange, can_heal=renewed is None, reads=heals)
                 renewed = token
             if not outgoing.body.replayable:
+                self._learn(audience, tried, path)  # or it would never pass
                 raise UpstreamFailed("The server wanted a fresh token; send the request again.", slug="not_replayable")
+
+    def _learn(self, audience: Audience, places: list[Place], path: str) -> None:
+        if not is_file(path):
+            for place in places:
+                self.tokens.learn(audience, place, path)
 
     def _reject(self, token: Token, finding: Finding, exchange: Exchange, *, can_heal: bool, reads: bool) -> None:
         """Drops this very token. Raises where sending again is not safe or was tried already."""
@@ -135,14 +153,16 @@ def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) ->
         dropped |= inject.credential_names(plan.credential.token_param)
     if dropped:
         target = parameters.without(target, dropped, plan.query)
-    body, fields = bodies.judged(body, content_type, dropped=dropped, read=operations.JUDGED)
+    body, fields = bodies.judged(body, content_type, dropped=dropped, read=demands.JUDGED)
     element = operations.soap_element(body.whole) if body.whole else None
+    if body.whole and element is not None:
+        fields += demands.in_xml(body.whole)
     query = plan.query if target is plan.target else parameters.split(target.query)
     if rule.set_parameters:
         forced = parameters.forced(rule.set_parameters)
         target, body = parameters.added(target, body, content_type, parameters.encoded(forced))
         fields += forced
-    given = operations.read_parameters(query, fields)
+    given = demands.read_parameters(query, fields)
     operation = operations.operation(incoming.method, target, parameters=given, soap_element=element)
     exchange.operation = operation.name
     wanted = check_operation(rule, operation, given)
@@ -151,6 +171,7 @@ def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) ->
     headers = hygiene.to_upstream(incoming.headers, referer=rule.referer, request_id=exchange.request_id)
     if body.whole != b"":
         headers.setdefault(names.CONTENT_TYPE, names.BYTES_TYPE)  # or the server guesses, which is not what was judged
+    links.validators(incoming, target, headers)
     outgoing = Outgoing(incoming.method, target, headers, body, rule.route)
     return outgoing, wanted, operation.access is Access.READ
 
@@ -163,25 +184,18 @@ def _is_required(finding: Finding) -> bool:
     return finding.verdict is Verdict.TOKEN_REQUIRED
 
 
-def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> Reply:
-    """The headers that cross, and a `Location` as the client has to write it."""
-    location = reply.headers.get(names.LOCATION)
+def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> dict[str, str]:
+    """The headers that cross, and those that lead somewhere as the client has to write them."""
     content_type = reply.headers.get(names.CONTENT_TYPE, "").lower()
-    refusal: UpstreamFailed | NotAllowed | None = None
-    headers = hygiene.to_client(reply.headers, private=plan.credential is not None)
+    headers = hygiene.to_client(reply.headers, private=plan.credential is not None or plan.rule.users is not None)
+    if plan.rule.users is not None and runtime.configuration.users is not None:
+        headers[names.VARY] = users.varied(headers.get(names.VARY, ""), runtime.configuration.users)
     if 300 <= reply.status < 400 and reply.status != 304:
-        target = rewrite.resolve(location, plan.target) if location else None
-        target = target and redirect.shown(plan.rule, target, plan.asked)
-        if target is None or (runtime.table.lookup(target) or runtime.unlisted) is None:
-            refusal = UpstreamFailed("The server redirects to a URL that is not in the configuration.", slug="redirect")
-        else:
-            clean = parameters.without(target, inject.credential_names(names.TOKEN))
-            headers[names.LOCATION] = rewrite.through_query(incoming.path, clean)
+        headers[names.LOCATION] = links.location(
+            runtime, incoming, plan.rule, plan.target, plan.asked, reply.headers.get(names.LOCATION)
+        )
     elif reply.status < 400 and "html" in content_type and plan.credential is not None and not plan.rule.allow_html:
-        refusal = NotAllowed(
+        raise NotAllowed(
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
         )
-    if refusal is not None:
-        raise refusal
-    reply.headers = headers
-    return reply
+    return headers | links.further(runtime, incoming, plan.target, reply.headers)

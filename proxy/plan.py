@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
-from proxy.core import admit, browsers, operations
+from proxy.core import admit, browsers, demands, operations
 from proxy.core.parameters import Query, split
 from proxy.core.redirect import sent
-from proxy.core.servers import server_for_rule
+from proxy.core.servers import audience_of
 from proxy.core.target import clean_query, has_plain_base, parse_request_target
+from proxy.core.users import as_header
 from proxy.errors import BadRequest, MethodNotAllowed, NotAllowed
 from proxy.model import Access, AdmitPolicy, Credential, Origin, Rule, Target, WebCredential
 from proxy.runtime import Destination, Runtime
 from proxy.server_info import info_rule
-from proxy.traffic import Audience, Exchange, Incoming
+from proxy.traffic import Audience, Exchange, Incoming, Outgoing, User
 
 _MOST_ADMITTED: Final = 4096
 _MOST_KEPT, _LONGEST_KEPT = 8192, 512  # places, and characters of one
@@ -32,6 +33,7 @@ class Plan:
     credential: Credential | None
     audience: Audience | None
     is_info: bool
+    policy: AdmitPolicy
 
 
 def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
@@ -61,18 +63,21 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
         browsers.check(incoming.headers, rule, place.policy)
     if incoming.method not in methods(rule):
         raise MethodNotAllowed(f"{incoming.method} is not allowed here.", "access: edit on the rule allows edits.")
-    return Plan(target, place.asked, parts, rule, place.credential, place.audience, place.is_info)
+    return Plan(target, place.asked, parts, rule, place.credential, place.audience, place.is_info, place.policy)
 
 
 def _destination(runtime: Runtime, target: Target) -> Destination:
-    rule = runtime.table.lookup(target) or info_rule(runtime.table, target) or runtime.unlisted
+    found = runtime.table.lookup(target)
+    rule = found or info_rule(runtime.table, target) or runtime.unlisted
+    if rule is not None and runtime.table.is_passed_by(target, found):
+        raise BadRequest("The path of the target can be read in two ways.", "Write it as the configuration has it.")
     shown = f"{target.origin}{target.path}"
     asked, target = target.origin, target if rule is None else sent(rule, target)
     policy = runtime.configuration.admit if rule is None or rule.admit is None else rule.admit
     credential = runtime.credentials[rule.credential] if rule is not None and rule.credential else None
     audience = None
     if rule is not None and credential is not None and not isinstance(credential, WebCredential):
-        audience = Audience(credential.name, server_for_rule(rule, target), rule.referer)
+        audience = audience_of(rule, credential.name, target)
     is_info = credential is not None and target.path.lower().endswith("/rest/info")
     return Destination(target.origin, target.path, asked, shown, rule, policy, credential, audience, is_info)
 
@@ -92,26 +97,35 @@ def _admit(runtime: Runtime, policy: AdmitPolicy, incoming: Incoming) -> None:
     runtime.admitted.add(page)
 
 
+def speak_for(user: User, plan: Plan, incoming: Incoming, outgoing: Outgoing, *, reads: bool) -> None:
+    """Tells the upstream who asks, where the rule says so. Raises NotAllowed for a change in the name of a user whose
+    browser another page may have sent (CSRF)."""
+    if user.is_ambient and not reads:
+        admit.require_page(plan.policy, incoming.headers, incoming.own_origin)
+    if plan.rule.user_header:
+        outgoing.headers[plan.rule.user_header] = as_header(user)
+
+
 def methods(rule: Rule | None) -> tuple[str, ...]:
     """The verbs that a rule takes."""
     return EDITING if rule is not None and rule.access >= Access.EDIT else READING
 
 
-def check_operation(rule: Rule, operation: operations.Operation, parameters: operations.Parameters) -> str:
+def check_operation(rule: Rule, operation: operations.Operation, parameters: demands.Parameters) -> str:
     """What needs the parameters to be judged, a form's too. The format that was asked for; raises NotAllowed (slug
     `operation`)."""
     reason = operations.refuse_reason(rule, operation)
     if reason is not None:
         raise NotAllowed(reason, slug="operation")
-    if not rule.allow_jsonp and operations.wants_jsonp(parameters):
+    if not rule.allow_jsonp and demands.wants_jsonp(parameters):
         raise NotAllowed(
             "JSONP (callback=) lets any page read the answer.", "allowJsonp: true allows it.", slug="operation"
         )
-    if not rule.allow_data_layers and operations.has_data_layer(parameters):
+    if not rule.allow_data_layers and demands.has_data_layer(parameters):
         raise NotAllowed(
             "A dataLayer source can name any table of the server.", "allowDataLayers: true allows it.", slug="operation"
         )
-    wanted = operations.wanted_format(parameters)
+    wanted = demands.wanted_format(parameters)
     if wanted == "html" and rule.credential and not rule.allow_html:
         raise NotAllowed(
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"

@@ -89,16 +89,17 @@ class TokenSource(Protocol):
 class Tokens(TokenSource, Protocol):
     """The store as the path sees it."""
 
-    def place(self, audience: Audience, configured: Place | None, *, is_form: bool) -> Place:
-        """Where the token travels: as configured or, for None (auto), as learned."""
+    def place(self, audience: Audience, configured: Place | None, *, is_form: bool, path: str = "") -> Place:
+        """Where the token travels on its way to `path`: as configured or, for None (auto), as learned."""
         ...
 
-    def accepted(self, token: Token) -> None:
-        """A request passed with this token."""
+    def accepted(self, token: Token, place: Place) -> None:
+        """A request passed with this token in that place."""
         ...
 
-    def learn(self, audience: Audience, place: Place) -> None:
-        """This server hears tokens there. QUERY: it hears none in headers. URL: it hears none in forms."""
+    def learn(self, audience: Audience, place: Place, path: str = "") -> None:
+        """This server hears tokens there: at `path` alone, where it has heard them elsewhere otherwise. QUERY: it hears
+        none in headers. URL: it hears none in forms."""
         ...
 
 

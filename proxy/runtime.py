@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from proxy.core.match import RuleTable
+from proxy.core.mount import Mounts
 from proxy.model import (
     AdmitPolicy,
     Configuration,
     Credential,
+    JwtUsers,
     Origin,
     Route,
     Rule,
@@ -45,6 +47,7 @@ class Runtime:
     generation: int
     configuration: Configuration
     table: RuleTable
+    mounts: Mounts
     credentials: Mapping[str, Credential]
     unlisted: Rule | None  # what targets without a rule fall under; None where mustMatch is true
     # What `plan` has found out already: whom it found welcome, and what is at a base URL
@@ -77,6 +80,7 @@ def build(configuration: Configuration, generation: int) -> Runtime:
         generation=generation,
         configuration=configuration,
         table=RuleTable(configuration.rules),
+        mounts=Mounts(configuration.rules),
         credentials={credential.name: credential for credential in configuration.credentials},
         unlisted=unlisted,
     )
@@ -95,4 +99,6 @@ def routes(configuration: Configuration) -> set[Route]:
     for credential in configuration.credentials:
         if not isinstance(credential, StaticCredential | WebCredential):
             found.add(credential.service_route)
+    if isinstance(configuration.users, JwtUsers):
+        found.add(configuration.users.route)
     return found

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
+from proxy.core.redirect import sent
 from proxy.core.servers import server_of
-from proxy.core.target import parse_url
-from proxy.model import DEFAULT_PORTS, AdmitPolicy, Origin, Rule, Target
+from proxy.model import DEFAULT_PORTS, Origin, Rule, Target
 
 _OGC: Final = ("wmsserver", "wfsserver", "wcsserver")
 _CATALOG: Final = "/rest/services"
@@ -51,7 +51,7 @@ def others(rule: Rule, own: Target) -> list[Target]:
     base = own.path.rstrip("/")
     if not rule.match_all:
         return []
-    if server_of(own) is None:
+    if server_of(sent(rule, own)) is None:
         return [Target(own.origin, f"{base}{_CATALOG}", "f=json")]
     _, _, name = base.lower().partition(f"{_CATALOG}/")
     if name and not any(segment.endswith("server") for segment in name.split("/")):
@@ -113,17 +113,6 @@ def _advice(code: int, has_credential: bool) -> str:
         return "The web server asks for a login: give the rule a credential of type basic, digest, ntlm or negotiate."
     if code == 403:
         return "The server lets nobody in unknown: give the rule a credential, headers or a clientCertificate."
-    return ""
-
-
-def page(policy: AdmitPolicy) -> str:
-    """A page that is let in, to ask as; "" where none is needed or there is none."""
-    for entry in policy.referers:
-        if entry.anyone:
-            return "https://maps.example.com/"
-        host = f"x.{entry.host}" if entry.wildcard else entry.host
-        port = f":{entry.port}" if entry.port else ""
-        return parse_url(f"{entry.scheme or 'https'}://{host}{port}{entry.path or '/'}").url
     return ""
 
 

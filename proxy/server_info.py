@@ -18,14 +18,16 @@ def info_rule(table: RuleTable, target: Target) -> Rule | None:
     """The rule whose server `target` is the `rest/info` of, though the rule begins deeper; None for any other URL."""
     if not target.path.lower().endswith("/rest/info"):
         return None
+    found = []
     for rule in table.rules_on(target):
         if rule.credential is None or (rule.redirect is not None and rule.redirect.strips):
             continue  # what stands above a path that is left out is nowhere at the upstream
         above = sent(rule, target)
         server = server_of(above)
         if server is not None and server_for_rule(rule, above).context.lower() == server.context.lower():
-            return rule
-    return None
+            found.append(rule)
+    # Where one rule is for anyone, so are the versions
+    return min(found, key=lambda rule: rule.users is not None, default=None)
 
 
 async def answer_info(infos: ServerInfoSource, rule: Rule, target: Target) -> Reply:

@@ -16,6 +16,7 @@ class Audience:
     credential: str
     server: Server
     referer: str
+    is_guess: bool = False  # where the site begins is the client's word alone: the rule stands above it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +28,15 @@ class Token:
     obtained_at: float
     expires_at: float
     is_renewable: bool = True  # an API key is not: rejected, it is the operator's to replace
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who a request is from. Names are compared as they are: letter case, accents and all."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+    is_ambient: bool = False  # the login came along by itself, as cookies do: any page may have caused the request
 
 
 @dataclass(slots=True)
@@ -63,6 +73,9 @@ class Incoming:
     own_origin: Origin | None  # how this client reached us
     has_body: bool = False
     read_body: Callable[[], AsyncIterator[bytes]] = _no_body
+    raw_headers: Sequence[tuple[bytes, bytes]] = ()  # as they came: what came twice shows only here
+    peer_is_trusted: bool = False  # it came from one of our proxies in front
+    is_mounted: bool = False  # it came by a mount: the client writes no targets
 
 
 @dataclass(slots=True)
@@ -105,6 +118,7 @@ class Exchange:
     method: str
     started_at: float
     client: str = ""
+    user: str = ""  # the name alone, where the rule asks who it is
     outcome: str = "internal"
     status: int = 0
     rule: str = ""

@@ -82,11 +82,11 @@ def admit(policy: AdmitPolicy, headers: Headers, own_origin: Origin | None) -> N
                 slug="origin",
             )
     referer = headers.get(names.REFERER, "")
-    if not referer:
+    if "://" not in referer:  # `http` and `@esri/arcgis-rest-js` are what programs send; no browser does
         if policy.allow_missing or any(entry.anyone for entry in policy.referers):
             return
         raise NotAllowed(
-            "The request names no page that it comes from (no Referer header).",
+            "The request names no page that it comes from (no Referer header, or no address in it).",
             "Programs other than browsers need allowMissingReferer: true in proxy.yaml.",
             slug="referer",
         )
@@ -98,37 +98,76 @@ def admit(policy: AdmitPolicy, headers: Headers, own_origin: Origin | None) -> N
         )
 
 
-def allows_referer(policy: AdmitPolicy, referer: str) -> bool:
-    """Whether a Referer matches an entry; path and query of the page matter only where the entry has a path."""
+def require_page(policy: AdmitPolicy, headers: Headers, own_origin: Origin | None) -> None:
+    """More than `admit`: the request must name a page that is listed by its own name. For what is changed by a login
+    that browsers send along by themselves: another page could make them send it, with its own address hidden.
+
+    Raises NotAllowed (slug `referer`).
+    """
+    origin = headers.get(names.ORIGIN, "")
+    page = parse_page(origin)
+    if origin:
+        is_named = allows_origin(policy, origin, by_name=True) or (page and _is_own(policy, page[0], own_origin))
+    else:
+        is_named = allows_referer(policy, headers.get(names.REFERER, ""), by_name=True)
+    if is_named:
+        return
+    raise NotAllowed(
+        "A change in a user's name must come from a page that is listed by name.",
+        "The page must send its Origin or Referer, and stand in allowedReferers or allowedOrigins; * does not count.",
+        slug="referer",
+    )
+
+
+def allows_referer(policy: AdmitPolicy, referer: str, *, by_name: bool = False) -> bool:
+    """Whether a Referer matches an entry; path and query of the page matter only where the entry has a path.
+    `by_name`: "*" does not count."""
     page = parse_page(referer)
-    return any(entry.anyone or (page is not None and _matches(entry, *page)) for entry in policy.referers)
+    return any(
+        not by_name if entry.anyone else page is not None and _matches(entry, *page) for entry in policy.referers
+    )
 
 
-def allows_origin(policy: AdmitPolicy, origin: str) -> bool:
-    """Whether an Origin header is listed. `null` never is, and a port that is not written means the default one."""
+def allows_origin(policy: AdmitPolicy, origin: str, *, by_name: bool = False) -> bool:
+    """Whether an Origin header is listed. `null` never is, and a port that is not written means the default one.
+    `by_name`: "*" does not count."""
     page = parse_page(origin)
     if page is None:
         return False
     for entry in policy.origins:
-        if entry.anyone:
+        if entry.anyone and not by_name:
             return True
         if _matches_host(entry, page[0]) and page[0].port == (entry.port or DEFAULT_PORTS[page[0].scheme]):
             return True
     return False
 
 
+def a_page(policy: AdmitPolicy) -> str:
+    """A page that is let in, to ask as; "" where none is needed or there is none."""
+    for entry in policy.referers:
+        if entry.anyone:
+            return "https://maps.example.com/"
+        host = f"x.{entry.host}" if entry.wildcard else entry.host
+        port = f":{entry.port}" if entry.port else ""
+        return f"{entry.scheme or 'https'}://{host}{port}{entry.path or '/'}"
+    return ""
+
+
 def cors_headers(policy: AdmitPolicy, origin: str) -> dict[str, str]:
     """The CORS headers of any answer, errors included: without them a browser reports every refusal of ours as a
-    network failure. No credentials: nothing here hangs on a cookie."""
+    network failure. Cookies are let along where users' logins are in one, and for pages listed by name alone."""
     if not policy.origins:
         return {}
     if not origin or not allows_origin(policy, origin):
         return {names.VARY: "Origin"}
-    return {
+    answer = {
         names.VARY: "Origin",
         names.ACCESS_CONTROL_ALLOW_ORIGIN: origin,
         names.ACCESS_CONTROL_EXPOSE_HEADERS: _EXPOSED,
     }
+    if policy.with_cookies and allows_origin(policy, origin, by_name=True):
+        answer[names.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
+    return answer
 
 
 def preflight_headers(policy: AdmitPolicy, headers: Headers, methods: str) -> dict[str, str]:

@@ -65,6 +65,11 @@ _OWN_SIGN_IN: Final = re.compile(
 )
 # Even without `f` these answer no page: a page there is an error.
 _NO_PAGES: Final = re.compile(r"/(?:tile|tilemap|wmts|images|wmsserver|wfsserver|wcsserver)(?:/|$)", _ANY_CASE)
+# What lies there anybody may have put there, and it may say anything
+_FILES: Final = re.compile(
+    r"server/(?:.*/)?(?:attachments|images|info|resources)(?:/|$)|/(?:content|community|directories)/",
+    _ANY_CASE,
+)
 _PICTURES: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff")
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _BODILESS: Final = frozenset((204, 205, 206, 304))  # 206: a piece out of the middle says nothing
@@ -159,6 +164,11 @@ def is_plainly_good(status: int, headers: Headers, body: bytes) -> bool:
         and not body.startswith((b'{"e', b'{"s', b'{"\\'))
         and "json" in headers.get(names.CONTENT_TYPE, "")
     )
+
+
+def is_file(path: str) -> bool:
+    """Whether users' own files are there: what one of them says is nothing that the server says of others."""
+    return _FILES.search(path) is not None
 
 
 def _is_sign_in(location: str) -> bool:

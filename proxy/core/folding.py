@@ -3,6 +3,7 @@ parameters.
 """
 
 import unicodedata
+from urllib.parse import unquote
 
 
 def folded(text: str) -> str:
@@ -13,3 +14,10 @@ def folded(text: str) -> str:
         return text
     text = unicodedata.normalize("NFKC", text).casefold().replace("\u0131", "i")
     return text.replace("i\u0307", "i")
+
+
+def segments_of(path: str) -> list[str]:
+    """A path's segments as servers may compare them: empty ones fall out, and Windows drops dots and blanks behind a
+    name."""
+    text = folded(unquote(path) if "%" in path else path)
+    return [segment.strip(" .") or segment for segment in text.split("/") if segment]

@@ -99,10 +99,11 @@ class ClientHeaders(dict[str, str]):
     """A client's headers, lower-case, not to be changed: browsers send the same ones hundreds of times, and what they
     become upstream is kept with them."""
 
-    __slots__ = ("_upward",)
+    __slots__ = ("_upward", "raw")
 
-    def __init__(self, headers: dict[str, str]) -> None:
+    def __init__(self, headers: dict[str, str], raw: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         super().__init__(headers)
+        self.raw = raw  # as they came
         self._upward: dict[str, dict[str, str]] = {}
 
     def upward(self, referer: str) -> dict[str, str]:
@@ -123,7 +124,8 @@ def client_headers(raw: Iterable[tuple[bytes, bytes]]) -> ClientHeaders:
 
 @lru_cache(maxsize=1024)
 def _client_headers(raw: tuple[tuple[bytes, bytes], ...]) -> ClientHeaders:
-    return ClientHeaders(_collect(raw, BadRequest("A request header is malformed or came twice.", slug="bad_header")))
+    refusal = BadRequest("A request header is malformed or came twice.", slug="bad_header")
+    return ClientHeaders(_collect(raw, refusal), raw)
 
 
 def upstream_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -139,6 +141,11 @@ def to_upstream(given: Headers, *, referer: str, request_id: str) -> dict[str, s
     up = given.upward(referer) if isinstance(given, ClientHeaders) else _upward(given, referer)
     up[names.X_REQUEST_ID] = request_id
     return up
+
+
+def goes_up(name: str) -> bool:
+    """Whether a client's header of this name (lower-case) reaches the upstream."""
+    return name in _UPWARD
 
 
 def _upward(given: Headers, referer: str) -> dict[str, str]:

@@ -4,13 +4,13 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-_GZIP: Final = 31
+GZIP_WINDOW: Final = 31  # for zlib: a gzip header and trailer
 _ZLIB: Final = 15
 _RAW: Final = -15
 _FIRST_STEP: Final = 1024
 _STEP: Final = 64 * 1024
 _MOST_RATIO: Final = 300  # JSON of a million equal features comes near it
-_WINDOWS: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
+_WINDOWS: Final = {"gzip": GZIP_WINDOW, "x-gzip": GZIP_WINDOW, "deflate": _ZLIB}
 
 
 class Inflater:
@@ -73,6 +73,11 @@ class Inflating:
         self._wire = b""
         self._decoder: zlib._Decompress | None = None
         self._fed = self._made = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the body ended where it says it ends."""
+        return self._decoder.eof if self._decoder is not None else not self._wire
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """What these bytes add, at most 64 KiB at a time.

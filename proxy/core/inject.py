@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from proxy import names
 from proxy.core import parameters
+from proxy.core.servers import is_bound
 from proxy.errors import CredentialMisconfigured
-from proxy.model import Identity, Place, Scheme
+from proxy.model import Identity, Place, Scheme, TokenCredential
 from proxy.traffic import Outgoing, Token
 
 
@@ -20,14 +21,15 @@ def credential_names(token_param: str) -> frozenset[str]:
     return frozenset((names.TOKEN, token_param.lower()))
 
 
-def authorize(outgoing: Outgoing, token: Token, place: Place, token_param: str) -> Outgoing:
-    """One attempt with `token` in its place. Raises CredentialMisconfigured if the token is another server's.
+def authorize(outgoing: Outgoing, token: Token, place: Place, credential: TokenCredential) -> Outgoing:
+    """One attempt with `token` in its place. Raises CredentialMisconfigured if the token is another server's, or the
+    server none of the credential's.
 
     The check stands here because this is the last place that a token passes: whatever went wrong before, it goes
     to no server but its own.
     """
-    server = token.audience.server
-    if server.origin != outgoing.target.origin:
+    origin = token.audience.server.origin
+    if origin != outgoing.target.origin or not is_bound(credential, origin):
         raise CredentialMisconfigured("The token in hand is for another server.", slug="foreign_token")
     match place:
         case Place.HEADER:
@@ -35,7 +37,7 @@ def authorize(outgoing: Outgoing, token: Token, place: Place, token_param: str) 
         case Place.BEARER:
             return _with_header(outgoing, names.AUTHORIZATION, f"Bearer {token.value.reveal()}")
         case Place.QUERY | Place.URL:
-            pair = f"{quote(token_param, safe='')}={quote(token.value.reveal(), safe='')}"
+            pair = f"{quote(credential.token_param, safe='')}={quote(token.value.reveal(), safe='')}"
             content_type = outgoing.headers.get(names.CONTENT_TYPE, "") if place is Place.QUERY else ""
             target, body = parameters.added(outgoing.target, outgoing.body, content_type, pair)
             return Outgoing(outgoing.method, target, outgoing.headers, body, outgoing.route)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from proxy.core.folding import segments_of
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest, NotAllowed
 from proxy.model import DEFAULT_PORTS, Rule, Target
@@ -61,11 +62,19 @@ class RuleTable:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._exact: dict[tuple[str, str, int], dict[str, list[Rule]]] = {}
         self._wildcard: dict[tuple[str, str, int], dict[str, list[Rule]]] = {}
+        # Paths as a server may read them that is less strict than we are
+        self._loose: dict[tuple[str, str, int, bool], dict[tuple[str, ...], list[Rule]]] = {}
+        self._longest = self._deepest = 0  # the longest path of a rule, and the most segments of one
         for rule in rules:
+            loose = tuple(segments_of(rule.path))
+            self._longest = max(self._longest, len(rule.path))
+            self._deepest = max(self._deepest, len(loose))
             hosts = self._wildcard if rule.wildcard else self._exact
             for scheme in (rule.scheme,) if rule.scheme else ("https", "http"):
                 place = hosts.setdefault((scheme, rule.host, rule.port or DEFAULT_PORTS[scheme]), {})
                 place.setdefault(rule.path.lower(), []).append(rule)
+                key = (scheme, rule.host, rule.port or DEFAULT_PORTS[scheme], rule.wildcard)
+                self._loose.setdefault(key, {}).setdefault(loose, []).append(rule)
         for hosts in (self._exact, self._wildcard):
             for paths in hosts.values():
                 for standing in paths.values():
@@ -97,7 +106,23 @@ class RuleTable:
                 tables.append(wild)
         if not tables:
             return None
-        return _longest(tables, target.path)
+        return _most_specific(tables, target.path, self._longest)
+
+    def is_passed_by(self, target: Target, rule: Rule | None) -> bool:
+        """Whether `target`, which falls under `rule`, may be a place under a deeper rule to a server that takes `//`
+        for `/`, drops blanks, or compares letters otherwise: the deeper rule must not be passed by."""
+        asked = segments_of(target.path)
+        if f"/{'/'.join(asked)}" == target.path.lower().removesuffix("/"):
+            return False
+        origin = target.origin
+        taken = (-1, False) if rule is None else (len(segments_of(rule.path)), not rule.match_all)
+        for host, wildcard in ((origin.host, False), (origin.host.partition(".")[2], True)):
+            places = self._loose.get((origin.scheme, host, origin.port, wildcard), {})
+            for end in range(min(len(asked), self._deepest), max(taken[0], 0) - 1, -1):
+                for each in places.get(tuple(asked[:end]), ()):
+                    if (each.match_all or end == len(asked)) and (end, not each.match_all) > taken:
+                        return True
+        return False
 
     def rules_on(self, target: Target) -> list[Rule]:
         """Every rule on the target's host, for `explain` and for `rest/info` above deeper rules."""
@@ -107,9 +132,9 @@ class RuleTable:
         return [rule for standing in found for rule in standing]
 
 
-def _longest(tables: list[dict[str, list[Rule]]], path: str) -> Rule | None:
+def _most_specific(tables: list[dict[str, list[Rule]]], path: str, longest: int) -> Rule | None:
     prefix = path.lower()
-    end = len(prefix)
+    end = len(prefix) if len(prefix) <= longest else prefix.rfind("/", 0, longest + 1)
     while True:
         best: Rule | None = None
         for paths in tables:

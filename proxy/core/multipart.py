@@ -15,10 +15,11 @@ _LONGEST_HEAD: Final = 16 * 1024
 _LINE: Final = re.compile(r"([a-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)", re.IGNORECASE)
 # Plain words and quoted strings without escapes; the name first, as everybody writes it (.NET without quotes).
 _DISPOSITION: Final = re.compile(
-    r"form-data;[ \t]*name=(?:\"([^\"\\]*)\"|([\w.-]+))"
+    r"form-data;[ \t]*name=(?:\"([^\"\\;]*)\"|([\w.-]+))"
     r"(?:;[ \t]*filename=(?:\"[^\"\\]*\"|[\w.-]+))?(?:;[ \t]*filename\*=utf-8'[a-z-]*'[\w.%!#$&+^`|~-]*)?",
     re.IGNORECASE,
 )
+_NAME: Final = re.compile(r"(?<!file)name\*?\s*=", re.IGNORECASE)  # some readers look for it within quotes, too
 _HEADERS: Final = frozenset(("content-disposition", "content-type", "content-transfer-encoding", "content-length"))
 _CODINGS: Final = ("7bit", "8bit", "binary")  # the transfer encodings that change nothing
 
@@ -146,15 +147,19 @@ class MultipartFilter:
 def _name_in(head: bytes) -> str:
     """The name of the part with this head, as servers compare it. Raises BadRequest for a head that has more, or has it
     otherwise, than RFC 7578 knows."""
-    lines = [_LINE.fullmatch(line) for line in head.decode("utf-8", "replace").split("\r\n")]
+    text = head.decode("utf-8", "replace")
+    lines = [_LINE.fullmatch(line) for line in text.split("\r\n")]
     found = {line[1].lower(): line[2] for line in lines if line is not None}
+    if len(found) != len(lines) or not found.keys() <= _HEADERS or len(_NAME.findall(text)) != 1:
+        raise _malformed()
     disposition = _DISPOSITION.fullmatch(found.get("content-disposition", "").rstrip(" \t"))
-    if disposition is None or len(found) != len(lines) or not found.keys() <= _HEADERS:
-        raise _malformed()
-    kind = found.get("content-type", "").lower()
-    if found.get("content-transfer-encoding", "8bit").lower() not in _CODINGS or kind.startswith("multipart"):
-        raise _malformed()
-    if has_foreign_charset(kind):
+    kind, coding = found.get("content-type", "").lower(), found.get("content-transfer-encoding", "8bit")
+    if (
+        disposition is None
+        or kind.startswith("multipart")
+        or has_foreign_charset(kind)
+        or coding.lower() not in _CODINGS
+    ):
         raise _malformed()
     return name_of(disposition[1] or disposition[2] or "")
 

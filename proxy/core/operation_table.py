@@ -78,6 +78,7 @@ NEVER_DATA: Final = _words(
     "add addattachment addfeatures alter append applyedits broadcast calculate cancel create createreplica delete"
     " deleteattachments deletefeatures edit execute exts post reconcile restorerows startediting stopediting submitjob"
     " synchronizereplica unregisterreplica update updateattachment updatefeatures upload uploads"
+    " addtodefinition deletefromdefinition updatedefinition truncate"
 )
 
 # Administration and credentials, and (below `sharing`) what makes a portal fetch a URL of the caller's choice.
@@ -106,10 +107,12 @@ OGC_READ: Final = _words(
 OGC_EXECUTE: Final = _words("execute")
 
 SOAP_READ: Final = ("get", "query", "identify", "find", "export", "requires")
+SOAP_NO_READ: Final = ("exportreplica", "exportacknowledge")  # they move a replica on
 
-# Parameters whose value may be `{"url": …}` (or, for the last row, is a URL), which the server then fetches.
+# Parameters whose value may be `{"url": …}`, which the server then fetches; that are a URL; that are XML with links.
 FETCHING: Final = _words(
     "geometry geometries geometry1 geometry2 polygons polylines cutter target stops facilities incidents"
-    " barriers pointbarriers linebarriers polygonbarriers polylinebarriers"
+    " barriers pointbarriers linebarriers polygonbarriers polylinebarriers raster rasters renderingrule mosaicrule"
 )
 FETCHING_URLS: Final = _words("sld serviceurl sourceurl")
+FETCHING_XML: Final = "sld_body"

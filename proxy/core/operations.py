@@ -4,41 +4,21 @@ edits work by GET, and many reads are POST. Unknown is an edit. The names stand 
 
 import enum
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote, unquote_plus
 
-from proxy import names
 from proxy.core import operation_table as table
-from proxy.core.folding import folded
-from proxy.core.parameters import MOST_PARAMETERS, Field, Query, too_many
+from proxy.core.demands import SAYS_NOTHING, Parameters, makes_fetch
+from proxy.core.folding import segments_of
 from proxy.core.soap import soap_element as soap_element  # the pipeline reads it here
 from proxy.model import Access, Rule, Target
 
-# Lower-case names to all values, those of the query before those of the form; only names that are judged.
-Parameters = Mapping[str, list[str]]
-
 _LONGEST_NAME: Final = 80
-_LAYER_SOURCES: Final = ("dynamiclayers", "layer", "layers")
-_SAYS_NOTHING: Final = frozenset((names.FORMAT,))  # of what is done
+_MOST_TYPES: Final = 8  # of services, in one path
 _LONGEST_KEPT: Final = 512  # characters
-JUDGED: Final = frozenset(
-    (
-        names.FORMAT,
-        names.CALLBACK,
-        "request",
-        "syncmodel",
-        "wsdl",
-        *_LAYER_SOURCES,
-        *table.FETCHING,
-        *table.FETCHING_URLS,
-    )
-)
-_DATA_LAYER: Final = re.compile(r"dataLayer", re.IGNORECASE)
-_URL_SOURCE: Final = re.compile(r"[{,]\s*[\"']?url[\"']?\s*:", re.IGNORECASE)
-_JSON_ESCAPE: Final = re.compile(r"\\u00([0-7][0-9a-f])", re.IGNORECASE)
+_JOB: Final = re.compile(r"j[0-9a-f]+")
 _GLOBAL_ID: Final = re.compile(r"\{?[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\}?|j[0-9a-f]{32}")
 
 
@@ -72,7 +52,7 @@ class Operation:
 def operation(method: str, target: Target, *, parameters: Parameters, soap_element: str | None) -> Operation:
     """The operation of a request; `soap_element` is the first element of its SOAP Body (`soap.soap_element`)."""
     is_read_verb = method in ("GET", "HEAD")
-    if soap_element is None and parameters.keys() <= _SAYS_NOTHING and len(target.path) <= _LONGEST_KEPT:
+    if soap_element is None and parameters.keys() <= SAYS_NOTHING and len(target.path) <= _LONGEST_KEPT:
         return _by_path(is_read_verb, target.path)
     return _judged(is_read_verb, target.path, parameters, soap_element)
 
@@ -84,16 +64,19 @@ def _by_path(is_read_verb: bool, path: str) -> Operation:
 
 
 def _judged(is_read_verb: bool, path: str, parameters: Parameters, soap_element: str | None) -> Operation:
-    segments = _segments(path)
+    segments = segments_of(path)
     start, is_rest = _services(segments)
-    end = len(segments)
-    type_at = next((index for index in range(start or 0, end) if segments[index] in table.READ), end)
+    types = [index for index in range(start or 0, len(segments)) if segments[index] in table.READ]
+    type_at = types[0] if types else len(segments)
     if (word := _restricted(segments, start, type_at, is_rest=is_rest)) is not None:
         return Operation(word[:_LONGEST_NAME], Access.ALL, Kind.RESTRICTED)
     if start is not None and not is_rest:
         done = _below_services(is_read_verb, segments[start:], parameters, soap_element)
-    elif type_at < end:
-        done = _of_service(is_read_verb, segments[type_at], segments[type_at + 1 :], parameters)
+        # Gateways have REST there, too
+        types = [at for at in types if at + 1 < len(segments) and segments[at + 1] not in table.OGC_SERVERS]
+        done = max((done, *_of_services(is_read_verb, segments, types, parameters)), key=_weight)
+    elif types:
+        done = max(_of_services(is_read_verb, segments, types, parameters), key=_weight)
     elif start is not None:
         below = segments[start:]
         is_catalog = len(below) < 2  # the services, or those of one folder
@@ -121,50 +104,6 @@ def refuse_reason(rule: Rule, done: Operation) -> str | None:
         f"The rule {rule.name} has access: {has}, and the operation {done.name}{why} needs access: {needed}"
         f" or “{own}” in allowOperations."
     )
-
-
-def read_parameters(query: Query, fields: Iterable[Field] = ()) -> Parameters:
-    """The judged parameters of a query and a body (`fields`), decoded for judging alone: what is
-    sent stays as it came. Raises BadRequest where there are more than anybody sends."""
-    found: dict[str, list[str]] = {}
-    if len(query.pairs) > MOST_PARAMETERS:
-        raise too_many()
-    if not JUDGED.isdisjoint(query.names):
-        for name, pair in zip(query.names, query.pairs, strict=True):
-            if name in JUDGED:
-                found.setdefault(name, []).append(unquote_plus(pair.partition("=")[2]))
-    for field in fields:
-        if (name := field.name.lower()) in JUDGED:
-            found.setdefault(name, []).append(field.value)
-    return found
-
-
-def wanted_format(parameters: Parameters) -> str:
-    """The request's `f`, lower-case; "" where it has none."""
-    return first(names.FORMAT, parameters).strip().lower()
-
-
-def wants_jsonp(parameters: Parameters) -> bool:
-    """Whether the answer is asked for as a script, which any page can read."""
-    return names.CALLBACK in parameters and any(parameters[names.CALLBACK])
-
-
-def has_data_layer(parameters: Parameters) -> bool:
-    """Whether a layer's source names a table of a workspace: a read that leaves the published layers."""
-    return not parameters.keys() <= _SAYS_NOTHING and any(
-        _DATA_LAYER.search(_plain(value)) for name in _LAYER_SOURCES for value in parameters.get(name, ())
-    )
-
-
-def first(name: str, parameters: Parameters) -> str:
-    """The first value of a parameter; "" where it is missing."""
-    return next(iter(parameters.get(name, ())), "")
-
-
-def _segments(path: str) -> list[str]:
-    """The path's segments as the server compares them."""
-    text = folded(unquote(path) if "%" in path else path)
-    return [segment for segment in text.split("/") if segment]
 
 
 def _services(segments: list[str]) -> tuple[int | None, bool]:
@@ -204,6 +143,16 @@ def _by_verb(is_read_verb: bool, name: str, kind: Kind = Kind.OTHER) -> Operatio
     return Operation(name, Access.READ if is_read_verb else Access.EDIT, kind)
 
 
+def _of_services(
+    is_read_verb: bool, segments: list[str], types: list[int], parameters: Parameters
+) -> Iterator[Operation]:
+    """What is done by each reading of the path: a folder, too, may be called as a type of services is."""
+    if len(types) > _MOST_TYPES:
+        yield Operation(segments[-1], Access.EDIT)
+    for at in types[:_MOST_TYPES]:
+        yield _of_service(is_read_verb, segments[at], segments[at + 1 :], parameters)
+
+
 def _of_service(is_read_verb: bool, service: str, below: list[str], parameters: Parameters) -> Operation:
     """An operation of a REST service. Every name below the service must be a read for the request to be one."""
     if service in table.READ_BY_GET:
@@ -219,7 +168,7 @@ def _of_service(is_read_verb: bool, service: str, below: list[str], parameters: 
             if segment in table.DATA_FOLDERS:
                 edits = table.NEVER_DATA.intersection(below[index + 1 :])
                 return Operation(min(edits), Access.EDIT, Kind.SERVICE) if edits else done
-        elif not _is_id(segment) and (before != "jobs" or segment in table.NEVER_DATA):
+        elif not _is_id(segment) and (before != "jobs" or not _JOB.fullmatch(segment)):
             is_run = segment in runs or (segment == "createreplica" and _is_detached(parameters))
             access = Access.EXECUTE if is_run else Access.EDIT
             if access > done.access:
@@ -247,7 +196,7 @@ def _below_services(is_read_verb: bool, below: list[str], parameters: Parameters
     if ogc is not None:
         return _of_ogc(is_read_verb, ogc, parameters, element)
     if element is not None:
-        is_read = element.lower().startswith(table.SOAP_READ)
+        is_read = element.lower().startswith(table.SOAP_READ) and not element.lower().startswith(table.SOAP_NO_READ)
         return Operation(element.lower() or "soap", Access.READ if is_read else Access.EDIT, Kind.SOAP)
     return _by_verb(is_read_verb, "wsdl" if "wsdl" in parameters else "soap", Kind.SOAP)
 
@@ -292,17 +241,8 @@ def _of_portal(is_read_verb: bool, below: list[str]) -> Operation:
 
 def _finished(done: Operation, parameters: Parameters) -> Operation:
     """A read that makes the server fetch a URL is more than a read: it has the network position of the GIS."""
-    fetches = done.remote_fetch or any(
-        name in table.FETCHING_URLS or any(_URL_SOURCE.search(_plain(value)) for value in values)
-        for name, values in parameters.items()
-        if (name in table.FETCHING or name in table.FETCHING_URLS) and any(values)
-    )
+    fetches = done.remote_fetch or makes_fetch(parameters)
     if not fetches and len(done.name) <= _LONGEST_NAME:
         return done
     access = max(done.access, Access.EXECUTE) if fetches else done.access
     return Operation(done.name[:_LONGEST_NAME], access, done.kind, fetches, done.also)
-
-
-def _plain(value: str) -> str:
-    """JSON with the escaped ASCII letters written out."""
-    return _JSON_ESCAPE.sub(lambda match: chr(int(match[1], 16)), value) if "\\" in value else value

@@ -15,7 +15,8 @@ _LONGEST_CHARACTER: Final = 48  # bytes of one character in its longest spelling
 _FIRST: Final = 4  # characters by which a beginning is known
 _RUN: Final = re.compile(r"[0-9A-Za-z]+")  # these are the same in every form
 _NOTHING: Final = re.compile(rb"(?!)")
-_TEXTUAL: Final = ("json", "text/", "javascript", "xml", "html", "form-urlencoded")
+# "multipart/": several ranges of one
+_TEXTUAL: Final = ("json", "text/", "javascript", "xml", "html", "form-urlencoded", "multipart/", "gml", "kml", "yaml")
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,8 @@
 from typing import Final
 
 from proxy.core.redirect import upstream_path
-from proxy.model import Rule, Server, Target
+from proxy.model import Origin, Rule, Server, Target, TokenCredential
+from proxy.traffic import Audience
 
 # The first of these segments ends the site's context: /arcgis in /arcgis/rest/services/…
 _MARKERS: Final = frozenset(("rest", "services", "sharing", "tokens", "admin", "manager", "security"))
@@ -30,9 +31,23 @@ def server_for_rule(rule: Rule, target: Target) -> Server:
     return Server(target.origin, own if context is None else context)
 
 
+def audience_of(rule: Rule, credential: str, target: Target) -> Audience:
+    """What a token for `target` has to be good for."""
+    server = server_for_rule(rule, target)
+    own = upstream_path(rule)
+    is_guess = _context(own) is None and server.context.lower() != own.lower()
+    return Audience(credential, server, rule.referer, is_guess)
+
+
+def is_bound(credential: TokenCredential, origin: Origin) -> bool:
+    """Whether the credential may be shown there."""
+    return any(scope.covers(origin) for scope in credential.scopes)
+
+
 def _context(path: str) -> str | None:
-    """What stands before the first marker: folders and services may have any name, but they stand behind it."""
-    segments = path.split("/")
+    """What stands before the first marker: folders and services may have any name, but they stand behind it. Empty
+    segments are none: most servers take them for nothing, and each would be a site of its own."""
+    segments = ["", *filter(None, path.split("/"))]
     for index, segment in enumerate(segments):
         if index and segment.lower() in _MARKERS:
             return "/".join(segments[:index])

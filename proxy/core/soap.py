@@ -17,6 +17,7 @@ _MARK: Final = re.compile(
     re.DOTALL,
 )
 _ENCODING: Final = re.compile(rb"encoding\s*=\s*[\"']\s*([^\"']*?)\s*[\"']")
+_REFERENCE: Final = re.compile(r"&#([xX])?0*((?(1)[0-9a-fA-F]{1,6}|[0-9]{1,6}));")
 # In these the bytes of a tag are those of ASCII; others may hide one from us.
 _PLAIN_ENCODINGS: Final = frozenset((b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"windows-1252"))
 
@@ -58,6 +59,17 @@ def soap_element(prefix: bytes) -> str | None:
         is_between = depth < 2 or is_in_body
         if at < 0 or depth < 0 or (is_between and look[mark.end() : at].strip(_BLANKS)):
             return ""
+
+
+def plain_text(body: bytes) -> str:
+    """A body as its reader has it, with character references written out: for looking for words in it."""
+    text = body.decode("utf-8", "replace")
+    return _REFERENCE.sub(_referred, text) if "&#" in text else text
+
+
+def _referred(match: re.Match[str]) -> str:
+    number = int(match[2], 16) if match[1] else int(match[2])
+    return chr(number) if number < 128 else match[0]
 
 
 def _ogc_root(name: bytes) -> str:

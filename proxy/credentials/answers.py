@@ -10,7 +10,9 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from proxy import names
-from proxy.credentials.discover import json_object
+from proxy.core.challenge import offered_logins
+from proxy.credentials.challenges import wants_login
+from proxy.credentials.discover import is_wrong_url, json_object
 from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenRejected, TokenUnavailable
 from proxy.model import Secret
 from proxy.traffic import Answer
@@ -34,36 +36,41 @@ class GoodAnswer:
     seconds: float | None = None
 
 
-def read_answer(answer: Answer, *, text: bool = False, what: str = "user name or password") -> GoodAnswer:
+def read_answer(
+    answer: Answer, *, text: bool = False, what: str = "user name or password", setting: str = "tokenServiceUri"
+) -> GoodAnswer:
     """The token in `answer`; `text` for the legacy service, whose whole body may be the token; `what` is the
-    credential, in an operator's words.
+    credential, in an operator's words, and `setting` what says where its service is.
 
     Raises CredentialRefused, CredentialMisconfigured, TokenUnavailable, or TokenRejected (498 from an exchange).
     """
     if 300 <= answer.status < 400:
         raise CredentialMisconfigured(
-            "The token service redirects, and a password is not sent after it.", "Set tokenServiceUri to its real URL."
+            "The token service redirects, and a password is not sent after it.", f"Set {setting} to its real URL."
         )
     # Some services say a refusal with the status too; read as an outage it would be tried until the account locks
     document = json_object(answer, any_status=True)
     if document is None:
-        return _read_text(answer, text=text, what=what)
+        return _read_text(answer, text=text, what=what, setting=setting)
     token = document.get("token") or document.get("access_token")
     if answer.status < 300 and isinstance(token, str) and _JSON_TOKEN.fullmatch(token):
         return GoodAnswer(Secret(token), document.get("expires"), _date(answer), _seconds(document.get("expires_in")))
     error = document.get("error")
     if isinstance(error, dict):
-        raise _failure(error, what)
+        raise _failure(error, what, setting)
     said = _sentence(document.get("messages"))
     if _code(document) in _REFUSALS or answer.status in _REFUSING_STATUSES:
         raise _refused(said, what)
     raise TokenUnavailable("The token service answered without a token.", *filter(None, [said]), retry_after=5)
 
 
-def _read_text(answer: Answer, *, text: bool, what: str) -> GoodAnswer:
+def _read_text(answer: Answer, *, text: bool, what: str, setting: str) -> GoodAnswer:
     body = answer.body.decode("latin-1").strip()
     if text and answer.status == 200 and _TOKEN.fullmatch(body):
         return GoodAnswer(Secret(body), None, _date(answer))
+    offered = offered_logins(answer.headers.get(names.WWW_AUTHENTICATE, ""))
+    if answer.status == names.CODE_UNAUTHORIZED and offered:
+        raise wants_login(offered)
     if answer.status in _REFUSING_STATUSES:
         raise _refused("", what)
     if "Client ID is required" in body:
@@ -72,16 +79,22 @@ def _read_text(answer: Answer, *, text: bool, what: str) -> GoodAnswer:
         )
     raise TokenUnavailable(
         f"The token service answered with something else than a token (HTTP status {answer.status}).",
-        "Is its address right? tokenServiceUri sets it.",
+        f"Is its address right? {setting} sets it.",
         retry_after=5,
     )
 
 
-def _failure(error: dict[str, object], what: str) -> Exception:
+def _failure(error: dict[str, object], what: str, setting: str) -> Exception:
     code = _code(error)
     sentence = " ".join(filter(None, (_sentence(error.get("message")), _sentence(error.get("details")))))
     if code in (names.CODE_TOKEN_INVALID, names.CODE_TOKEN_REQUIRED):
         return TokenRejected(sentence)
+    if is_wrong_url(sentence):
+        return CredentialMisconfigured(
+            f"There is no token service at its address. It says: {sentence}",
+            f"Check the url, and {setting} where it is set.",
+            slug="wrong_url",
+        )
     if code in _REFUSALS:
         return _refused(sentence, what)
     if code in (201, 405):

@@ -1,13 +1,13 @@
 """User and password of an ArcGIS Server or portal: a login, or a login and an exchange. Asks through `service.py`."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from proxy.credentials.challenges import wants_login
+from proxy.credentials.binding import is_online, see_to_it
+from proxy.credentials.challenges import closed, nowhere, wants_login
 from proxy.credentials.discover import ServerInfo
-from proxy.credentials.service import PORTAL_GENERATE, TokenService, binding, is_online
+from proxy.credentials.service import PORTAL_GENERATE, TokenService, binding
 from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenRejected
 from proxy.model import ArcGISCredential, Origin, Server, Target, fingerprint
 from proxy.ports import TokenSource
@@ -31,15 +31,25 @@ class ArcGISProvider:
     async def fetch(self, audience: Audience, tokens: TokenSource) -> Token:
         """See `ports.TokenProvider.fetch`. A configured token service is asked as it stands; else the server says
         whether it issues tokens itself or trusts a portal's."""
+        see_to_it(self.credential, audience)
         if self.credential.token_service is not None:
             return await self._log_in([self.credential.token_service], audience, None)
-        info = await self.service.info(audience.server)
+        info = await self.service.site(audience)
         portal = self._portal(audience.server, info)
         if portal is not None and portal != audience.server:
             return await self.service.through_portal(portal, audience, tokens)
-        if info.logins and info.token_services is None:
-            raise wants_login(info.logins)
+        if info.token_services is None:
+            self._see_why(info)
         return await self._log_in(self._endpoints(audience.server, info), audience, info)
+
+    def _see_why(self, info: ServerInfo) -> None:
+        """Raises where a server says nothing of tokens and there is a reason: no password is sent on a guess then."""
+        if info.logins:
+            raise wants_login(info.logins)
+        if info.refusal is not None:
+            raise closed(info.refusal)
+        if info.is_wrong_url:
+            raise nowhere()
 
     def _portal(self, server: Server, info: ServerInfo) -> Server | None:
         """The portal whose tokens `server` takes: the configured one, or the one it names on its own origin."""
@@ -79,8 +89,9 @@ class ArcGISProvider:
             slug="foreign_token_service",
         )
 
-    async def _log_in(self, endpoints: Iterable[Target], audience: Audience, info: ServerInfo | None) -> Token:
-        answer, text = Answer(404, {}, b""), False
+    async def _log_in(self, endpoints: list[Target], audience: Audience, info: ServerInfo | None) -> Token:
+        password = self.credential.password
+        endpoint, answer, text = endpoints[0], Answer(404, {}, b""), False
         for endpoint in endpoints:
             text = _TEXT_ENDPOINT.search(endpoint.path) is not None
             fields = {"username": self.credential.username, **binding(audience)}
@@ -88,12 +99,12 @@ class ArcGISProvider:
                 fields["request"] = "getToken"
                 if audience.referer:
                     fields["clientid"] = f"ref.{audience.referer}"  # the binding, as releases before 10.0 call it
-            secrets = {"password": self.credential.password}
+            secrets = {"password": password}
             answer = await self.service.post(endpoint, fields, secrets, referer=audience.referer)
             if answer.status not in (404, 405):
                 break
         validity = info.short_validity if info else None
         try:
-            return self.service.read(answer, audience, self.credential.password, text=text, validity=validity)
+            return self.service.read(answer, audience, password, at=endpoint, text=text, validity=validity)
         except TokenRejected:
             raise CredentialRefused("The token service wants a token to give one.") from None

@@ -5,10 +5,10 @@ from typing import Final
 from proxy import names
 from proxy.core.challenge import offered_logins
 from proxy.errors import CredentialMisconfigured, CredentialRefused, NotAllowed, ProxyError
-from proxy.model import HttpLogin, Scheme
+from proxy.model import HttpLogin, Scheme, Server
 from proxy.traffic import Reply
 
-_SLUG: Final = "web_login"
+WEB_LOGIN: Final = "web_login"
 
 
 def challenged(reply: Reply, *, with_headers: bool) -> ProxyError | None:
@@ -27,7 +27,37 @@ def challenged(reply: Reply, *, with_headers: bool) -> ProxyError | None:
 def wants_login(offered: tuple[Scheme, ...]) -> CredentialMisconfigured:
     """A web server asks for one of these, and the credential is none of them. `offered` has the strongest first."""
     return CredentialMisconfigured(
-        f"The web server in front asks for a login of its own ({_listed(offered)}).", _advice(offered), slug=_SLUG
+        f"The web server in front asks for a login of its own ({_listed(offered)}).", _advice(offered), slug=WEB_LOGIN
+    )
+
+
+def in_front_of(portal: Server, error: CredentialMisconfigured) -> CredentialMisconfigured:
+    """`wants_login` of a portal's web server: it then gives its servers' tokens to whom it has let in."""
+    return CredentialMisconfigured(
+        error.message.replace("in front", "in front of the portal", 1),
+        *error.details,
+        f"Set portalUrl to {portal} besides: its servers' tokens then come from there.",
+        slug=error.slug,
+        retry_after=error.retry_after,
+    )
+
+
+def closed(status: int) -> CredentialMisconfigured:
+    """Something refuses, and does not say what it wants."""
+    return CredentialMisconfigured(
+        f"Something in front of the server refuses the proxy (HTTP status {status}): does it want headers?",
+        "Write what it wants as `headers` of the rule, such as an API key; where rest/info alone is closed, set "
+        "tokenServiceUri.",
+        slug="gateway",
+    )
+
+
+def nowhere() -> CredentialMisconfigured:
+    """The server says that there is no site at the rule's URL."""
+    return CredentialMisconfigured(
+        "The server knows no site at this URL (Invalid URL).",
+        "Check the url of the rule: ids of ArcGIS Online's organisations have a letter case, too.",
+        slug="wrong_url",
     )
 
 
@@ -42,10 +72,10 @@ def not_taken(login: HttpLogin, reply: Reply) -> ProxyError | None:
         return CredentialMisconfigured(
             "The web server offers NTLM and no Negotiate: the machine's own Kerberos ticket is of no use there.",
             "Give username and password (type ntlm), or have the server offer Negotiate.",
-            slug=_SLUG,
+            slug=WEB_LOGIN,
         )
     return CredentialMisconfigured(
-        f"The web server does not take {scheme.value}; it offers {_listed(offered)}.", _advice(offered), slug=_SLUG
+        f"The web server does not take {scheme.value}; it offers {_listed(offered)}.", _advice(offered), slug=WEB_LOGIN
     )
 
 

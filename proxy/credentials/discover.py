@@ -6,6 +6,7 @@ hint, never an authority (Esri's PHP proxy gave its password away by believing i
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakValueDictionary
@@ -29,6 +30,8 @@ _MOST: Final = 10_000
 _LONGEST_WSDL: Final = 1024 * 1024
 _TIMEOUT: Final = 10.0
 _PATHS: Final = ("/rest/info", "/sharing/rest/info")
+_REFUSALS: Final = (names.CODE_UNAUTHORIZED, names.CODE_FORBIDDEN)
+_INVALID_URL: Final = re.compile(r"\binvalid url\b", re.IGNORECASE)
 _KEYS: Final = frozenset(("currentVersion", "fullVersion", "authInfo", "owningSystemUrl", "tokenServiceUrl", "soapUrl"))
 
 
@@ -43,6 +46,13 @@ class ServerInfo:
     short_validity: float | None = None
     logins: tuple[Scheme, ...] = ()  # what the web server in front asked for, the strongest first
     is_token_based: bool | None = None
+    refusal: int | None = None  # the HTTP status by which something in front of the server kept us out, unexplained
+    is_wrong_url: bool = False  # the server knows no site there
+
+    @property
+    def is_of_a_site(self) -> bool:
+        """Whether an ArcGIS site, or the login in front of one, said anything."""
+        return replace(self, refusal=None, is_wrong_url=False) != ServerInfo()
 
 
 class Discovery:
@@ -74,7 +84,7 @@ class Discovery:
             except (UpstreamFailed, UpstreamTimeout) as error:
                 self._failed[server] = error
                 raise
-            (self._unknown if info == ServerInfo() else self._known)[server] = info
+            (self._known if info.is_of_a_site else self._unknown)[server] = info
             return info
 
     def _remembered(self, server: Server) -> ServerInfo | None:
@@ -84,7 +94,7 @@ class Discovery:
         return self._known.get(server) or self._unknown.get(server)
 
     async def _ask(self, server: Server, route: Route) -> ServerInfo:
-        is_down = False
+        is_down, is_lost, refusal = False, False, None
         for path in _PATHS:
             answer = await self._fetcher.fetch(
                 "GET", server.target(path, "f=json"), route=route, timeout=_TIMEOUT, headers={names.ACCEPT: "*/*"}
@@ -92,13 +102,18 @@ class Discovery:
             document = json_object(answer)
             if document is not None and not document.keys().isdisjoint(_KEYS):
                 return _read(document)
-            if answer.status == names.CODE_UNAUTHORIZED and names.WWW_AUTHENTICATE in answer.headers:
-                return ServerInfo(logins=offered_logins(answer.headers[names.WWW_AUTHENTICATE]))
+            if answer.status == names.CODE_UNAUTHORIZED:
+                offered = offered_logins(answer.headers.get(names.WWW_AUTHENTICATE, ""))
+                if offered:
+                    return ServerInfo(logins=offered)
+            if answer.status in _REFUSALS:
+                refusal = answer.status
+            is_lost |= document is not None and is_wrong_url(str(document.get("error")))
             is_down |= answer.status >= 500 or (document is not None and document.get("status") == "error")
         if is_down:
             # A web adaptor whose server restarts. Guessing now would try the password at the wrong place.
             raise UpstreamFailed("The server cannot say where its tokens come from just now.", slug="rest_info")
-        return await self._ask_catalog(server, route)
+        return replace(await self._ask_catalog(server, route), refusal=refusal, is_wrong_url=is_lost)
 
     async def _ask_catalog(self, server: Server, route: Route) -> ServerInfo:
         """The SOAP catalog, where there is no `rest/info` (before 10.0, or REST switched off)."""
@@ -119,6 +134,11 @@ class Discovery:
         )
         url = catalog.result(answer.body, "TokenServiceURL") if answer.status == 200 else None
         return ServerInfo(token_services=_target(url), is_token_based=bool(url))
+
+
+def is_wrong_url(sentence: str) -> bool:
+    """Whether a server says that there is nothing at a URL, as ArcGIS Online does for an unknown organisation."""
+    return _INVALID_URL.search(sentence) is not None
 
 
 def json_object(answer: Answer, *, any_status: bool = False) -> dict[str, object] | None:

@@ -5,6 +5,7 @@ Such a portal gives a server's token to whom its web server has let in, without 
 
 from dataclasses import dataclass
 
+from proxy.credentials.binding import see_to_it
 from proxy.credentials.service import TokenService
 from proxy.errors import CredentialMisconfigured, TokenRejected
 from proxy.model import ExchangeCredential, fingerprint
@@ -24,6 +25,9 @@ class ExchangeProvider:
 
     async def fetch(self, audience: Audience, tokens: TokenSource) -> Token:
         """See `ports.TokenProvider.fetch`."""
+        see_to_it(self.credential, audience)
+        if audience.is_guess:
+            await self.service.site(audience)
         try:
             return await self.service.exchange(self.credential.portal, audience, None)
         except TokenRejected:

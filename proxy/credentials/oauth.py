@@ -6,7 +6,8 @@ The wire differs from RFC 6749: `expiration` is asked for in minutes, and failur
 
 from dataclasses import dataclass
 
-from proxy.credentials.service import TokenService, is_online
+from proxy.credentials.binding import is_online, see_to_it
+from proxy.credentials.service import TokenService
 from proxy.errors import CredentialRefused, TokenRejected
 from proxy.model import AppCredential, Target, fingerprint
 from proxy.ports import TokenSource
@@ -25,6 +26,7 @@ class AppProvider:
 
     async def fetch(self, audience: Audience, tokens: TokenSource) -> Token:
         """See `ports.TokenProvider.fetch`. The portal's own token for the portal, an exchanged one for its servers."""
+        see_to_it(self.credential, audience)
         portal = self.credential.portal
         if audience.server == portal or (is_online(portal.origin) and is_online(audience.server.origin)):
             return await self._log_in(audience)
@@ -37,6 +39,8 @@ class AppProvider:
         secret = self.credential.client_secret
         answer = await self.service.post(endpoint, fields, {"client_secret": secret}, referer=audience.referer)
         try:
-            return self.service.read(answer, audience, secret, what="client id or client secret")
+            return self.service.read(
+                answer, audience, secret, at=endpoint, what="client id or client secret", setting="oauth2Endpoint"
+            )
         except TokenRejected:
             raise CredentialRefused("The token service wants a token to give one.") from None

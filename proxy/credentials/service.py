@@ -6,14 +6,17 @@ named, which must then be sent with every use.
 
 import html
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import unquote, unquote_plus, urlencode
 
 from proxy import names
 from proxy.core import lifetime
+from proxy.core.redact import whole_without
 from proxy.credentials.answers import GoodAnswer, read_answer
+from proxy.credentials.binding import is_online
+from proxy.credentials.challenges import WEB_LOGIN, in_front_of
 from proxy.credentials.discover import Discovery, ServerInfo, json_object
 from proxy.errors import (
     CredentialMisconfigured,
@@ -24,14 +27,16 @@ from proxy.errors import (
     TokenUnavailable,
     UpstreamFailed,
 )
-from proxy.model import Origin, Route, Secret, Server, Target
+from proxy.model import Route, Secret, Server, Target
 from proxy.ports import Clock, Fetcher, TokenSource, WallClock
 from proxy.traffic import Answer, Audience, Token
+from proxy.upstream.conceal import secrets_of_identity
 
 PORTAL_GENERATE: Final = "/sharing/rest/generateToken"
+NO_SITE: Final = "no_site"
 _TIMEOUT: Final = 15.0  # seconds
+_MOST_ENCODINGS: Final = 3  # one over the other
 _CLOCKS_AGREE: Final = 2.0  # seconds
-_ONLINE: Final = ".arcgis.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,20 @@ class TokenService:
             return await self.discovery.info(server, self.routes(server.target("/")))
         except UpstreamFailed as error:
             raise _down(error) from None
+        except NotAllowed as error:
+            raise _not_reached(error) from None
+
+    async def site(self, audience: Audience) -> ServerInfo:
+        """What the server of `audience` says about itself. Raises as `info`, and CredentialMisconfigured where a client
+        alone says that there is a site and no site says so itself: it may be somebody's page, made to be asked."""
+        info = await self.info(audience.server)
+        if audience.is_guess and not info.is_of_a_site:
+            raise CredentialMisconfigured(
+                "This URL is on no ArcGIS site that answers as one, so nobody signs in there.",
+                "Write a rule for the site itself, such as https://gis.example.com/arcgis.",
+                slug=NO_SITE,
+            )
+        return info
 
     async def post(
         self, endpoint: Target, fields: Mapping[str, str], secrets: Mapping[str, Secret], *, referer: str
@@ -69,9 +88,7 @@ class TokenService:
         except UpstreamFailed as error:
             raise _down(error) from None
         except NotAllowed as error:
-            raise CredentialMisconfigured(
-                "The token service is at an address that is not allowed.", *error.details, slug=error.slug
-            ) from None
+            raise _not_reached(error) from None
 
     def read(
         self,
@@ -80,18 +97,23 @@ class TokenService:
         secret: Secret | None,
         *,
         text: bool = False,
+        at: Target | None = None,
         what: str = "user name or password",
+        setting: str = "tokenServiceUri",
         validity: float | None = None,
     ) -> Token:
-        """The token in `answer`. `secret` is what was sent: words that repeat it are not passed on; `what` is how an
-        operator knows it; `validity` the server's own word on the life of its tokens, in seconds.
+        """The token in `answer`. `secret` is what was sent `at` a target, beside its route's own: words that repeat one
+        are not passed on. `what` is how an operator knows it, `setting` where the address is written; `validity` the
+        server's own word on the life of its tokens, in seconds.
 
         Raises as `answers.read_answer`.
         """
         try:
-            return self._token(read_answer(answer, text=text, what=what), audience, validity)
+            return self._token(read_answer(answer, text=text, what=what, setting=setting), audience, validity)
         except (CredentialRefused, CredentialMisconfigured, TokenUnavailable) as error:
-            raise _silenced(error, answer, secret) from None
+            identity = self.routes(at or audience.server.target("/")).identity
+            sent = (secret.reveal(),) if secret is not None else ()
+            raise _silenced(error, answer, (*sent, *secrets_of_identity(identity))) from None
 
     async def exchange(self, portal: Server, audience: Audience, held: Token | None) -> Token:
         """A federated server's token for the portal's, or for whom the portal's web server knows us as.
@@ -100,11 +122,12 @@ class TokenService:
         """
         fields = {"serverUrl": str(audience.server), "request": "getToken", **binding(audience)}
         secrets = {names.TOKEN: held.value} if held is not None else {}
-        answer = await self.post(await self._exchange_endpoint(portal), fields, secrets, referer=audience.referer)
+        endpoint = await self._exchange_endpoint(portal)
+        answer = await self.post(endpoint, fields, secrets, referer=audience.referer)
         try:
             if held is None:
-                return self.read(answer, audience, None, what="login")
-            return self.read(answer, audience, held.value, what="portal token")
+                return self.read(answer, audience, None, at=endpoint, what="login", setting="portalUrl")
+            return self.read(answer, audience, held.value, at=endpoint, what="portal token", setting="portalUrl")
         except CredentialRefused as error:
             # The portal knows us: what it refuses is this server
             raise CredentialMisconfigured(
@@ -116,8 +139,10 @@ class TokenService:
     async def through_portal(self, portal: Server, audience: Audience, tokens: TokenSource) -> Token:
         """The portal's token, exchanged. One that has ended cannot be: it is dropped, and the exchange tried once
         more with the next. ArcGIS Online's own servers take its tokens as they are."""
+        if audience.is_guess:
+            await self.site(audience)
         for _ in range(2):
-            held = await tokens.get(Audience(audience.credential, portal, audience.referer))
+            held = await self._of_portal(portal, audience, tokens)
             if is_online(portal.origin) and is_online(audience.server.origin):
                 return Token(held.value, audience, held.obtained_at, held.expires_at)
             try:
@@ -125,6 +150,12 @@ class TokenService:
             except TokenRejected:
                 tokens.reject(held)
         raise TokenUnavailable("The portal does not exchange its own token.", retry_after=30)
+
+    async def _of_portal(self, portal: Server, audience: Audience, tokens: TokenSource) -> Token:
+        try:
+            return await tokens.get(Audience(audience.credential, portal, audience.referer))
+        except CredentialMisconfigured as error:
+            raise (in_front_of(portal, error) if error.slug == WEB_LOGIN else error) from None
 
     async def _exchange_endpoint(self, portal: Server) -> Target:
         """As the portal names it, if on its own origin: what it names elsewhere gets no token."""
@@ -155,11 +186,6 @@ def binding(audience: Audience) -> dict[str, str]:
     return {"client": "referer", "referer": audience.referer}
 
 
-def is_online(origin: Origin) -> bool:
-    """Whether this is ArcGIS Online: its hosts are one site, and one token is good for all of them."""
-    return origin.scheme == "https" and f".{origin.host}".endswith(_ONLINE)
-
-
 def _down(error: UpstreamFailed) -> TokenUnavailable:
     """The service is down, the credential is not wrong: a 503 that says when to come back."""
     return TokenUnavailable(
@@ -167,18 +193,37 @@ def _down(error: UpstreamFailed) -> TokenUnavailable:
     )
 
 
-def _silenced(error: ProxyError, answer: Answer, secret: Secret | None) -> ProxyError:
-    """`error`, less the service's own words where its answer repeats the secret it was sent."""
-    plain = secret.reveal() if secret is not None else ""
-    if not plain:
-        return error
-    forms = {plain, quote(plain, safe=""), quote_plus(plain), html.escape(plain)}
-    document = json_object(answer, any_status=True)
-    said = answer.body.decode("utf-8", "replace") + json.dumps(document, ensure_ascii=False)
-    if not any(form in said or json.dumps(form, ensure_ascii=False)[1:-1] in said for form in forms):
+def _not_reached(error: NotAllowed) -> CredentialMisconfigured:
+    """A 502, not a 403: nobody's request was denied, the proxy's own was."""
+    what = "The token service is at an address that is not allowed."
+    if error.slug != "address":
+        what = "The web server in front of the token service denies it to the proxy's login."
+    return CredentialMisconfigured(what, *error.details, slug=error.slug)
+
+
+def _silenced(error: ProxyError, answer: Answer, secrets: tuple[str, ...]) -> ProxyError:
+    """`error`, less the service's own words where its answer repeats what it was sent: a word in part is a secret in
+    part, so none is shown."""
+    if not any(_holds(reading.encode("utf-8", "replace"), secrets) for reading in _readings(answer)):
         return error
     return type(error)(
         "The token service does not give a token; its words are not shown, since they repeat what must stay secret.",
         slug=error.slug,
         retry_after=error.retry_after,
     )
+
+
+def _holds(text: bytes, secrets: tuple[str, ...]) -> bool:
+    # of the short ones only the plain form is known there
+    return whole_without(text, secrets)[1] > 0 or any(secret.encode() in text for secret in secrets if secret)
+
+
+def _readings(answer: Answer) -> Iterator[str]:
+    """What is said, in either charset, as it stands in JSON, and with its encodings taken off one by one."""
+    document = json.dumps(json_object(answer, any_status=True), ensure_ascii=False)
+    for text in (answer.body.decode("utf-8", "replace"), answer.body.decode("latin-1"), document):
+        for _ in range(_MOST_ENCODINGS):
+            yield text
+            yield html.unescape(text)
+            yield unquote_plus(text)
+            text = unquote(html.unescape(text.replace("\\\\", "\\")))

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from proxy.credentials.binding import see_to_it
 from proxy.model import StaticCredential, fingerprint
 from proxy.ports import Clock, TokenSource
 from proxy.traffic import Audience, Token
@@ -20,4 +21,5 @@ class StaticProvider:
 
     async def fetch(self, audience: Audience, tokens: TokenSource) -> Token:
         """See `ports.TokenProvider.fetch`. How long it lives nobody tells us."""
+        see_to_it(self.credential, audience)
         return Token(self.credential.value, audience, self.clock(), math.inf, is_renewable=False)

@@ -5,13 +5,15 @@ What to do is decided in `core.lifetime`; here stands what waits. The only place
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cachetools import LRUCache
 
 from proxy.core import lifetime
+from proxy.core.hearing import Hearing
 from proxy.core.lifetime import Do, Failure, Slot
+from proxy.credentials.service import NO_SITE
 from proxy.errors import (
     CredentialMisconfigured,
     CredentialRefused,
@@ -27,14 +29,14 @@ from proxy.traffic import Audience, Token
 _PATIENCE: Final = 15.0  # seconds that a client waits for a login
 _PROBE_PATIENCE: Final = 5.0  # seconds that a good token is kept back to learn where it travels
 _MOST_AUDIENCES: Final = 10_000  # a wildcard rule makes one of each host
+_MOST_GUESSED: Final = 64  # sites below one credential's rules that clients alone have named
 
 
 @dataclass(slots=True)
 class _Held:
     slot: Slot = field(default_factory=Slot)
     fetch: asyncio.Task[Token] | None = None
-    place: Place | None = None  # None: not learned yet
-    is_deaf_to_forms: bool = False
+    hearing: Hearing = field(default_factory=Hearing)
     error: ProxyError | None = None
 
 
@@ -44,8 +46,7 @@ class Outlook:
 
     token: Token | None
     renew_at: float
-    place: Place | None
-    is_deaf_to_forms: bool
+    hearing: Hearing
 
 
 class TokenStore:
@@ -64,6 +65,7 @@ class TokenStore:
     ) -> None:
         self._clock, self._rand, self._observe, self._probe = clock, rand, observe, probe
         self._held: LRUCache[Audience, _Held] = LRUCache(_MOST_AUDIENCES)
+        self._guessed: dict[str, LRUCache[Audience, _Held]] = {}  # by credential
         self._refused: LRUCache[tuple[str, str], _Held] = LRUCache(_MOST_AUDIENCES)
         self._providers: Mapping[str, TokenProvider] = {}
         self._fetches: set[asyncio.Task[Token]] = set()
@@ -86,39 +88,37 @@ class TokenStore:
             self._start(held, audience)
         return token
 
-    def accepted(self, token: Token) -> None:
+    def accepted(self, token: Token, place: Place) -> None:
         """See `ports.Tokens.accepted`."""
-        held = self._held.get(token.audience)
-        if held is not None and not held.slot.proven:
+        held = self._shelf(token.audience).get(token.audience)
+        if held is None:
+            return
+        if not held.slot.proven:
             held.slot = lifetime.accepted(held.slot, token)
+        if place is Place.HEADER:
+            held.hearing.hears_headers = True
 
     def reject(self, token: Token) -> None:
         """See `ports.TokenSource.reject`."""
-        held = self._held.get(token.audience)
+        held = self._shelf(token.audience).get(token.audience)
         if held is not None and held.slot.token is token:
             held.slot = lifetime.rejected(held.slot, token, self._clock())
             if not token.is_renewable:
                 held.error = _STATIC
             self._observe("rejected", token.audience)
 
-    def place(self, audience: Audience, configured: Place | None, *, is_form: bool) -> Place:
+    def place(self, audience: Audience, configured: Place | None, *, is_form: bool, path: str = "") -> Place:
         """See `ports.Tokens.place`."""
-        held = self._of(audience)
-        place = configured or held.place or Place.HEADER
-        return Place.URL if place is Place.QUERY and is_form and held.is_deaf_to_forms else place
+        return self._of(audience).hearing.place_at(path, configured, is_form=is_form)
 
-    def learn(self, audience: Audience, place: Place) -> None:
+    def learn(self, audience: Audience, place: Place, path: str = "") -> None:
         """See `ports.Tokens.learn`."""
-        held = self._of(audience)
-        if place is Place.URL:
-            held.is_deaf_to_forms = True
-        else:
-            held.place = place
+        self._of(audience).hearing.learn(place, path)
 
     def outlook(self, audience: Audience) -> Outlook:
         """What is known now; asks nobody."""
         held = self._of(audience)
-        return Outlook(held.slot.token, held.slot.renew_at, held.place, held.is_deaf_to_forms)
+        return Outlook(held.slot.token, held.slot.renew_at, held.hearing)
 
     def replace_providers(self, providers: Mapping[str, TokenProvider]) -> None:
         """After a reload: what belongs to a credential that changed or went is dropped, the rest stays."""
@@ -128,15 +128,16 @@ class TokenStore:
             for name, provider in providers.items()
             if name in old and old[name].fingerprint() == provider.fingerprint()
         }
-        for audience in [audience for audience in self._held if audience.credential not in same]:
-            self._refused.pop(_account(audience), None)
-            del self._held[audience]  # an acquisition in flight goes on for those who wait for it
+        for audience, _ in self._all():
+            if audience.credential not in same:
+                self._refused.pop(_account(audience), None)
+                del self._shelf(audience)[audience]  # an acquisition in flight goes on for those who wait for it
 
     def snapshot(self) -> list[dict[str, object]]:
         """What the status page shows of each audience: its state, seconds to the end, the last failure in words."""
         now = self._clock()
         rows: list[dict[str, object]] = []
-        for audience, held in self._held.items():
+        for audience, held in self._all():
             token = held.slot.token
             living = token is not None and now < token.expires_at
             rows.append(
@@ -145,7 +146,7 @@ class TokenStore:
                     "server": str(audience.server),
                     "state": "held off" if now < held.slot.held_until else "good" if living else "none",
                     "secondsLeft": round(token.expires_at - now) if token and living and token.is_renewable else None,
-                    "place": held.place.value if held.place else None,
+                    "place": held.hearing.place.value if held.hearing.place else None,
                     "problem": held.error.message if held.error else None,
                 }
             )
@@ -157,15 +158,27 @@ class TokenStore:
             fetch.cancel()
         await asyncio.gather(*self._fetches, return_exceptions=True)
 
+    def _shelf(self, audience: Audience) -> LRUCache[Audience, _Held]:
+        if not audience.is_guess:
+            return self._held
+        shelf = self._guessed.get(audience.credential)
+        if shelf is None:
+            shelf = self._guessed[audience.credential] = LRUCache(_MOST_GUESSED)
+        return shelf
+
+    def _all(self) -> list[tuple[Audience, _Held]]:
+        return [each for shelf in (self._held, *self._guessed.values()) for each in shelf.items()]
+
     def _of(self, audience: Audience) -> _Held:
-        held = self._held.get(audience)
+        shelf = self._shelf(audience)
+        held = shelf.get(audience)
         if held is None:
-            held = self._held[audience] = _Held()
+            held = shelf[audience] = _Held()
         return held
 
     def _refused_already(self, audience: Audience) -> _Held | None:
-        """Whether this user was refused at this server for another referer or in other letter case: those are
-        tokens of their own, but the account locks after five tries of any of them."""
+        """Whether this user was refused at this server for another referer, or under another spelling of its site:
+        those are tokens of their own, but the account locks after five tries of any of them."""
         held = self._refused.get(_account(audience))
         if held is None or not isinstance(held.error, CredentialRefused) or self._clock() >= held.slot.held_until:
             return None
@@ -201,6 +214,7 @@ class TokenStore:
             await self._learn_place(held, token)
             self._observe("renewed" if held.slot.token is not None else "obtained", audience)
             held.slot = lifetime.fetched(held.slot, token, self._rand())
+            self._refused.pop(_account(audience), None)
             held.error = None
             return token
         except (CredentialRefused, CredentialMisconfigured) as error:
@@ -214,22 +228,26 @@ class TokenStore:
             held.fetch = None
 
     async def _learn_place(self, held: _Held, token: Token) -> None:
-        if self._probe is None or held.place is not None:
+        if self._probe is None or held.hearing.place is not None:
             return
         try:
             async with asyncio.timeout(_PROBE_PATIENCE):
                 learned = await self._probe(token)
         except TimeoutError:
             return
-        if held.place is None:  # else a request learned it meanwhile
-            held.place = learned
+        if held.hearing.place is None:  # else a request learned it meanwhile
+            held.hearing.place = learned
 
     def _failed(self, held: _Held, audience: Audience, failure: Failure, error: ProxyError) -> None:
+        is_current = self._shelf(audience).get(audience) is held
+        if isinstance(error, CredentialRefused) and is_current:  # else it is the word on one corrected since
+            before = self._refused.get(_account(audience), held)
+            held.slot = replace(held.slot, refusals=max(held.slot.refusals, before.slot.refusals))
+            self._refused[_account(audience)] = held
         held.slot = lifetime.failed(held.slot, failure, self._clock())
         held.error = error
-        # After a reload this may be the word on a password that was corrected since
-        if isinstance(error, CredentialRefused) and self._held.get(audience) is held:
-            self._refused[_account(audience)] = held
+        if error.slug == NO_SITE and is_current:  # or anybody could push those out that are sites
+            del self._shelf(audience)[audience]
         self._observe(failure.value, audience)
 
     def _held_off(self, held: _Held) -> ProxyError:
@@ -248,5 +266,7 @@ _STATIC: Final = CredentialRefused(
 
 
 def _account(audience: Audience) -> tuple[str, str]:
-    """What is locked after five refusals: a user of a server, whatever the referer and the letter case."""
-    return audience.credential, str(audience.server).lower()
+    """What is locked after five refusals: a user of a server, whatever the referer and the letter case. Sites that
+    clients name are as good as one: a server may answer to many spellings, and each would be a wrong password more."""
+    server = audience.server
+    return audience.credential, str(server.origin if audience.is_guess else server).lower()

@@ -25,8 +25,8 @@ from proxy.ports import Clock, Transport, Upstream
 from proxy.traffic import Body, Outgoing, Reply
 
 _MOST_ACCOUNTS: Final = 10_000  # a wildcard rule makes one of each host
-_MOST_PASSED, _MOST_DENIED = 4, 1024  # pages
-_DENIED_LIFE: Final = 60.0  # seconds; rights are given, too
+_MOST_PASSED, _MOST_REFUSED = 4, 1024  # pages
+_PAGE_REST: Final = 60.0  # seconds; rights are given, too
 
 _Page = tuple[Origin, str]  # a path, whatever its query: web servers give rights to paths
 
@@ -47,7 +47,7 @@ class _Account:
     sessions: LRUCache[tuple[Scheme, Origin], _Session] = field(default_factory=lambda: LRUCache(_MOST_ACCOUNTS))
     passed: dict[_Page, tuple[Target, Route]] = field(default_factory=dict)  # a few, to ask again when in doubt
     confirmed: int = 0  # how often one of them took a doubt away
-    denied: LRUCache[_Page, float] = field(default_factory=lambda: LRUCache(_MOST_DENIED))  # until when
+    refused: LRUCache[_Page, tuple[float, ProxyError]] = field(default_factory=lambda: LRUCache(_MOST_REFUSED))
 
 
 class WebTier:
@@ -142,12 +142,11 @@ class WebTier:
         """Raises where there is nothing to try."""
         now = self._clock()
         if standing.is_resting(account.standing, now):
-            error = account.error or refused()
-            raise type(error)(
-                error.message, *error.details, slug=error.slug, retry_after=account.standing.held_until - now
-            )
-        if account.denied and account.denied.get(_page(target), 0.0) > now:
-            raise denied()
+            raise _again(account.error or refused(), account.standing.held_until - now)
+        if account.refused:
+            until, error = account.refused.get(_page(target), (0.0, None))
+            if error is not None and now < until:
+                raise _again(error, until - now)
 
     async def _try(self, account: _Account, identity: Identity, login: HttpLogin, outgoing: Outgoing) -> Reply:
         """The answer; closed where it has status 401, for `_explain`."""
@@ -183,10 +182,12 @@ class WebTier:
         if is_good:
             account.standing = standing.passed(account.standing)
             account.passed.pop(_page(target), None)
-            account.denied[_page(target)] = self._clock() + _DENIED_LIFE
-            raise denied()
-        error = not_taken(login, reply) or refused()
-        self._refuse(account, identity, target, error, is_certain=is_good is False)
+        error = denied() if is_good else not_taken(login, reply) or refused()
+        if not is_good:
+            self._refuse(account, identity, target, error, is_certain=is_good is False)
+        if _page(target) not in account.passed:
+            # The same page over and over says nothing about the others
+            account.refused[_page(target)] = self._clock() + _PAGE_REST, error
         raise error
 
     async def _is_taken_elsewhere(self, account: _Account, refused: Target) -> bool | None:
@@ -218,6 +219,10 @@ class WebTier:
         if error.slug != NO_TICKET:  # nothing was tried, and a ticket may come any moment
             account.standing = standing.refused(account.standing, self._clock(), is_certain=is_certain)
         self._observe("refused", identity.credential, str(target.origin))
+
+
+def _again(error: ProxyError, seconds: float) -> ProxyError:
+    return type(error)(error.message, *error.details, slug=error.slug, retry_after=seconds)
 
 
 async def _status(upstream: Upstream, outgoing: Outgoing) -> int:

@@ -16,7 +16,10 @@ from proxy.core.servers import server_of
 from proxy.core.target import parse_url
 from proxy.model import DEFAULT_PORTS, Listen, Network
 from proxy.settings.check_credentials import look_at_credential, look_at_stack
-from proxy.settings.document import Complaint, Document, KeyPath
+from proxy.settings.check_mounts import look_at_mounts
+from proxy.settings.check_users import look_at_users
+from proxy.settings.danger import look_for_danger
+from proxy.settings.document import Document, KeyPath
 from proxy.settings.findings import Findings, of_a_setting
 from proxy.settings.kinds import IN_PLACE, LOGINS, kind_in_place, kind_of, written
 from proxy.settings.schema import CredentialSettings, RuleSettings, Settings
@@ -28,8 +31,8 @@ _METADATA: Final = ip_network("169.254.169.254/32")
 _LEAST_HEAD: Final = 1024  # bytes
 
 
-def look_over(settings: Settings, document: Document) -> tuple[list[Complaint], list[Complaint]]:
-    """Complaints and warnings."""
+def look_over(settings: Settings, document: Document) -> Findings:
+    """Everything that is wrong, dangerous or odd."""
     look = _Look(settings, document)
     look.at_pages()
     look.at_server()
@@ -41,7 +44,10 @@ def look_over(settings: Settings, document: Document) -> tuple[list[Complaint], 
     for index, (rule, place) in enumerate(zip(settings.serverUrls, places, strict=True)):
         look.at_rule(rule, place, ("serverUrls", index))
     look.at_places(places)
-    return look.findings.errors, look.findings.warnings
+    look_at_mounts(look.findings, settings, places)
+    look_at_users(look.findings, settings)
+    look_for_danger(look.findings, settings)
+    return look.findings
 
 
 class _Look:
@@ -131,7 +137,7 @@ class _Look:
                 )
             self._entries(rule.allowedReferers, (*path, "allowedReferers"))
         if rule.caBundle is not None:
-            self._authorities(rule.caBundle, (*path, "caBundle"))
+            self.findings.authorities(rule.caBundle, (*path, "caBundle"))
         if rule.referer and not _REFERER.fullmatch(rule.referer):
             # a line break here would smuggle headers into every request
             self.findings.error(
@@ -239,15 +245,6 @@ class _Look:
             except ValueError as error:
                 self.findings.error((*path, index), f"{entry!r} is no page; {error}")
 
-    def _authorities(self, name: str, path: KeyPath) -> None:
-        if self.findings.readable(name, path):
-            try:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(name)
-            except ssl.SSLError:
-                self.findings.error(
-                    path, f"there is no certificate in {name}; it must be in PEM form (-----BEGIN CERTIFICATE)"
-                )
-
     def _tls(self, certificate: str, key: str) -> None:
         path = ("server", "tls")
         # both are looked at, so that both are complained of
@@ -255,6 +252,7 @@ class _Look:
             self.findings.readable(certificate, (*path, "certificate")),
             self.findings.readable(key, (*path, "key")),
         ]
+        self.findings.private(key, (*path, "key"))
         if all(readable):
             try:
                 # without a password of our own, OpenSSL would ask for one on the terminal

@@ -16,9 +16,9 @@ from proxy.settings.schema import CredentialKeys, RuleSettings
 from proxy.upstream.tls import NoCertificate, ends_at, load_certificate
 
 _SOON: Final = 14  # days
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HOP: Final = "leave it out"
-_OWN_HEADERS: Final = {
+OWN_HEADERS: Final = {
     names.REFERER: "write it as `referer` of the rule",
     names.X_REQUEST_ID: "the proxy sets it",
     names.ACCEPT_ENCODING: "the proxy offers what it can look into",
@@ -53,14 +53,19 @@ def look_at_credential(findings: Findings, keys: CredentialKeys, kind: str, path
     look_at_stack(findings, keys, path)
 
 
+def is_signed(rule: RuleSettings) -> bool:
+    """Whether the rule has a credential, named or in place."""
+    return rule.credential is not None or bool(written(rule))
+
+
 def look_at_stack(findings: Findings, keys: CredentialKeys, path: KeyPath) -> None:
     """Headers and certificate, which stand beside any kind."""
     for name in keys.headers:
         where = (*path, "headers", name)
-        if not _HEADER_NAME.fullmatch(name):
+        if not HEADER_NAME.fullmatch(name):
             findings.error(where, "this is no name of a header; write letters, digits and -")
-        elif name.lower() in _OWN_HEADERS:
-            findings.error(where, f"{name} belongs to the connection; {_OWN_HEADERS[name.lower()]}")
+        elif name.lower() in OWN_HEADERS:
+            findings.error(where, f"{name} belongs to the connection; {OWN_HEADERS[name.lower()]}")
     if keys.clientCertificate is not None:
         _certificate(findings, certificate_of(keys.clientCertificate), (*path, "clientCertificate"))
 
@@ -68,6 +73,7 @@ def look_at_stack(findings: Findings, keys: CredentialKeys, path: KeyPath) -> No
 def _certificate(findings: Findings, certificate: ClientCertificate, path: KeyPath) -> None:
     files = [certificate.certificate, *([certificate.key] if certificate.key else [])]
     readable = [findings.readable(name, path) for name in files]  # all are looked at, and complained of
+    findings.private(files[-1], path)
     if not all(readable):
         return
     try:
@@ -96,6 +102,8 @@ def _services(findings: Findings, keys: CredentialKeys, path: KeyPath) -> None:
         target = findings.url(url, (*path, key)) if url is not None else None
         if target is not None and target.origin.scheme == "http" and not names_loopback(target.origin.host):
             findings.warn((*path, key), "the password travels unencrypted; write https://")
+        if key == "oauth2Endpoint" and target is not None and target.path.rstrip("/").lower().endswith("/token"):
+            findings.error((*path, key), f"`token` is appended to it; write {str(url).rstrip('/')[: -len('/token')]}")
 
 
 def _both(keys: list[str]) -> str:

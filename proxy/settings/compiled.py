@@ -19,12 +19,17 @@ from proxy.model import (
     RefererEntry,
     Route,
     Rule,
+    Target,
 )
+from proxy.settings.check_mounts import mount_settings
 from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of, upstream_place
+from proxy.settings.compiled_users import compile_users, rule_users
 from proxy.settings.schema import RuleSettings, Settings
 
 
-def compile_settings(settings: Settings, source: str, warnings: tuple[str, ...]) -> Configuration:
+def compile_settings(
+    settings: Settings, source: str, warnings: tuple[str, ...] = (), dangers: tuple[str, ...] = ()
+) -> Configuration:
     """The configuration of a file that `check` found good."""
     server, limits = settings.server, settings.server.limits
     admit = _admit(settings, settings.allowedReferers)
@@ -63,11 +68,15 @@ def compile_settings(settings: Settings, source: str, warnings: tuple[str, ...])
         log_format=settings.log.format,
         source=source,
         warnings=warnings,
+        dangers=dangers,
+        users=compile_users(settings),
+        public_path=parse_url(server.publicUrl).path.rstrip("/") if server.publicUrl else "",
     )
 
 
 def _rule(rule: RuleSettings, settings: Settings) -> Rule:
     place = parse_place(rule.url)
+    mount = mount_settings(rule)
     return Rule(
         name=rule.url,
         scheme=place.scheme,
@@ -92,6 +101,10 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         admit=_admit(settings, rule.allowedReferers) if rule.allowedReferers is not None else None,
         rate=Rate(rule.rateLimit, rule.rateLimitPeriod * 60.0) if rule.rateLimit else None,
         redirect=_redirect(rule),
+        users=rule_users(rule),
+        user_header=(rule.userHeader or "").lower(),
+        mount=mount.path if mount else "",
+        aliases=tuple(_alias(url) for url in mount.aliases) if mount else (),
     )
 
 
@@ -100,6 +113,11 @@ def _redirect(rule: RuleSettings) -> Redirect | None:
         return None
     to = parse_url(rule.hostRedirect)
     return Redirect(to.origin, to.path.rstrip("/"), rule.stripPrefix)
+
+
+def _alias(url: str) -> Target:
+    target = parse_url(url)
+    return Target(target.origin, target.path.rstrip("/"))
 
 
 def _referer(rule: RuleSettings, settings: Settings) -> str:
@@ -114,7 +132,8 @@ def _admit(settings: Settings, referers: list[str]) -> AdmitPolicy:
     if settings.allowedOrigins:
         origins = tuple(parse_entry(text) for text in settings.allowedOrigins)
     own = frozenset({parse_url(settings.server.publicUrl).origin}) if settings.server.publicUrl else frozenset()
-    return AdmitPolicy(entries, settings.allowMissingReferer, origins, own)
+    with_cookies = settings.users.source == "jwt" and settings.users.cookie is not None
+    return AdmitPolicy(entries, settings.allowMissingReferer, origins, own, with_cookies)
 
 
 def _cores() -> int:

@@ -40,12 +40,25 @@ _NONE: Final = Secret("")
 def compile_credentials(settings: Settings) -> tuple[Credential, ...]:
     """The named ones, and those that rules have in place."""
     named = settings.credentials.items()
-    found = [_credential(name, keys, keys.type, _service_route(settings, name)) for name, keys in named]
+    found = [
+        _bound(_credential(name, keys, keys.type, _service_route(settings, name)), settings) for name, keys in named
+    ]
     for rule in settings.serverUrls:
         kind, name = kind_in_place(rule), credential_name(rule)
         if kind is not None and name is not None:
-            found.append(_credential(name, rule, kind, _service_route(settings, name)))
+            found.append(_bound(_credential(name, rule, kind, _service_route(settings, name)), settings))
     return tuple(found)
+
+
+def _bound(credential: Credential, settings: Settings) -> Credential:
+    """With the origins that it may be shown."""
+    if isinstance(credential, WebCredential):
+        return credential
+    places = [upstream_place(rule) for rule in settings.serverUrls if credential_name(rule) == credential.name]
+    scopes = [_rule_scope(place) for place in places]
+    if not isinstance(credential, StaticCredential) and credential.portal is not None:
+        scopes.append(_scope(credential.portal.origin))
+    return replace(credential, scopes=tuple(dict.fromkeys(scopes)))
 
 
 def credential_name(rule: RuleSettings) -> str | None:
@@ -75,11 +88,11 @@ def route_of(rule: RuleSettings, place: RulePlace, settings: Settings) -> Route:
         header_timeout=rule.timeout or upstream.headerTimeout,
         idle_timeout=rule.timeout or upstream.idleTimeout,
         max_connections=rule.maxConnections or upstream.maxConnections,
-        reach=Reach.PUBLIC if place.wildcard else _reach(place.host),
+        reach=Reach.PUBLIC if place.wildcard else reach_of(place.host),
         allow_addresses=allowed,
         ca_bundle=rule.caBundle,
         certificate=certificate,
-        tls_version=_version(rule.caBundle, certificate),
+        tls_version=files_version(rule.caBundle, certificate),
         outbound_proxy=outbound if isinstance(outbound, OutboundProxy) else None,
         identity=_identity(rule, keys, place),
     )
@@ -98,8 +111,7 @@ def _identity(rule: RuleSettings, keys: CredentialSettings | RuleSettings, place
     login = _login(keys) if keys.portalUrl is None else None
     if not headers and login is None:
         return None
-    scope = Scope(place.scheme, place.host, place.wildcard, place.port)
-    return Identity(credential_name(rule) or rule.url, scope, tuple(headers.items()), login)
+    return Identity(credential_name(rule) or rule.url, _rule_scope(place), tuple(headers.items()), login)
 
 
 def _login(keys: CredentialSettings | RuleSettings) -> HttpLogin | None:
@@ -128,19 +140,24 @@ def _service_route(settings: Settings, credential: str) -> Route:
             return replace(route, reach=Reach.LISTED)
         origin, login = parse_url(url).origin, _login(keys)
         identity = Identity(credential, _scope(origin), login=login) if keys.portalUrl and login is not None else None
-        return replace(route, reach=_reach(origin.host), identity=identity)
+        return replace(route, reach=reach_of(origin.host), identity=identity)
     return Route()
+
+
+def _rule_scope(place: RulePlace) -> Scope:
+    return Scope(place.scheme, place.host, place.wildcard, place.port)
 
 
 def _scope(origin: Origin) -> Scope:
     return Scope(origin.scheme, origin.host, port=origin.port)
 
 
-def _reach(host: str) -> Reach:
+def reach_of(host: str) -> Reach:
+    """Loopback is dialled where the host as written names it."""
     return Reach.LOOPBACK if names_loopback(host) else Reach.LISTED
 
 
-def _version(ca_bundle: str | None, certificate: ClientCertificate | None) -> str:
+def files_version(ca_bundle: str | None, certificate: ClientCertificate | None) -> str:
     """Changes when a file does: connections that were made with the old one are then made anew."""
     files = [ca_bundle, *((certificate.certificate, certificate.key) if certificate else ())]
     digest = hashlib.sha256()

@@ -8,6 +8,8 @@ from typing import Final
 
 import yaml
 
+from proxy.settings.permissions import READABLE, is_open, mending
+
 KeyPath = tuple[str | int, ...]
 
 _REFERENCE: Final = re.compile(
@@ -39,6 +41,7 @@ class Document:
     value: object = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
     complaints: list[Complaint] = field(default_factory=list)
+    referring: set[KeyPath] = field(default_factory=set)  # what stands elsewhere, and here only by its name
 
     def line(self, path: KeyPath) -> int:
         """The line of `path`, or of the nearest thing around it."""
@@ -147,6 +150,7 @@ class _Reader:
         escaped, file, name, default = match.groups()[:4]
         if escaped:
             return "${"
+        self._document.referring.add(path)
         if file is not None:
             return self._file(file, node, path)
         if name is None:
@@ -165,6 +169,8 @@ class _Reader:
         try:
             with Path(name).open("rb") as file:
                 raw = file.read(_MOST_SECRET_BYTES + 1)
+            if is_open(Path(name), READABLE):
+                self._complain(node, path, f"everyone on this machine can read {name}; {mending(Path(name))}")
             if len(raw) <= _MOST_SECRET_BYTES:
                 return raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
             self._complain(node, path, f"the file {name} is larger than 64 KiB; this is no secret")

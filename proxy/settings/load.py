@@ -9,6 +9,7 @@ from proxy.model import Configuration
 from proxy.settings import availability, check
 from proxy.settings.compiled import compile_settings
 from proxy.settings.document import Complaint, read
+from proxy.settings.exposed import exposed
 from proxy.settings.validate import Validated
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
@@ -25,6 +26,7 @@ def parse(text: str, path: str, environ: Mapping[str, str]) -> Configuration:
     document = read(text, environ)
     complaints = list(document.complaints)
     warnings: list[Complaint] = []
+    dangers: list[Complaint] = []
     settings = None
     if isinstance(document.value, dict):
         validated = Validated(document)
@@ -32,13 +34,16 @@ def parse(text: str, path: str, environ: Mapping[str, str]) -> Configuration:
         complaints += availability.complaints(document)
         complaints += validated.complaints
         if settings is not None:
-            errors, warnings = check.look_over(settings, document)
-            complaints += filter(validated.is_independent, errors)
+            findings = check.look_over(settings, document)
+            warnings, dangers = findings.warnings, findings.dangers
+            complaints += filter(validated.is_independent, findings.errors)
+            complaints += exposed(settings, document, Path(path))
     elif document.value is not None:
         complaints.append(Complaint(1, (), "the file must be a mapping of keys, such as serverUrls:"))
     if complaints or settings is None:
         raise ConfigurationError([_located(path, complaint) for complaint in _one_each(complaints)])
-    return compile_settings(settings, path, tuple(_located(path, warning) for warning in warnings))
+    located = (tuple(_located(path, each) for each in found) for found in (warnings, dangers))
+    return compile_settings(settings, path, *located)
 
 
 def _text(path: Path) -> str:

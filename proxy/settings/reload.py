@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from proxy.errors import ConfigurationError
 from proxy.model import Configuration
 from proxy.runtime import routes
+from proxy.settings.permissions import READABLE, WRITABLE, is_open
 from proxy.telemetry.log import state_change
 
 _INTERVAL: Final = 2.0  # seconds between two looks
@@ -164,6 +165,7 @@ def _digest_of(paths: Iterable[Path]) -> bytes:
     digest = sha256()
     for path in paths:
         digest.update(sha256(_bytes(path)).digest())
+        digest.update(bytes(is_open(path, each) for each in (READABLE, WRITABLE)))  # mended without a new content
     return digest.digest()
 
 

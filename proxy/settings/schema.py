@@ -80,16 +80,28 @@ class Upstreams(_Model):
     )
 
 
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
+
 class Users(_Model):
     """Who the proxy's own users are."""
 
-    source: Literal["none", "jwt", "forwarded"] = _option("none", "Where a user's name comes from.")
-    issuer: str | None = _option(None, "Who signs the tokens (jwt).")
+    source: Literal["none", "jwt", "forwarded"] = _option(
+        "none", "Where a user's name comes from: a token that a login service signed, or a proxy in front."
+    )
+    issuer: str | None = _option(None, "Who signs the tokens, exactly as in them (jwt).")
     audience: str | None = _option(None, "For whom they are signed (jwt).")
-    jwksUrl: str | None = _option(None, "Where the keys are (jwt).")
-    cookie: str | None = _option(None, "The cookie that carries the token (jwt).")
-    header: str | None = _option(None, "The header that carries the name (forwarded).")
-    groupsHeader: str | None = _option(None, "The header that carries the groups (forwarded).")
+    jwksUrl: str | None = _option(None, "Where the issuer's keys are; https (jwt).")
+    cookie: str | None = _option(None, "The cookie that carries the token, beside Authorization: Bearer (jwt).")
+    header: str | None = _option(
+        None, "The header with the name (forwarded); with the token, if not Authorization (jwt)."
+    )
+    groupsHeader: str | None = _option(None, "The header with the groups, with commas between them (forwarded).")
+    clockSkew: Annotated[Duration, Field(le=300)] = _option("60s", "By which the issuer's clock may differ (jwt).")
+    algorithms: list[Algorithm] = _option([], "Signatures that are taken; empty = all that are safe (jwt).")
+    userClaim: str | None = _option(None, "The claim with the name; else preferred_username, email, sub (jwt).")
+    groupsClaim: str | None = _option(None, "The claim with the groups; else groups and roles (jwt).")
+    caBundle: str | None = _option(None, "File with the authorities of jwksUrl's certificate, PEM (jwt).")
 
 
 class State(_Model):
@@ -157,6 +169,13 @@ class CacheLife(_Model):
     staleIfError: Duration = _option("0s", "Served so long while the server fails.")
 
 
+class MountSettings(_Model):
+    """A path of ours that stands for a rule's URL."""
+
+    path: str = Field(description="The path, e.g. /gis: /gis/<rest> is answered for <url>/<rest>.")
+    aliases: list[str] = _option([], "What else the server calls itself in its answers, e.g. http://gis01:6080/arcgis.")
+
+
 class RuleSettings(CredentialKeys):
     """One `serverUrls` entry: what may be reached, and how."""
 
@@ -164,7 +183,9 @@ class RuleSettings(CredentialKeys):
     matchAll: bool = _option(True, "true: this URL and everything under it; false: this URL alone, with any query.")
     credential: str | None = _option(None, "Name of one of `credentials`.")
     inject: Literal["auto", "header", "bearer", "query"] = _option("auto", "Where the token travels.")
-    mount: str | None = _option(None, "Path that stands for the URL, for clients that know no proxy.")
+    mount: str | MountSettings | None = _option(
+        None, "Path that stands for the URL, for clients that know no proxy; or {path, aliases}."
+    )
     hostRedirect: str | None = _option(
         None, "Another upstream in place of the URL's host; its path, if any, is put before the target's."
     )
@@ -182,7 +203,11 @@ class RuleSettings(CredentialKeys):
     outboundProxy: OutboundText | None = _option(None, "As in `upstream`; direct = none for this rule.")
     setParameters: dict[str, ParameterText] = _option({}, "Parameters forced on every request.")
     denyParameters: list[str] = _option([], "Parameters taken out of every request.")
-    users: Literal["required"] | list[str] | None = _option(None, "Which users and groups may use the rule.")
+    users: Literal["required"] | list[str] | None = _option(
+        None,
+        "Which users and groups may use the rule; required = whoever is signed in. user:, group: say which is meant.",
+    )
+    userHeader: str | None = _option(None, "The header that tells the server the user's name.")
     referer: str | None = _option(None, "The constant Referer sent upstream.")
     caseSensitive: bool = _option(False, "Compare paths with letter case.")
     allowAddresses: list[NetworkAddress] = _option([], "Networks allowed although the address rules refuse them.")

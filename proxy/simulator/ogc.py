@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 from proxy.simulator import geography as town
+from proxy.simulator import layers
 from proxy.simulator.answers import service_exception
 from proxy.simulator.draw import map_png
 from proxy.simulator.geography import LAYERS
@@ -15,6 +16,10 @@ from proxy.simulator.site import Asked, Site
 
 SERVERS: Final = ("wmsserver", "wfsserver")
 _XLINK: Final = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
+_SCHEMA: Final = (
+    '<?xml version="1.0" encoding="UTF-8"?><xsd:schema xmlns:xsd="http://www.w3.org/2001/XMLSchema"'
+    ' elementFormDefault="qualified"/>'
+)
 _DEGREES: Final = ("EPSG:4326", "CRS:84")
 
 
@@ -30,6 +35,10 @@ def answer(site: Site, asked: Asked, parts: list[str]) -> web.Response:
             return _map(parameters)
         case ("wfsserver", "getcapabilities"):
             return _xml(_wfs(link))
+        case ("wfsserver", "describefeaturetype"):
+            return _xml(_SCHEMA)
+        case ("wfsserver", "getfeature"):
+            return _features(parameters)
         case _:
             return _xml(service_exception("Operation not supported"))
 
@@ -56,32 +65,69 @@ def _map(parameters: dict[str, str]) -> web.Response:
     )
 
 
+def _features(parameters: dict[str, str]) -> web.Response:
+    """As GeoJSON alone, which ArcGIS Server gives since 10.6.1."""
+    names = [row[0] for row in LAYERS]
+    wanted = (parameters.get("typenames") or parameters.get("typename") or "").partition(":")[2]
+    if wanted not in names or parameters.get("outputformat", "").upper() != "GEOJSON":
+        return _xml(service_exception("TYPENAMES or OUTPUTFORMAT is not valid"))
+    return web.json_response(layers.query(names.index(wanted), {"f": "geojson", "where": "1=1"}))
+
+
 def _wms(link: str) -> str:
     resource = f'<OnlineResource {_XLINK} xlink:type="simple" xlink:href="{escape(link)}"/>'
     get = f"<DCPType><HTTP><Get>{resource}</Get></HTTP></DCPType>"
     extent = town.full_extent()
     box = f'minx="{extent["xmin"]}" miny="{extent["ymin"]}" maxx="{extent["xmax"]}" maxy="{extent["ymax"]}"'
-    layers = "".join(
-        f'<Layer queryable="1"><Name>{i}</Name><Title>{row[0]}</Title></Layer>' for i, row in enumerate(LAYERS)
+    legend = f'<OnlineResource {_XLINK} xlink:type="simple" xlink:href="{escape(link)}request=GetLegendGraphic"/>'
+    style = (
+        '<Style><Name>default</Name><Title>default</Title><LegendURL width="20" height="20"><Format>image/png</Format>'
+        f"{legend}</LegendURL></Style>"
+    )
+    named = "".join(
+        f'<Layer queryable="1"><Name>{i}</Name><Title>{row[0]}</Title><CRS>EPSG:3857</CRS><CRS>EPSG:4326</CRS>'
+        f"{_around()}{style}</Layer>"
+        for i, row in enumerate(LAYERS)
     )
     return (
         '<?xml version="1.0" encoding="UTF-8"?><WMS_Capabilities version="1.3.0" xmlns="http://www.opengis.net/wms">'
         f"<Service><Name>WMS</Name><Title>City</Title>{resource}</Service><Capability><Request>"
         f"<GetCapabilities><Format>text/xml</Format>{get}</GetCapabilities>"
         f"<GetMap><Format>image/png</Format>{get}</GetMap></Request><Exception><Format>XML</Format></Exception>"
-        f'<Layer><Title>Havenport</Title><CRS>EPSG:3857</CRS><CRS>EPSG:4326</CRS><BoundingBox CRS="EPSG:3857" {box}/>'
-        f"{layers}</Layer></Capability></WMS_Capabilities>"
+        f"<Layer><Title>Havenport</Title><CRS>EPSG:3857</CRS><CRS>EPSG:4326</CRS>{_around()}"
+        f'<BoundingBox CRS="EPSG:3857" {box}/>{named}</Layer></Capability></WMS_Capabilities>'
+    )
+
+
+def _around() -> str:
+    extent = town.full_extent()
+    west, south = town.to_degrees((extent["xmin"], extent["ymin"]))
+    east, north = town.to_degrees((extent["xmax"], extent["ymax"]))
+    return (
+        f"<EX_GeographicBoundingBox><westBoundLongitude>{west}</westBoundLongitude><eastBoundLongitude>{east}"
+        f"</eastBoundLongitude><southBoundLatitude>{south}</southBoundLatitude><northBoundLatitude>{north}"
+        "</northBoundLatitude></EX_GeographicBoundingBox>"
     )
 
 
 def _wfs(link: str) -> str:
-    get = f'<ows:DCP><ows:HTTP><ows:Get xlink:href="{escape(link)}"/></ows:HTTP></ows:DCP>'
-    types = "".join(f"<FeatureType><Name>City:{row[0]}</Name><Title>{row[0]}</Title></FeatureType>" for row in LAYERS)
+    ways = f'<ows:Get xlink:href="{escape(link)}"/><ows:Post xlink:href="{escape(link)}"/>'
+    operations = "".join(
+        f'<ows:Operation name="{name}"><ows:DCP><ows:HTTP>{ways}</ows:HTTP></ows:DCP></ows:Operation>'
+        for name in ("GetCapabilities", "DescribeFeatureType", "GetFeature")
+    )
+    types = "".join(
+        f"<FeatureType><Name>City:{row[0]}</Name><Title>{row[0]}</Title><DefaultCRS>urn:ogc:def:crs:EPSG:6.9:3857"
+        "</DefaultCRS><OutputFormats><Format>GML32</Format><Format>GEOJSON</Format></OutputFormats></FeatureType>"
+        for row in LAYERS
+    )
     return (
         '<?xml version="1.0" encoding="UTF-8"?><wfs:WFS_Capabilities version="2.0.0" '
         f'xmlns="http://www.opengis.net/wfs/2.0" xmlns:wfs="http://www.opengis.net/wfs/2.0" '
-        f'xmlns:ows="http://www.opengis.net/ows/1.1" {_XLINK}><ows:OperationsMetadata>'
-        f'<ows:Operation name="GetCapabilities">{get}</ows:Operation></ows:OperationsMetadata>'
+        f'xmlns:City="{escape(link.partition("?")[0])}" xmlns:ows="http://www.opengis.net/ows/1.1" {_XLINK}>'
+        "<ows:ServiceIdentification><ows:Title>City</ows:Title><ows:ServiceType>WFS</ows:ServiceType>"
+        "<ows:ServiceTypeVersion>2.0.0</ows:ServiceTypeVersion></ows:ServiceIdentification>"
+        f"<ows:OperationsMetadata>{operations}</ows:OperationsMetadata>"
         f"<FeatureTypeList>{types}</FeatureTypeList></wfs:WFS_Capabilities>"
     )
 

@@ -33,6 +33,7 @@ class Options:
     apps: dict[str, str] = field(default_factory=lambda: {APP_ID: APP_SECRET})
     app_may: bool = True  # the secured services and the private item are shared with the apps
     static_tokens: set[str] = field(default_factory=set)  # API keys and the like; take one out and it is revoked
+    files: dict[str, str] = field(default_factory=dict)  # what users have put there, by path: text
     denial: str = ""  # what a good token meets at secured services: role, role_older, privilege
     has_tokens: bool = True  # False: the web server in front decides alone, tokens are neither given nor looked at
 

@@ -101,6 +101,8 @@ class Simulator:
         self._note(asked, is_good=is_known)
         if stopped is not None:
             return stopped
+        if is_known and request.path in options.files:
+            return web.Response(text=options.files[request.path])
         if is_portals:
             return await portal.answer(self.site, asked)
         if not request.path.startswith(f"{options.context}/"):

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from proxy.simulator import geography as town
-from proxy.simulator import layers, pbf
+from proxy.simulator import layers, pbf, wmts
 from proxy.simulator.answers import json_answer
 from proxy.simulator.draw import PLACE_FILLS, map_png, swatch_png
 from proxy.simulator.geography import LAYERS
@@ -44,6 +44,10 @@ class Services:
                 return self._json(_identify(parameters), parameters)
             case ["find"]:
                 return self._json(_find(parameters), parameters)
+            case ["wmts", *below] if wmts.is_capabilities(below, parameters):
+                return web.Response(text=wmts.capabilities(root), content_type="application/xml")
+            case ["wmts", *below] if place := wmts.tile(below, parameters):
+                return _png(_tile(*place))
             case ["tile", level, row, column]:
                 return _png(_tile(int(level), int(row), int(column)))
             case [number, "images", *_] if number.isdecimal():

@@ -57,6 +57,7 @@ class RequestLine:
         return {
             "request_id": exchange.request_id,
             "client": exchange.client,
+            "user": exchange.user,
             "method": exchange.method,
             "target": exchange.target,
             "query": _keys(tuple(exchange.query_keys)),
@@ -88,7 +89,7 @@ def _json_request(line: RequestLine) -> str:
     milliseconds, upstream = (line.ended_at - e.started_at) * 1000, e.upstream_seconds * 1000
     return (
         f'{{"time":"{_time(line)}","level":"info","event":"request","request_id":{_shown(e.request_id)},'
-        f'"client":{_shown(e.client)},"method":{_shown(e.method)},"target":{_shown(e.target)},'
+        f'"client":{_shown(e.client)},"user":{_shown(e.user)},"method":{_shown(e.method)},"target":{_shown(e.target)},'
         f'"query":{_shown(_keys(tuple(e.query_keys)))},"rule":{_shown(e.rule)},"credential":{_shown(e.credential)},'
         f'"operation":{_shown(e.operation)},"status":{e.status},"outcome":{_shown(e.outcome)},'
         f'"duration_ms":{milliseconds:.1f},"upstream_ms":{upstream:.1f},"attempts":{e.attempts},'

@@ -8,7 +8,7 @@ from proxy import names
 from proxy.core.inflate import Inflater, Inflating
 from proxy.core.redact import Redactor, is_text, whole_without, without_secrets
 from proxy.errors import UpstreamFailed
-from proxy.model import Rule
+from proxy.model import Identity, Rule
 from proxy.traffic import Exchange, Reply, Token
 
 # A parameter called so holds a secret; the values of others (a forced `where`) may well stand in an answer.
@@ -21,11 +21,16 @@ def secrets_of(rule: Rule, token: Token | None) -> tuple[str, ...]:
     """What went up with a request and must not come down."""
     found = [token.value.reveal()] if token is not None else []
     found += [value.reveal() for name, value in rule.set_parameters if _KEY.search(name)]
-    identity = rule.route.identity
-    if identity is not None:
-        found += [value.reveal() for _, value in identity.headers]
-        if identity.login is not None:
-            found.append(identity.login.password.reveal())
+    return (*found, *secrets_of_identity(rule.route.identity))
+
+
+def secrets_of_identity(identity: Identity | None) -> tuple[str, ...]:
+    """What every request of this identity shows to its servers."""
+    if identity is None:
+        return ()
+    found = [value.reveal() for _, value in identity.headers]
+    if identity.login is not None:
+        found.append(identity.login.password.reveal())
     return tuple(found)
 
 
@@ -82,7 +87,7 @@ async def _compressed(reply: Reply, coding: str, secrets: tuple[str, ...], excha
                 held.append(piece)
                 scan.look(piece)
     if scan.found:
-        clear = _clear(_chained(held, None if isinstance(body, bytes) else body), coding)
+        clear = inflated(chained(held, None if isinstance(body, bytes) else body), coding)
         reply.headers = {name: value for name, value in reply.headers.items() if name not in _NOT_OF_THE_TEXT}
         reply.body = _redacted(clear, Redactor(secrets), exchange)
     elif isinstance(body, bytes):
@@ -134,7 +139,9 @@ async def _scanned(held: list[bytes], rest: AsyncIterator[bytes], scan: _Scan) -
         yield piece
 
 
-async def _clear(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
+async def inflated(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
+    """A compressed body in the clear. Raises UpstreamFailed where it cannot be decoded, or is not whole: what we make
+    of it would look as if it were."""
     inflating = Inflating(coding)
     async for piece in body:
         try:
@@ -142,9 +149,12 @@ async def _clear(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes
                 yield clear
         except ValueError:
             raise UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer") from None
+    if not inflating.is_complete:
+        raise UpstreamFailed("The server gave an answer that is cut off.", slug="bad_answer")
 
 
-async def _chained(held: list[bytes], rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
+async def chained(held: list[bytes], rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
+    """What was held back of a body, and the rest of it."""
     for piece in held:
         yield piece
     if rest is not None:

@@ -10,7 +10,7 @@ from aiohappyeyeballs import start_connection
 from proxy.model import Origin, Route
 from proxy.upstream import wire
 from proxy.upstream.connection import Connection, Owner
-from proxy.upstream.failures import late, not_connected, proxy_refuses, unreachable
+from proxy.upstream.failures import not_connected, proxy_refuses, silent, unknown_name
 from proxy.upstream.guard import AddressGuard
 from proxy.upstream.outbound import way_out
 from proxy.upstream.resolve import Name
@@ -58,7 +58,7 @@ class Dialer:
                     await self._tunnelled(connection, self._context)
                 return connection
         except TimeoutError:
-            raise late() from None
+            raise silent(has_proxy=self.way is not None) from None
         except (OSError, RuntimeError) as error:  # uvloop has RuntimeError for some
             raise not_connected(error, refused=guard.refused, has_proxy=self.way is not None) from None
 
@@ -71,7 +71,7 @@ class Dialer:
     async def _connected(self, owner: Owner, guard: AddressGuard) -> Connection:
         found = await self._name.addresses()
         if not found:
-            raise unreachable(has_proxy=self.way is not None)
+            raise unknown_name(has_proxy=self.way is not None)
         sock = await start_connection(
             found, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1, loop=self._loop, socket_factory=guard
         )

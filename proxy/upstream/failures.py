@@ -1,6 +1,7 @@
 """Errors of sockets, names and TLS as ours, at the one place where they can come up. No host, address or URL gets into
 a sentence."""
 
+import errno
 import re
 import ssl
 from typing import Final
@@ -25,13 +26,37 @@ def not_connected(error: Exception, *, refused: str, has_proxy: bool) -> ProxyEr
             "List the network in allowAddresses if it is meant.",
             slug="address",
         )
-    return unreachable(has_proxy=has_proxy)
+    return unreachable(error, has_proxy=has_proxy)
 
 
-def unreachable(*, has_proxy: bool) -> UpstreamFailed:
-    """Refused, no route, no such name."""
-    who = "The outbound proxy" if has_proxy else "The server"
-    return UpstreamFailed(f"{who} could not be reached.", slug="unreachable")
+def unreachable(error: Exception, *, has_proxy: bool) -> UpstreamFailed:
+    """Nobody listens there, or no way leads there."""
+    if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
+        what, advice = "nothing listens at its port", "Check the port in the url, and whether the server runs."
+    else:
+        what, advice = "there is no way to it", "Check the network between."
+    return UpstreamFailed(f"{_who(has_proxy)} could not be reached: {what}.", advice, slug="unreachable")
+
+
+def unknown_name(*, has_proxy: bool) -> UpstreamFailed:
+    """No address."""
+    return UpstreamFailed(
+        f"{_who(has_proxy)} could not be found: its name is not known (DNS).",
+        "Check the host in the url, and whether this machine can resolve it.",
+        slug="unreachable",
+    )
+
+
+def silent(*, has_proxy: bool) -> UpstreamTimeout:
+    """No connection within `connectTimeout`."""
+    return UpstreamTimeout(
+        f"{_who(has_proxy)} could not be reached in time.",
+        "Check host and port in the url: a firewall may drop what it does not let through.",
+    )
+
+
+def _who(has_proxy: bool) -> str:
+    return "The outbound proxy" if has_proxy else "The server"
 
 
 def broken(error: Exception | None) -> ProxyError:

@@ -12,6 +12,7 @@ from typing import Final
 
 from proxy import names
 from proxy.core import admit, browsers, hygiene
+from proxy.core.mount import wanted
 from proxy.core.target import parse_request_target
 from proxy.errors import ClientGone, NotFound, Overloaded, ProxyError
 from proxy.model import AdmitPolicy, Headers, Origin
@@ -21,7 +22,7 @@ from proxy.ports import Clock, Recorder
 from proxy.runtime import Asking, Current, Runtime
 from proxy.traffic import Exchange, Incoming, Reply
 from proxy.web import answer
-from proxy.web.client import client_address, own_origin
+from proxy.web.client import client_address, is_trusted, own_origin
 from proxy.web.connection import Connection
 from proxy.web.inbox import Inbox
 from proxy.web.respond import error_reply, json_reply, ping_reply
@@ -64,7 +65,7 @@ class Door:
             exchange.outcome, is_theirs = "ok", exchange.policy is not None
         except ProxyError as error:
             reply = error_reply(error, exchange.request_id)
-            exchange.outcome, exchange.note = error.slug, error.message
+            exchange.outcome, exchange.note = error.slug, error.for_log()
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 - the web edge: whatever it is, the client gets an answer
@@ -81,32 +82,38 @@ class Door:
         return reply
 
     async def _route(self, connection: Connection, origin: Origin | None, exchange: Exchange) -> Reply:
-        head, configuration = connection.head, self.current.runtime.configuration
-        path, mark, rest = head.target.partition("?")
+        head, runtime = connection.head, self.current.runtime
+        configuration = runtime.configuration
+        path = head.target.partition("?")[0]
         exchange.client = client_address(connection.peer, head.headers, configuration.trusted_proxies)
         if path == "/healthz" and head.method in _READING:
             return json_reply(200, {"status": "ok"})
-        if path not in configuration.paths:
+        asked = wanted(head.target, configuration.paths, runtime.mounts)
+        if asked is None:
             raise NotFound("There is nothing here.", f"The proxy answers at {configuration.paths[0]}?https://host/…")
         if self.is_draining():
             raise Overloaded("The proxy is stopping.", retry_after=1)
-        if rest.lower() == "ping" and head.method in _READING:
+        raw_target = asked.raw_target
+        if raw_target is not None and raw_target.lower() == "ping" and head.method in _READING:
             return ping_reply("OK")
         if head.method == "OPTIONS":
-            return self._preflight(rest, head.headers, exchange)
+            return self._preflight(raw_target, head.headers, exchange)
         incoming = Incoming(
             method=head.method,
             path=path,
-            raw_target=rest if mark and rest else None,
+            raw_target=raw_target,
             headers=head.headers,
             client=exchange.client,
             own_origin=origin,
             has_body=head.length != 0,
             read_body=lambda: _counted(connection.inbox, exchange),
+            raw_headers=head.headers.raw,
+            peer_is_trusted=is_trusted(connection.peer, configuration.trusted_proxies),
+            is_mounted=asked.is_mounted,
         )
         return await self.pipeline.handle(incoming, exchange)
 
-    def _preflight(self, raw_target: str, headers: Headers, exchange: Exchange) -> Reply:
+    def _preflight(self, raw_target: str | None, headers: Headers, exchange: Exchange) -> Reply:
         """Answered here, never upstream: the target alone decides which pages and verbs."""
         runtime = self.current.runtime
         rule = runtime.table.lookup(parse_request_target(raw_target)) if raw_target else None
@@ -114,8 +121,8 @@ class Door:
             exchange.policy = rule.admit
         policy = exchange.policy or runtime.configuration.admit
         allowed = admit.preflight_headers(policy, headers, ", ".join((*methods(rule), "OPTIONS")))
-        # `_answer` adds the two that every reply has; doubled, a browser would refuse them
-        for name in (names.ACCESS_CONTROL_ALLOW_ORIGIN, names.ACCESS_CONTROL_EXPOSE_HEADERS, names.VARY):
+        # `_answer` adds what every reply has; doubled, a browser would refuse it
+        for name in admit.cors_headers(policy, headers.get(names.ORIGIN, "")):
             allowed.pop(name, None)
         return Reply(204, allowed | {names.VARY: names.ACCESS_CONTROL_REQUEST_HEADERS} | hygiene.COMMON)
 

@@ -1,11 +1,12 @@
 """What all workers share and the supervisor keeps: tokens, so that there is one login and one refused password
 however many workers there are, and counts, so that a limit is the limit. The worker's end of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cachetools import LRUCache
 
+from proxy.core.hearing import Hearing
 from proxy.errors import Overloaded
 from proxy.model import Origin, Place, Rule, Secret, Server
 from proxy.ports import Clock
@@ -19,9 +20,8 @@ _MOST_AUDIENCES: Final = 10_000
 class _Known:
     token: Token
     fresh_until: float  # until then nobody has to be asked
-    place: Place | None
-    is_deaf_to_forms: bool
-    is_proven: bool = False
+    hearing: Hearing
+    proven: set[Place] = field(default_factory=set)  # by a request that passed
 
 
 class SharedTokens:
@@ -39,20 +39,21 @@ class SharedTokens:
         said = await _asked(self._channel, "token", audience=audience_fields(audience))
         known = self._known.get(audience)
         value = Secret(said["value"])
-        place = Place(said["place"]) if said["place"] else None
+        learned = Hearing(Place(said["place"]) if said["place"] else None, said["isDeafToForms"])
         if known is None or known.token.value != value:
             token = Token(value, audience, said["obtainedAt"], said["expiresAt"], said["isRenewable"])
-            known = self._known[audience] = _Known(token, said["freshUntil"], place, said["isDeafToForms"])
+            known = self._known[audience] = _Known(token, said["freshUntil"], learned)
         known.fresh_until = said["freshUntil"]
-        known.place = known.place or place
+        known.hearing.place = known.hearing.place or learned.place
         return known.token
 
-    def accepted(self, token: Token) -> None:
+    def accepted(self, token: Token, place: Place) -> None:
         """See `ports.Tokens.accepted`."""
         known = self._known.get(token.audience)
-        if known is not None and known.token is token and not known.is_proven:
-            known.is_proven = True
-            self._channel.tell("accepted", **_token_fields(token))
+        if known is not None and known.token is token and place not in known.proven:
+            known.proven.add(place)
+            known.hearing.hears_headers |= place is Place.HEADER
+            self._channel.tell("accepted", place=place.value, **_token_fields(token))
 
     def reject(self, token: Token) -> None:
         """See `ports.TokenSource.reject`."""
@@ -61,20 +62,17 @@ class SharedTokens:
             known.fresh_until = 0.0
             self._channel.tell("rejected", **_token_fields(token))
 
-    def place(self, audience: Audience, configured: Place | None, *, is_form: bool) -> Place:
+    def place(self, audience: Audience, configured: Place | None, *, is_form: bool, path: str = "") -> Place:
         """See `ports.Tokens.place`."""
         known = self._known.get(audience)
-        place = configured or (known.place if known is not None else None) or Place.HEADER
-        return Place.URL if place is Place.QUERY and is_form and known is not None and known.is_deaf_to_forms else place
+        return (known.hearing if known is not None else Hearing()).place_at(path, configured, is_form=is_form)
 
-    def learn(self, audience: Audience, place: Place) -> None:
+    def learn(self, audience: Audience, place: Place, path: str = "") -> None:
         """See `ports.Tokens.learn`."""
         known = self._known.get(audience)
-        if known is not None and place is Place.URL:
-            known.is_deaf_to_forms = True
-        elif known is not None:
-            known.place = place
-        self._channel.tell("learned", audience=audience_fields(audience), place=place.value)
+        if known is not None:
+            known.hearing.learn(place, path)
+        self._channel.tell("learned", audience=audience_fields(audience), place=place.value, path=path)
 
     def forget(self) -> None:
         """After a reload: the supervisor knows which tokens are still good."""
@@ -103,13 +101,14 @@ async def _asked(channel: Channel, name: str, **fields: object) -> Any:
 def audience_fields(audience: Audience) -> list[object]:
     """As JSON holds it."""
     origin = audience.server.origin
-    return [audience.credential, origin.scheme, origin.host, origin.port, audience.server.context, audience.referer]
+    where = (origin.scheme, origin.host, origin.port, audience.server.context)
+    return [audience.credential, *where, audience.referer, audience.is_guess]
 
 
 def audience_of(fields: list[Any]) -> Audience:
     """Back again."""
-    credential, scheme, host, port, context, referer = fields
-    return Audience(credential, Server(Origin(scheme, host, port), context), referer)
+    credential, scheme, host, port, context, referer, is_guess = fields
+    return Audience(credential, Server(Origin(scheme, host, port), context), referer, is_guess)
 
 
 def _token_fields(token: Token) -> dict[str, object]:

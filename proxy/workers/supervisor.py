@@ -168,22 +168,22 @@ class Supervisor:
             "expiresAt": token.expires_at,
             "isRenewable": token.is_renewable,
             "freshUntil": outlook.renew_at,
-            "place": outlook.place.value if outlook.place else None,
-            "isDeafToForms": outlook.is_deaf_to_forms,
+            "place": outlook.hearing.place.value if outlook.hearing.place else None,
+            "isDeafToForms": outlook.hearing.is_deaf_to_forms,
         }
 
-    async def _accepted(self, audience: list[Any], fingerprint: str) -> None:
+    async def _accepted(self, audience: list[Any], fingerprint: str, place: str) -> None:
         token = self.service.store.outlook(audience_of(audience)).token
         if token is not None and token.value.fingerprint() == fingerprint:
-            self.service.store.accepted(token)
+            self.service.store.accepted(token, Place(place))
 
     async def _rejected(self, audience: list[Any], fingerprint: str) -> None:
         token = self.service.store.outlook(audience_of(audience)).token
         if token is not None and token.value.fingerprint() == fingerprint:  # else another worker was first
             self.service.store.reject(token)
 
-    async def _learned(self, audience: list[Any], place: str) -> None:
-        self.service.store.learn(audience_of(audience), Place(place))
+    async def _learned(self, audience: list[Any], place: str, path: str) -> None:
+        self.service.store.learn(audience_of(audience), Place(place), path)
 
     async def _allowance(self, rule: str, client: str) -> None:
         for each in self.service.current.runtime.configuration.rules:

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 from proxy.assemble import Service
+from proxy.hardening import keep_memory_private, settle_memory
 from proxy.model import Configuration, Listen
 from proxy.telemetry.log import configure as configure_log
 from proxy.workers.channel import Channel
@@ -48,6 +49,7 @@ class _Worker:
 
     async def start(self, number: int, port: int, parcel: str) -> None:
         """Answers requests from now on. Raises ConfigurationError."""
+        keep_memory_private()
         self._number, self._port = number, port
         configuration = unpacked(parcel)
         self._log = configure_log(configuration.log_level, configuration.log_format, is_shared=True)
@@ -55,6 +57,7 @@ class _Worker:
             self._mine(configuration), tokens=self._tokens, allowance=SharedAllowance(self._channel), shares_port=True
         )
         await self._service.start()
+        settle_memory()
 
     async def apply(self, parcel: str) -> None:
         """Goes over to another configuration. Raises ConfigurationError."""

@@ -43,8 +43,7 @@ def option_names() -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(option_names()))
 def test_an_option_is_in_the_example(name: str) -> None:
-    unavailable = {"issuer", "audience", "jwksUrl", "cookie", "header", "groupsHeader", "memory", "source"}
-    unavailable |= {"maxAge", "staleWhileRevalidate", "staleIfError"}
+    unavailable = {"memory", "maxAge", "staleWhileRevalidate", "staleIfError"}
     assert re.search(rf"\b{name}\b", EXAMPLE) or name in unavailable
 
 
@@ -103,3 +102,10 @@ def test_the_readmes_yaml_passes_check(tmp_path: Path, certificates: dict[str, P
 
 def test_the_changelog_begins_with_what_is_unreleased() -> None:
     assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_security_page_is_found_and_names_nobody() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert "SECURITY.md" in README
+    assert "private security advisory on the repository" in text
+    assert "@" not in text

@@ -27,6 +27,13 @@ ARGUMENTS = (
     "--no-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader --disable-quic --no-first-run"
     " --disable-background-networking --disable-component-update --disable-sync"
 ).split()
+PAGES = ("core", "leaflet", "ol", "maplibre")
+SHEETS = {
+    "core": "assets/esri/themes/light/main.css",
+    "leaflet": "of/leaflet/leaflet.css",
+    "ol": "of/ol/ol.css",
+    "maplibre": "of/maplibre/maplibre-gl.css",
+}
 PAGE = '<!doctype html><html><head><meta charset="utf-8"><title>e2e</title><link rel="icon" href="data:,">{css}</head>'
 BODY = '<body style="margin:0"><div id="view" style="height:100vh"></div>{script}'
 
@@ -42,7 +49,7 @@ def modules() -> Path:
 def bundles(modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The client pages, bundled."""
     out = tmp_path_factory.mktemp("dist")
-    pages = [str(HERE / f"pages/{name}.js") for name in ("core", "leaflet")]
+    pages = [str(HERE / f"pages/{name}.js") for name in PAGES]
     command = [str(modules / ".bin/esbuild"), *pages, f"--outdir={out}"]
     options = "--bundle --splitting --format=esm --log-level=error --loader:.png=dataurl --loader:.svg=dataurl".split()
     subprocess.run([*command, *options], check=True, cwd=HERE, timeout=300)
@@ -118,8 +125,13 @@ class Stage:
     def proxy(self) -> str:
         return f"http://localhost:{self.service.public.port}/proxy"
 
-    def page(self, name: str, *, with_proxy: bool = True) -> str:
-        query = f"site={quote(self.arcgis.url, safe='')}"
+    @property
+    def mount(self) -> str:
+        """The base URL for clients that know no proxy."""
+        return f"http://localhost:{self.service.public.port}/gis"
+
+    def page(self, name: str, *, with_proxy: bool = True, site: str = "") -> str:
+        query = f"site={quote(site or self.arcgis.url, safe='')}"
         if with_proxy:
             query += f"&proxy={quote(self.proxy, safe='')}"
         return f"http://localhost:{self.port}/{name}?{query}"
@@ -131,7 +143,7 @@ class Stage:
 
 @pytest.fixture
 async def stage(bundles: Path, modules: Path, tmp_path: Path) -> AsyncIterator[Stage]:
-    arcgis = Simulator(Options(users={"webmap": PASSWORD}, leaks=False))
+    arcgis = Simulator(Options(users={"webmap": PASSWORD}))
     await arcgis.start()
     runner = await _pages(bundles, modules)
     port = runner.addresses[0][1]
@@ -142,7 +154,7 @@ server: {{listen: "127.0.0.1:0", limits: {{drain: 1s}}}}
 admin: {{listen: null}}
 allowedReferers: ["http://localhost:{port}"]
 credentials: {{city: {{username: webmap, password: {PASSWORD}}}}}
-serverUrls: [{{url: "{arcgis.url}", credential: city}}]
+serverUrls: [{{url: "{arcgis.url}", credential: city, mount: /gis}}]
 log: {{level: error}}
 """,
         encoding="utf-8",
@@ -158,21 +170,18 @@ log: {{level: error}}
 async def _pages(bundles: Path, modules: Path) -> web.AppRunner:
     async def show(request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        sheet = "assets/esri/themes/light/main.css" if name == "core" else "leaflet.css"
-        css = f'<link rel="stylesheet" href="/{sheet}">'
+        css = f'<link rel="stylesheet" href="/{SHEETS[name]}">'
         return web.Response(
             text=PAGE.format(css=css) + BODY.format(script=f'<script type="module" src="/dist/{name}.js"></script>'),
             content_type="text/html",
         )
 
-    async def sheet_of_leaflet(request: web.Request) -> web.FileResponse:
-        return web.FileResponse(modules / "leaflet/dist/leaflet.css")
-
     app = web.Application()
     app.router.add_static("/dist", bundles)
     app.router.add_static("/assets", modules / "@arcgis/core/assets")
-    app.router.add_get("/leaflet.css", sheet_of_leaflet)
-    app.router.add_get("/{name:core|leaflet}", show)
+    for path, folder in (("leaflet", "leaflet/dist"), ("ol", "ol"), ("maplibre", "maplibre-gl/dist")):
+        app.router.add_static(f"/of/{path}", modules / folder)
+    app.router.add_get(f"/{{name:{'|'.join(PAGES)}}}", show)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

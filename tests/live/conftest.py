@@ -81,6 +81,7 @@ class World:
     client: Client
     log: io.StringIO
     path: Path
+    secrets: set[str] = field(default_factory=set)  # of this test, beside those of every one
 
     def url(self, path: str = "Secure/City/MapServer?f=json") -> str:
         return f"{self.arcgis.url}/rest/services/{path}"
@@ -166,7 +167,7 @@ async def world(build: Build) -> World:
 
 def _no_secret_shows(world: World, log: str) -> None:
     everything = b"\n".join([*world.client.seen, log.encode()])
-    secrets = {PASSWORD, "canary-cookie", *world.arcgis.accounts.all_tokens}
+    secrets = {PASSWORD, "canary-cookie", *world.secrets, *world.arcgis.accounts.all_tokens}
     for secret in secrets:
         for form in {secret, quote(secret), json.dumps(secret)[1:-1]}:
             assert form.encode() not in everything, "a secret shows up outside the upstream"

@@ -14,6 +14,7 @@ from proxy.live_check import Line, look
 from proxy.settings.load import load
 from proxy.simulator.server import Simulator
 from tests.live.conftest import PASSWORD, Sites, config
+from tests.live.test_users import LoginService
 
 
 async def lines(path: Path, document: dict[str, Any]) -> list[Line]:
@@ -58,7 +59,9 @@ async def test_each_failure_has_its_own_words(tmp_path: Path, arcgis: Simulator)
         assert not line.good
         assert line.answer.startswith(words), line
         assert line.advice or line.answer.startswith("404"), line
-    assert (found[-2].good, found[-2].answer) == (False, "The token service could not be reached.")
+    assert not found[-2].good
+    assert found[-2].answer == "The token service could not be reached: nothing listens at its port."
+    assert found[-2].advice == "Check the port in the url, and whether the server runs."
     assert (found[-1].good, found[-1].answer[:9]) == (True, "not tried")
     assert arcgis.accounts.refusals == 1
     assert "canary" not in str(found)
@@ -145,3 +148,26 @@ async def test_where_the_token_goes_is_told_as_it_was_found(tmp_path: Path, site
     document["serverUrls"][0]["url"] += "/Secure/City/FeatureServer"
     (line,) = await lines(tmp_path / "proxy.yaml", document)
     assert line.token.endswith("left, sent in the query"), line
+
+
+async def test_the_front_door_keeps_the_operator_out_of_nothing(tmp_path: Path, arcgis: Simulator) -> None:
+    """The rules are for users, none of whom is here; the login service's keys are looked at, too."""
+    service = LoginService()
+    await service.start()
+    try:
+        document = config(arcgis.url, users=["anna"])
+        document["users"] = {"source": "jwt", "issuer": "i", "audience": "a", "jwksUrl": service.url}
+        keys, rule = await lines(tmp_path / "proxy.yaml", document)
+        assert (keys.rule, keys.good, keys.answer[:8]) == (service.url, True, "1 keys, ")
+        assert rule.good
+        service.keys = b'{"keys": []}'
+        keys, _ = await lines(tmp_path / "proxy.yaml", document)
+        assert (keys.good, keys.answer) == (False, "0 keys, for no signature that is taken")
+        service.keys = b"<html>"
+        keys, _ = await lines(tmp_path / "proxy.yaml", document)
+        assert (keys.good, keys.answer) == (False, "the answer is no JSON.")
+    finally:
+        await service.runner.cleanup()
+    keys, rule = await lines(tmp_path / "proxy.yaml", document)
+    assert (keys.good, rule.good) == (False, True)
+    assert keys.advice

@@ -424,3 +424,15 @@ async def test_set_and_denied_parameters_beat_the_clients_in_query_and_form(buil
     entry = arcgis.journal.to("query")[-1]
     assert b"1=1" not in entry.body
     assert entry.query.endswith("where=STATUS%20%3D%20%27a%26b%27")
+
+
+async def test_a_stricter_rule_further_down_is_not_passed_by(build: Build, origin: Origin) -> None:
+    url = f"http://127.0.0.1:{origin.port}"
+    document = config(url)
+    document["serverUrls"] = [{"url": f"{url}/Public"}, {"url": f"{url}/Public/Strict", "denyOperations": ["query"]}]
+    world = await build(document)
+    for path in ("Strict", "/Strict", "%C5%BFtrict", "Strict.", "Strict%20"):
+        got = await world.client.get(f"{url}/Public/{path}/MapServer/0/query")
+        assert got.status in (400, 403), path
+    assert not origin.requests
+    assert (await world.client.get(f"{url}/Public//Other/MapServer/0/query")).status == 200

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from proxy.live_check import look
 from proxy.simulator.server import Simulator
 from tests.live.conftest import Build, config
 
@@ -47,3 +48,13 @@ async def test_a_redirect_of_the_upstreams_comes_back_under_the_clients_name(bui
     got = await world.client.get(f"{ALIAS}/arcgis/rest/services/Secure/City/MapServer?f=json")
     wanted = f"/proxy?{ALIAS}/arcgis/rest/services/Secure/New/MapServer?f=json"
     assert (got.status, got.headers["location"]) == (302, wanted)
+
+
+async def test_check_live_asks_where_the_services_are(build: Build, arcgis: Simulator) -> None:
+    document = config(arcgis.url)
+    rest = {"url": f"{ALIAS}/maps", "hostRedirect": f"{arcgis.url}/rest/services", "stripPrefix": True}
+    document["serverUrls"][0] |= rest
+    world = await build(document)
+    (line,) = await look(world.service.current.runtime.configuration)
+    assert line.good, line
+    assert arcgis.journal.to("/rest/services")[-1].path == "/arcgis/rest/services"

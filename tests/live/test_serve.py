@@ -75,6 +75,32 @@ async def test_a_second_signal_stops_at_once_with_another_status(serve: Serve, p
         await asked
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_a_crash_leaves_no_memory_behind(serve: Serve, path: Path) -> None:
+    served = await serve(path)
+    limits = Path(f"/proc/{served.process.pid}/limits").read_text(encoding="ascii")
+    (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+    assert line.split()[4:6] == ["0", "0"]
+
+
+async def test_a_secret_that_everyone_can_read_is_not_served_with(serve: Serve, path: Path) -> None:
+    path.chmod(0o644)
+    refused = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "proxy", "serve", "--config", str(path), stdout=-1, stderr=-1
+    )
+    _, errors = await refused.communicate()
+    assert refused.returncode == 1
+    assert f"run: chmod o-rwx {path}" in errors.decode()
+
+
+async def test_what_was_mended_is_taken_though_nothing_in_it_changed(serve: Serve, path: Path) -> None:
+    served = await serve(path)
+    path.chmod(0o644)
+    await served.until("/status.json", lambda text: "chmod o-rwx" in text)
+    path.chmod(0o600)
+    await served.until("/status.json", lambda text: '"rejectedConfiguration": []' in text)
+
+
 async def test_a_port_in_use_is_one_clear_line(serve: Serve, path: Path) -> None:
     served = await serve(path)
     second = await asyncio.create_subprocess_exec(

@@ -14,17 +14,20 @@ from proxy.upstream.framing import Chunked
 
 WORDS = (
     *(b"HTTP/1.1 ", b"HTTP/1.0 ", b"200", b"204", b"304", b"100", b"101", b"999", b" OK", b"\r\n", b"\r\n\r\n", b"\n"),
+    *(b"Content-Length: ", b"0", b"4", b"70000", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n"),
     *(
-        b"Content-Length: ",
-        b"0",
-        b"4",
-        b"70000",
-        b"Transfer-Encoding: chunked\r\n",
-        b"Connection: close\r\n",
+        b"4\r\ngood\r\n",
+        b"0\r\n\r\n",
+        b"ffff\r\n",
+        b"good",
+        b"x" * 70_000,
+        b"\0",
+        b"\r",
+        b"X: y\r\n",
+        b"\xff",
         b":",
         b" ",
     ),
-    *(b"4\r\ngood\r\n", b"0\r\n\r\n", b"ffff\r\n", b"good", b"x" * 70_000, b"\0", b"\r", b"X: y\r\n", b"\xff"),
     *(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
     *(b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\n", b"Keep-Alive: timeout=5\r\n"),
 )

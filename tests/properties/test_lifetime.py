@@ -11,7 +11,7 @@ from proxy.core import lifetime
 from proxy.core.lifetime import Slot
 from proxy.credentials.store import TokenStore
 from proxy.errors import CredentialRefused, ProxyError, TokenUnavailable
-from proxy.model import Origin, Secret, Server
+from proxy.model import Origin, Place, Secret, Server
 from proxy.ports import TokenSource
 from proxy.traffic import Audience, Token
 
@@ -141,7 +141,7 @@ class Tokens(RuleBasedStateMachine):
     @precondition(lambda self: self.given)
     @rule(data=st.data())
     def a_server_accepts(self, data: st.DataObject) -> None:
-        self.store.accepted(data.draw(st.sampled_from(self.given)))
+        self.store.accepted(data.draw(st.sampled_from(self.given)), Place.HEADER)
 
     @invariant()
     def one_acquisition_at_a_time(self) -> None:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.core import operation_table as table
-from proxy.core.operations import JUDGED, has_data_layer, operation, read_parameters, soap_element, wants_jsonp
+from proxy.core.demands import JUDGED, has_data_layer, read_parameters, wants_jsonp
+from proxy.core.operations import operation, soap_element
 from proxy.core.parameters import of_form, split
 from proxy.model import Access, Origin, Target
 

@@ -162,6 +162,7 @@ def apache_digest(folder: Path, upstream: int, users: dict[str, str], nonce_seco
     """`mod_auth_digest` in front of everything. Apache knows MD5 alone."""
     lines = [f"{user}:{REALM}:{_ha1(user, password)}" for user, password in users.items()]
     (folder / "htdigest").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "htdigest").chmod(0o644)  # Apache's workers are another user
     directives = f"""
         <Location />
             AuthType Digest

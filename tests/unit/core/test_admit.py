@@ -1,8 +1,11 @@
 """proxy.core.admit: who may ask."""
 
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
 import pytest
 
-from proxy.core.admit import admit, cors_headers, parse_entry, preflight_headers
+from proxy.core.admit import admit, cors_headers, parse_entry, preflight_headers, require_page
 from proxy.errors import NotAllowed
 from proxy.model import AdmitPolicy, Origin
 
@@ -67,6 +70,19 @@ def test_a_missing_referer_is_refused_unless_the_file_allows_it() -> None:
     assert refused(policy("*")) == ""
 
 
+@pytest.mark.parametrize("referer", ["http", "@esri/arcgis-rest-js"])
+def test_a_programs_word_in_place_of_a_page_is_as_good_as_none(referer: str) -> None:
+    assert refused(policy("https://app.example", missing=True), referer=referer) == ""
+    assert refused(policy("https://app.example"), referer=referer) == "referer"
+
+
+@pytest.mark.parametrize(
+    "referer", ["http://[::1]/", "https://evil.tld/", "android-app://evil", "file:///C:/page.html"]
+)
+def test_a_page_that_is_not_listed_is_no_missing_one(referer: str) -> None:
+    assert refused(policy("https://app.example", missing=True), referer=referer) == "referer"
+
+
 def test_a_foreign_origin_is_refused_even_beside_an_allowed_referer() -> None:
     assert refused(policy("https://app.example"), origin="https://evil.tld", referer="https://app.example/") == "origin"
     assert refused(policy("https://app.example", missing=True), origin="null") == "origin"
@@ -111,3 +127,40 @@ def test_a_preflight_echoes_asked_headers_and_names_the_verbs() -> None:
 def test_a_preflight_does_not_echo_what_is_no_list_of_headers() -> None:
     asked = {"origin": "https://a.example", "access-control-request-headers": "x; y\x01"}
     assert "access-control-allow-headers" not in preflight_headers(policy("https://a.example"), asked, "GET")
+
+
+def test_cookies_are_let_along_for_pages_listed_by_name() -> None:
+    allowed = "access-control-allow-credentials"
+    listed = replace(policy("https://*.example", "*"), with_cookies=True)
+    assert cors_headers(listed, "https://a.example")[allowed] == "true"
+    assert preflight_headers(listed, {"origin": "https://a.example"}, "GET")[allowed] == "true"
+    for origin in ("https://a.b.example", "http://a.example", "https://a.example:8443", "https://evil.tld", "null"):
+        assert allowed not in cors_headers(listed, origin)
+    assert allowed not in cors_headers(policy("https://*.example"), "https://a.example")
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_named"),
+    [
+        ({"origin": "https://app.example"}, True),
+        ({"origin": "https://app.example", "referer": ""}, True),
+        ({"referer": "https://app.example/viewer"}, True),
+        ({"origin": "https://proxy.example", "referer": "https://proxy.example/"}, True),  # our own page
+        ({}, False),
+        ({"referer": ""}, False),
+        ({"referer": "https://evil.tld/"}, False),
+        ({"referer": "https://proxy.example/"}, False),  # a path of our host may be somebody else's
+        ({"origin": "https://evil.tld"}, False),
+        ({"origin": "https://evil.tld", "referer": "https://app.example/"}, False),
+        ({"origin": "null", "referer": "https://app.example/"}, False),
+        ({"origin": "https://app.example, https://evil.tld"}, False),
+        ({"referer": "https://app.example@evil.tld/"}, False),
+    ],
+)
+def test_a_change_needs_a_page_by_name(headers: dict[str, str], is_named: bool) -> None:
+    """Though the policy lets anyone in, with and without a Referer."""
+    expected: AbstractContextManager[object] = (
+        nullcontext() if is_named else pytest.raises(NotAllowed, match="listed by name")
+    )
+    with expected:
+        require_page(policy("https://app.example", "*", missing=True), headers, OWN)

@@ -1,16 +1,19 @@
 """proxy.core.inject: the client's credentials out, ours in."""
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.core.inject import authorize, credential_names
 from proxy.core.parameters import of_form, without
 from proxy.core.target import parse_url
 from proxy.errors import CredentialMisconfigured
-from proxy.model import Place, Route, Secret, Server
+from proxy.model import Place, Route, Scope, Secret, Server, StaticCredential
 from proxy.traffic import Audience, Body, Outgoing, Token
 
 NAMES = credential_names("access_token")
 TARGET = parse_url("https://h/arcgis/rest/services/A?f=json")
+CREDENTIAL = StaticCredential("c", Secret("se+cret.."), scopes=(Scope("https", "h"),))
 TOKEN = Token(Secret("se+cret.."), Audience("c", Server(TARGET.origin, "/arcgis"), ""), 0.0, 60.0)
 
 
@@ -52,19 +55,21 @@ def test_the_clients_token_is_taken_out_of_a_form(form: bytes, left: bytes) -> N
 
 
 def test_a_token_in_a_header() -> None:
-    assert authorize(outgoing(), TOKEN, Place.HEADER, "token").headers == {"x-esri-authorization": "Bearer se+cret.."}
-    assert authorize(outgoing(), TOKEN, Place.BEARER, "token").headers == {"authorization": "Bearer se+cret.."}
+    assert authorize(outgoing(), TOKEN, Place.HEADER, CREDENTIAL).headers == {
+        "x-esri-authorization": "Bearer se+cret.."
+    }
+    assert authorize(outgoing(), TOKEN, Place.BEARER, CREDENTIAL).headers == {"authorization": "Bearer se+cret.."}
 
 
 def test_a_token_in_the_query_is_encoded() -> None:
-    assert authorize(outgoing(), TOKEN, Place.QUERY, "token").target.query == "f=json&token=se%2Bcret.."
-    bare = authorize(outgoing(url="https://h/a"), TOKEN, Place.QUERY, "key")
+    assert authorize(outgoing(), TOKEN, Place.QUERY, CREDENTIAL).target.query == "f=json&token=se%2Bcret.."
+    bare = authorize(outgoing(url="https://h/a"), TOKEN, Place.QUERY, replace(CREDENTIAL, token_param="key"))
     assert bare.target.query == "key=se%2Bcret.."
 
 
 def test_a_token_on_a_form_post_is_a_field_of_the_form() -> None:
     sent = authorize(
-        outgoing(b"where=1", "application/x-www-form-urlencoded; charset=UTF-8"), TOKEN, Place.QUERY, "token"
+        outgoing(b"where=1", "application/x-www-form-urlencoded; charset=UTF-8"), TOKEN, Place.QUERY, CREDENTIAL
     )
     assert sent.body == Body(b"where=1&token=se%2Bcret..", None, 25)
     assert sent.target.query == "f=json"
@@ -72,12 +77,19 @@ def test_a_token_on_a_form_post_is_a_field_of_the_form() -> None:
 
 @pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "text/xml", "application/json"])
 def test_a_token_beside_any_other_body_is_in_the_query(kind: str) -> None:
-    sent = authorize(outgoing(b"body", kind), TOKEN, Place.QUERY, "token")
+    sent = authorize(outgoing(b"body", kind), TOKEN, Place.QUERY, CREDENTIAL)
     assert sent.body.whole == b"body"
     assert sent.target.query == "f=json&token=se%2Bcret.."
 
 
 @pytest.mark.parametrize("place", Place)
 def test_a_token_goes_to_no_server_but_its_own(place: Place) -> None:
+    both = replace(CREDENTIAL, scopes=(*CREDENTIAL.scopes, Scope("https", "other")))
     with pytest.raises(CredentialMisconfigured):
-        authorize(outgoing(url="https://other/a"), TOKEN, place, "token")
+        authorize(outgoing(url="https://other/a"), TOKEN, place, both)
+
+
+@pytest.mark.parametrize("scope", [Scope("https", "other"), Scope("http", "h"), Scope("https", "h", port=6443)])
+def test_a_token_goes_to_no_server_that_the_credential_is_not_for(scope: Scope) -> None:
+    with pytest.raises(CredentialMisconfigured):
+        authorize(outgoing(), TOKEN, Place.HEADER, replace(CREDENTIAL, scopes=(scope,)))

@@ -1,5 +1,6 @@
 """proxy.core.match: which rule a target falls under."""
 
+import time
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -54,3 +55,52 @@ def test_a_bad_rule_url_is_refused_with_a_sentence(url: str) -> None:
 def test_rules_on_a_host_are_all_listed() -> None:
     table = RuleTable([rule("https://h/a"), rule("https://h/b"), rule("https://i/a")])
     assert {found.name for found in table.rules_on(parse_url("https://h/"))} == {"https://h/a", "https://h/b"}
+
+
+STRICT = RuleTable(
+    [rule("https://h/a/Public"), rule("https://h/a/Public/Strict"), rule("https://h/a/Public/One", matchAll=False)]
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("//Strict", "///Strict/x", "/%C5%BFtrict", "/Str%C4%B1ct/x", "/%EF%BC%B3trict", "/Strict./x", "/Strict%20"),
+        *("/Strict%C2%A0/x", "/%20Strict", "//One", "/One//", "/One./", "/One%20"),
+    ],
+)
+def test_a_deeper_rule_is_not_passed_by(path: str) -> None:
+    target = parse_url(f"https://h/a/Public{path}")
+    found = STRICT.lookup(target)
+    assert found is not None
+    assert STRICT.is_passed_by(target, found)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/x",
+        "//x",
+        "/x//Strict",
+        "/STRICT/x",
+        "/Strict//x",
+        "/Strict/%20",
+        "/One",
+        "/One/",
+        "/One/x",
+        "/One//x",
+    ],
+)
+def test_what_no_server_reads_as_a_deeper_place_is_not_refused(path: str) -> None:
+    target = parse_url(f"https://h/a/Public{path}")
+    assert not STRICT.is_passed_by(target, STRICT.lookup(target))
+
+
+def test_a_very_long_path_costs_little() -> None:
+    target = parse_url(f"https://h/a/Public{'/x' * 16_000}//")
+    began = time.process_time()
+    assert STRICT.lookup(target) is not None
+    assert not STRICT.is_passed_by(target, STRICT.lookup(target))
+    assert time.process_time() - began < 0.05

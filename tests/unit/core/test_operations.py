@@ -7,8 +7,9 @@ from urllib.parse import quote
 import pytest
 import yaml
 
-from proxy.core import operations
-from proxy.core.operations import JUDGED, Kind, Operation, operation, read_parameters, refuse_reason, soap_element
+from proxy.core import demands
+from proxy.core.demands import JUDGED, read_parameters
+from proxy.core.operations import Kind, Operation, operation, refuse_reason, soap_element
 from proxy.core.parameters import Field, of_form, split
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
@@ -42,6 +43,7 @@ def test_a_request_has_its_class(access: str, request_: str) -> None:
         ("ExportMapImage", Access.READ),
         ("RequiresTokens", Access.READ),
         ("Delete", Access.EDIT),
+        ("ExportReplicaDataChanges", Access.EDIT),
     ],
 )
 def test_soap_is_classed_by_the_first_element_of_its_body(element: str, access: Access) -> None:
@@ -137,6 +139,26 @@ def test_a_tool_is_allowed_by_its_own_name() -> None:
         ("services/A/MapServer?wsdl", Kind.SOAP, False),
         ("services/A/MapServer/WMSServer?request=GetMap", Kind.OGC, False),
         ("services/A/MapServer/WMSServer?request=GetMap&sld=http://h/", Kind.OGC, True),
+        ("services/A/MapServer/WMSServer?request=GetMap&sld_body=<a/>", Kind.OGC, False),
+        (
+            "services/A/MapServer/WMSServer?request=GetMap&SLD_BODY=%3Ca%20xlink:href=%22http://h/%22/%3E",
+            Kind.OGC,
+            True,
+        ),
+        (
+            "rest/services/A/ImageServer/exportImage?renderingRule={%22rasterFunction%22:%22Hillshade%22}",
+            Kind.SERVICE,
+            False,
+        ),
+        (
+            "rest/services/A/ImageServer/exportImage?renderingRule={%22Raster%22:{%22url%22:%22x%22}}",
+            Kind.SERVICE,
+            True,
+        ),
+        ("rest/services/A/ImageServer/exportImage?raster={%22uri%22:%22x%22}", Kind.SERVICE, True),
+        ("rest/services/A/MapServer/0/query?geometry={url=x}", Kind.SERVICE, True),
+        ("rest/services/A/MapServer/0/query?geometry={%22\\u0075rl%22:1}", Kind.SERVICE, True),
+        ("rest/services/A/MapServer/0/query?geometry={%22curve%22:1}", Kind.SERVICE, False),
         ("sharing/rest/search", Kind.PORTAL, False),
         ("admin", Kind.RESTRICTED, False),
         ("anything", Kind.OTHER, False),
@@ -144,6 +166,20 @@ def test_a_tool_is_allowed_by_its_own_name() -> None:
 )
 def test_a_request_has_its_kind(request_: str, kind: Kind, remote: bool) -> None:
     assert (done(request_).kind, done(request_).remote_fetch) == (kind, remote)
+
+
+@pytest.mark.parametrize("source", ["DataLayerSource", "Data&#76;ayerSource", "&#x44;ataLayerSource"])
+def test_a_table_of_a_workspace_is_named_in_no_xml_either(source: str) -> None:
+    body = f'<Envelope><Body><ExportMapImage><Source xsi:type="e:{source}"/></ExportMapImage></Body></Envelope>'
+    assert demands.has_data_layer(read_parameters(split(None), demands.in_xml(body.encode())))
+    assert not demands.has_data_layer(read_parameters(split(None), demands.in_xml(b"<Envelope><Body><GetX/>&#1;")))
+
+
+def test_a_link_in_xml_is_fetched() -> None:
+    body = b'<GetMap><StyledLayerDescriptor><a href="http://10.0.0.1/"/></StyledLayerDescriptor></GetMap>'
+    given = read_parameters(split(None), demands.in_xml(body))
+    target = parse_url("https://h/arcgis/services/A/MapServer/WMSServer")
+    assert operation("POST", target, parameters=given, soap_element="GetMap").access is Access.EXECUTE
 
 
 def test_a_name_from_a_path_is_kept_short() -> None:
@@ -161,15 +197,13 @@ def test_parameters_are_read_only_where_they_are_judged() -> None:
 
 
 def test_jsonp_and_data_layers_are_seen_in_query_and_form_however_written() -> None:
-    assert operations.wants_jsonp(read_parameters(split("f=json&CallBack=x")))
-    assert operations.wants_jsonp(read_parameters(split("callback=&callback=x")))
-    assert operations.wants_jsonp(read_parameters(split(None), form(b"%63allback=x")))
-    assert not operations.wants_jsonp(read_parameters(split("callback=&f=json")))
-    assert operations.has_data_layer(
-        read_parameters(split("dynamicLayers=%5B%7B%22type%22%20%3A%22dataLayer%22%7D%5D"))
-    )
-    assert operations.has_data_layer(read_parameters(split(None), form(b'layer={"source":{"type":"data\\u004cayer"}}')))
-    assert not operations.has_data_layer(read_parameters(split('dynamicLayers=[{"type":"mapLayer"}]')))
+    assert demands.wants_jsonp(read_parameters(split("f=json&CallBack=x")))
+    assert demands.wants_jsonp(read_parameters(split("callback=&callback=x")))
+    assert demands.wants_jsonp(read_parameters(split(None), form(b"%63allback=x")))
+    assert not demands.wants_jsonp(read_parameters(split("callback=&f=json")))
+    assert demands.has_data_layer(read_parameters(split("dynamicLayers=%5B%7B%22type%22%20%3A%22dataLayer%22%7D%5D")))
+    assert demands.has_data_layer(read_parameters(split(None), form(b'layer={"source":{"type":"data\\u004cayer"}}')))
+    assert not demands.has_data_layer(read_parameters(split('dynamicLayers=[{"type":"mapLayer"}]')))
 
 
 @pytest.mark.parametrize(
@@ -185,11 +219,11 @@ def test_jsonp_and_data_layers_are_seen_in_query_and_form_however_written() -> N
 )
 def test_a_data_layer_is_seen_however_it_is_spelled(value: str, expected: bool) -> None:
     for name in ("dynamicLayers", "layer", "LAYERS"):
-        assert operations.has_data_layer(read_parameters(split(f"{name}={quote(value)}"))) is expected
+        assert demands.has_data_layer(read_parameters(split(f"{name}={quote(value)}"))) is expected
         fields = form(f"{name}={quote(value)}".encode())
-        assert operations.has_data_layer(read_parameters(split(None), fields)) is expected
+        assert demands.has_data_layer(read_parameters(split(None), fields)) is expected
 
 
 def test_the_wanted_format_is_the_first_f() -> None:
-    assert operations.wanted_format(read_parameters(split("F=Image&f=json"), form(b"f=html"))) == "image"
-    assert operations.wanted_format(read_parameters(split(None))) == ""
+    assert demands.wanted_format(read_parameters(split("F=Image&f=json"), form(b"f=html"))) == "image"
+    assert demands.wanted_format(read_parameters(split(None))) == ""

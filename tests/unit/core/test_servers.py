@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.core.servers import server_for_rule, server_of
+from proxy.core.servers import audience_of, server_for_rule, server_of
 from proxy.core.target import parse_url
 from proxy.model import Origin
 from tests.unit.core.rules import rule
@@ -27,7 +27,8 @@ HOST = "https://gis.example.com"
         ("/OrgId09/arcgis/rest/services", "/OrgId09/arcgis"),
         ("/arcgis/rest/services/rest/sharing/MapServer", "/arcgis"),  # the first marker counts
         ("/interest/rest/services", "/interest"),  # whole segments
-        ("/gis//rest/services", "/gis/"),
+        ("/gis//rest/services", "/gis"),
+        ("//arcgis/rest/services", "/arcgis"),
         ("/", None),
         ("/tiles/1/2/3.png", None),
         ("/arcgis/restful/x", None),
@@ -64,3 +65,20 @@ def test_the_site_is_what_stands_before_the_first_marker(path: str, context: str
 )
 def test_a_rules_site(url: str, target: str, site: str) -> None:
     assert str(server_for_rule(rule(url), parse_url(target))) == site
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "is_guess"),
+    [
+        (f"{HOST}/arcgis/rest/services", f"{HOST}/ArcGIS/rest/services/x", False),
+        (f"{HOST}/arcgis", f"{HOST}/ArcGIS/rest/services/x", False),
+        (f"{HOST}/koop", f"{HOST}/koop/x/FeatureServer/0", False),
+        (HOST, f"{HOST}/rest/services", False),
+        (HOST, f"{HOST}//rest/services", False),
+        (HOST, f"{HOST}/x/y", False),
+        (HOST, f"{HOST}/arcgis/rest/services", True),
+        (f"{HOST}/arcgis", f"{HOST}/arcgis/z/rest/services", True),
+    ],
+)
+def test_a_site_that_the_client_alone_names_is_a_guess(url: str, target: str, is_guess: bool) -> None:
+    assert audience_of(rule(url), "c", parse_url(target)).is_guess is is_guess

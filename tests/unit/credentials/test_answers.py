@@ -183,3 +183,30 @@ def test_garbage_is_a_token_or_a_refusal_and_nothing_else(body: bytes, status: i
     assert token.isascii()
     assert token.isprintable()
     assert " " not in token
+
+
+@pytest.mark.parametrize("setting", ["tokenServiceUri", "oauth2Endpoint", "portalUrl"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(302, {"location": "https://h/login"}, b""),
+        text(b"<html>Sign in</html>"),
+        text(b"<html>Not Found</html>", 404),
+        reply(error(400, "Invalid URL", ["Invalid URL"])),
+    ],
+)
+def test_what_is_to_be_set_is_what_the_kind_of_credential_calls_it(answer: Answer, setting: str) -> None:
+    with pytest.raises((CredentialMisconfigured, TokenUnavailable)) as caught:
+        read_answer(answer, setting=setting)
+    said = " ".join(caught.value.details)
+    assert setting in said
+    assert setting == "tokenServiceUri" or "tokenServiceUri" not in said
+
+
+def test_a_web_server_that_asks_for_a_login_is_no_wrong_password() -> None:
+    with pytest.raises(CredentialMisconfigured) as caught:
+        read_answer(Answer(401, {"www-authenticate": "Negotiate, NTLM"}, b"<html>Unauthorized</html>"))
+    assert caught.value.details == ("Set the type of the credential to negotiate.",)
+    # a token service may do both; then its own words count
+    with pytest.raises(CredentialRefused):
+        read_answer(reply(JSON_401, 401, {"www-authenticate": "Negotiate"}))

@@ -17,6 +17,7 @@ from tests.unit.credentials.world import (
     NO_TOKENS,
     PASSWORD,
     REFERER,
+    SCOPES,
     Script,
     Tokens,
     World,
@@ -33,7 +34,7 @@ SITE = "https://gis.example.com/arcgis"
 
 
 def provider(world: World) -> ExchangeProvider:
-    return ExchangeProvider(ExchangeCredential("city", server(PORTAL)), world.service())
+    return ExchangeProvider(ExchangeCredential("city", server(PORTAL), scopes=SCOPES), world.service())
 
 
 async def test_the_server_is_named_and_no_token_is_sent() -> None:
@@ -130,7 +131,7 @@ def test_the_fingerprint_changes_with_the_login_that_stands_in_the_route() -> No
     def of(password: str = PASSWORD, header: str = "key", portal: str = PORTAL) -> str:
         login = HttpLogin(Scheme.NTLM, "webmap", Secret(password), "CITY")
         identity = Identity("city", Scope("https", "portal.example.com"), (("x-key", Secret(header)),), login)
-        credential = ExchangeCredential("city", server(portal), service_route=Route(identity=identity))
+        credential = ExchangeCredential("city", server(portal), service_route=Route(identity=identity), scopes=SCOPES)
         shown = ExchangeProvider(credential, World().service())
         assert PASSWORD not in repr(shown) + shown.fingerprint()
         return shown.fingerprint()

@@ -1,5 +1,7 @@
 """proxy.credentials.oauth: an app's login, in Esri's words and not in those of RFC 6749."""
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.core.target import parse_url
@@ -13,11 +15,12 @@ from proxy.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from proxy.model import AppCredential, Secret
+from proxy.model import AppCredential, Scope, Secret
 from proxy.traffic import Answer
 from tests.unit.credentials.world import (
     NO_TOKENS,
     REFERER,
+    SCOPES,
     Script,
     Tokens,
     World,
@@ -43,7 +46,9 @@ def said(seconds: object = 7200, token: str = "app-token-1") -> Answer:
 
 
 def provider(world: World, endpoint: str = OAUTH, portal: str = PORTAL, expiration: int = 120) -> AppProvider:
-    credential = AppCredential("app", "client 1", Secret(SECRET), parse_url(endpoint), server(portal), expiration)
+    credential = AppCredential(
+        "app", "client 1", Secret(SECRET), parse_url(endpoint), server(portal), expiration, scopes=SCOPES
+    )
     return AppProvider(credential, world.service(expiration))
 
 
@@ -253,7 +258,10 @@ async def test_arcgis_onlines_servers_take_its_token_as_it_is(url: str) -> None:
 async def test_what_only_sounds_like_arcgis_online_gets_no_token_of_it(url: str) -> None:
     world = World({f"{ONLINE}/sharing/rest/generateToken": issued("exchanged")})
     tokens = Tokens("app-token-1")
-    token = await provider(world, ONLINE_OAUTH, ONLINE).fetch(audience(url), tokens)
+    origin = server(url).origin
+    app = provider(world, ONLINE_OAUTH, ONLINE)
+    listed = replace(app.credential, scopes=(Scope(origin.scheme, origin.host),))
+    token = await replace(app, credential=listed).fetch(audience(url), tokens)
     assert token.value == Secret("exchanged")
     assert {str(call.target.origin) for call in world.calls} == {ONLINE}
 
@@ -271,3 +279,11 @@ def test_the_printed_provider_shows_no_secret_and_its_fingerprint_every_change()
     others.append(AppProvider(changed, world.service(120)))
     assert len({one.fingerprint(), *(other.fingerprint() for other in others)}) == 5
     assert provider(World()).fingerprint() == one.fingerprint()
+
+
+@pytest.mark.parametrize("answer", [Answer(302, {"location": "https://h/"}, b""), Answer(404, {}, b"<html>")])
+async def test_an_apps_own_setting_is_named(answer: Answer) -> None:
+    world = World({ENDPOINT: answer})
+    with pytest.raises((CredentialMisconfigured, TokenUnavailable)) as caught:
+        await provider(world).fetch(audience(PORTAL), NO_TOKENS)
+    assert "oauth2Endpoint" in caught.value.details[0]

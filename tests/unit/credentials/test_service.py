@@ -1,15 +1,20 @@
 """proxy.credentials.service: what every credential that becomes tokens asks, and hears, in the same way."""
 
 import asyncio
+import html
 import json
+import re
+from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote, quote_plus
 
 import pytest
 
 from proxy.core.target import parse_url
+from proxy.credentials.binding import is_online
 from proxy.credentials.discover import Discovery
-from proxy.credentials.service import TokenService, binding, is_online
+from proxy.credentials.service import TokenService, binding
 from proxy.errors import (
     CredentialMisconfigured,
     CredentialRefused,
@@ -20,7 +25,7 @@ from proxy.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from proxy.model import Route, Secret, Target
+from proxy.model import HttpLogin, Identity, Route, Scheme, Scope, Secret, Target
 from proxy.traffic import Answer
 from tests.unit.credentials.world import (
     PASSWORD,
@@ -77,6 +82,7 @@ async def test_each_place_is_reached_by_its_own_route() -> None:
         (UpstreamFailed("The server could not be reached.", slug="unreachable"), TokenUnavailable, "unreachable"),
         (UpstreamTimeout("The server did not answer in time."), UpstreamTimeout, "upstream_timeout"),
         (NotAllowed("The address …", "List it.", slug="address"), CredentialMisconfigured, "address"),
+        (NotAllowed("The server denies …", slug="denied"), CredentialMisconfigured, "denied"),
         (CredentialRefused("The web server refuses …"), CredentialRefused, "credential_refused"),
         (CredentialMisconfigured("The web server offers …"), CredentialMisconfigured, "credential_misconfigured"),
     ],
@@ -89,6 +95,8 @@ async def test_a_question_that_finds_nobody(failure: ProxyError, raised: type[Pr
     if raised is TokenUnavailable:
         assert caught.value.message == "The token service could not be reached."
         assert caught.value.retry_after == 1
+    if slug == "denied":
+        assert "denies" in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -193,6 +201,49 @@ def test_what_a_service_says_with_the_secret_in_it_is_not_repeated(secret: str, 
     said = caught.value.message + "".join(caught.value.details)
     assert "canary" not in said
     assert "p+w" not in said
+
+
+def _lower(form: str) -> str:
+    return re.sub("%..", lambda match: match[0].lower(), form)
+
+
+ECHOES: dict[str, Callable[[str], str]] = {
+    "percent": quote_plus,
+    "percent, lower case": lambda text: _lower(quote_plus(text)),  # .NET's UrlEncode
+    "percent twice": lambda text: quote(quote_plus(text)),
+    "percent twice, lower case": lambda text: _lower(quote(_lower(quote_plus(text)))),
+    "HTML": html.escape,
+    "HTML by numbers": lambda text: "".join(each if each.isalnum() else f"&#{ord(each)};" for each in text),
+    "HTML by hexadecimal numbers": lambda text: "".join(c if c.isalnum() else f"&#x{ord(c):X};" for c in text),
+    "Basic": lambda text: b64encode(f"u:{text}".encode()).decode(),
+    "JSON in JSON": lambda text: json.dumps(text).replace("/", "\\/"),
+}
+
+
+@pytest.mark.parametrize("form", ECHOES)
+@pytest.mark.parametrize("kind", ["sent", "header", "login"])
+def test_no_secret_is_repeated_in_another_form(form: str, kind: str) -> None:
+    secret = "p&ss/W ord+canary%é'x"
+    endpoint = parse_url("https://portal.example.com/t")
+    login = HttpLogin(Scheme.BASIC, "u", Secret(secret if kind == "login" else "another"))
+    headers = (("x-api-key", Secret(secret if kind == "header" else "another")),)
+    identity = Identity("city", Scope("https", "portal.example.com"), headers, login)
+    service = replace(World().service(), routes=lambda target: Route(identity=identity if target == endpoint else None))
+    words = ECHOES[form](secret)
+    sent = Secret(secret if kind == "sent" else "other-secret")
+    answer = reply(error(400, f"Bad login with {words}"))
+    for body in (answer.body, answer.body.replace(b"/", b"\\/")):
+        with pytest.raises(ProxyError) as caught:
+            service.read(Answer(200, {}, body), audience(), sent, at=endpoint)
+        assert words[:8] not in caught.value.message + "".join(caught.value.details)
+
+
+@pytest.mark.parametrize("body", ["p\xe9s", '{"error": {"code": 400, "message": "No: p\xe9s"}}'])
+def test_a_short_one_in_an_old_charset_is_not_either(body: str) -> None:
+    for charset in ("latin-1", "utf-8"):
+        with pytest.raises(ProxyError) as caught:
+            World().service().read(Answer(200, {}, body.encode(charset)), audience(), Secret("p\xe9s"))
+        assert "No:" not in caught.value.message
 
 
 def test_what_it_says_without_the_secret_is() -> None:

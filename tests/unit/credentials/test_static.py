@@ -7,21 +7,27 @@ import pytest
 from proxy.credentials.static import StaticProvider
 from proxy.credentials.store import TokenStore
 from proxy.errors import CredentialRefused
-from proxy.model import Secret, StaticCredential
-from tests.unit.credentials.world import NO_TOKENS, World, audience
+from proxy.model import Place, Secret, StaticCredential
+from tests.unit.credentials.world import NO_TOKENS, SCOPES, World, audience
 
 KEY = "AAPKcanary-key"
 
 
+def of_key(world: World, value: str) -> StaticProvider:
+    return StaticProvider(StaticCredential("city", Secret(value), scopes=SCOPES), world.clock)
+
+
 def store_of(world: World, value: str = KEY) -> TokenStore:
     store = TokenStore(world.clock, lambda: 0.5)
-    store.replace_providers({"city": StaticProvider(StaticCredential("city", Secret(value)), world.clock)})
+    store.replace_providers(
+        {"city": StaticProvider(StaticCredential("city", Secret(value), scopes=SCOPES), world.clock)}
+    )
     return store
 
 
 async def test_the_token_is_the_one_that_is_written_and_asks_nobody() -> None:
     world = World(now=5.0)
-    provider = StaticProvider(StaticCredential("city", Secret(KEY), "key"), world.clock)
+    provider = StaticProvider(StaticCredential("city", Secret(KEY), "key", SCOPES), world.clock)
     token = await provider.fetch(audience(), NO_TOKENS)
     assert (token.value, token.audience, token.obtained_at) == (Secret(KEY), audience(), 5.0)
     assert (token.expires_at, token.is_renewable) == (math.inf, False)
@@ -85,7 +91,7 @@ async def test_one_that_has_worked_stays_whatever_one_service_says() -> None:
     world = World()
     store = store_of(world)
     token = await store.get(audience())
-    store.accepted(token)
+    store.accepted(token, Place.HEADER)
     for now in range(20):
         world.now = float(now * 1000)
         store.reject(token)
@@ -108,7 +114,9 @@ async def test_a_corrected_one_is_used_at_once_after_a_reload() -> None:
     world = World()
     store = store_of(world)
     store.reject(await store.get(audience()))
-    store.replace_providers({"city": StaticProvider(StaticCredential("city", Secret("new")), world.clock)})
+    store.replace_providers(
+        {"city": StaticProvider(StaticCredential("city", Secret("new"), scopes=SCOPES), world.clock)}
+    )
     assert (await store.get(audience())).value == Secret("new")
 
 

@@ -91,6 +91,58 @@ async def test_another_site_of_the_same_host_has_accounts_of_its_own() -> None:
     assert service.calls == 2
 
 
+GUESS = replace(AUDIENCE, is_guess=True)
+
+
+@pytest.mark.parametrize("context", ["/arcgis.", "/x", "/arcgis/z", ""])
+async def test_sites_that_clients_name_are_one_account(context: str) -> None:
+    """One anonymous client could else lock the account: a server may answer to many spellings of one site."""
+    service = Service()
+    service.error = CredentialRefused("no")
+    store = store_of(service)
+    await refused(store, GUESS)
+    await refused(store, replace(GUESS, server=replace(GUESS.server, context=context)))
+    assert service.calls == 1
+
+
+async def test_the_rest_grows_whatever_the_site_is_called() -> None:
+    service = Service()
+    service.error = CredentialRefused("no")
+    store = store_of(service)
+    tries = []
+    for second in range(0, 1000, 5):
+        service.now = float(second)
+        before = service.calls
+        await refused(store, replace(GUESS, server=replace(GUESS.server, context=f"/{second}")))
+        if service.calls > before:
+            tries.append(second)
+    assert tries == [0, 60, 180, 420, 900]
+
+
+async def test_a_site_that_clients_name_pushes_out_no_other() -> None:
+    service = Service()
+    store = store_of(service)
+    listed, named = await store.get(AUDIENCE), await store.get(GUESS)
+    for number in range(200):
+        await store.get(replace(GUESS, server=replace(GUESS.server, context=f"/{number}")))
+        assert await store.get(GUESS) is named
+    assert await store.get(AUDIENCE) is listed
+    assert len(store.snapshot()) == 1 + 64
+
+
+async def test_what_is_no_site_takes_no_room() -> None:
+    world = World({INFO: info(GENERATE), GENERATE: issued()})
+    store = TokenStore(world.clock, lambda: 0.5)
+    store.replace_providers({"city": world.provider()})
+    site = replace(audience(), is_guess=True)
+    token = await store.get(site)
+    for number in range(100):
+        with pytest.raises(CredentialMisconfigured):
+            await store.get(replace(site, server=replace(site.server, context=f"/{number}")))
+    assert await store.get(site) is token
+    assert len(store.snapshot()) == 1
+
+
 async def test_a_refused_account_is_not_tried_by_a_renewal_ahead_either() -> None:
     service = Service()
     store = store_of(service)

@@ -11,13 +11,15 @@ from proxy.credentials.arcgis import ArcGISProvider
 from proxy.credentials.discover import Discovery
 from proxy.credentials.service import TokenService
 from proxy.errors import UpstreamFailed
-from proxy.model import ArcGISCredential, Headers, Origin, Route, Secret, Server, Target
+from proxy.model import ArcGISCredential, Headers, Origin, Route, Scope, Secret, Server, Target
 from proxy.ports import TokenSource
 from proxy.traffic import Answer, Audience, Body, Outgoing, Reply, Token
 
 PASSWORD = "p+w%41&=#é"
 REFERER = "https://proxy.example.com/"
 WALL = 1_700_000_000.0
+
+SCOPES = (Scope(None, "example.com", wildcard=True), Scope("https", "arcgis.com", wildcard=True))
 
 Said = Answer | Exception
 Script = Said | list[Said] | Callable[["Call"], Said]
@@ -95,6 +97,7 @@ class World:
             token_service=parse_url(token_service) if token_service else None,
             portal=server(portal) if portal else None,
             expiration=expiration,
+            scopes=SCOPES,
         )
         return ArcGISProvider(credential, self.service(expiration))
 

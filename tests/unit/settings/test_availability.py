@@ -11,7 +11,6 @@ from tests.unit.settings.files import PAGES, RULE, complaints, loaded
 ROOT = Path(__file__).parents[3]
 IN_USE: dict[str, object] = {
     "workers": 4,
-    "users": ["alice"],
     "url": "redis://redis:6379/0",
     "memory": "1GiB",
     "cache": {"maxAge": "5m"},
@@ -32,7 +31,7 @@ def written(shape: tuple[str, ...], value: object) -> str:
 
 @pytest.mark.parametrize("shape", NOT_YET, ids=".".join)
 def test_a_key_that_is_not_available_is_complained_of(tmp_path: Path, shape: tuple[str, ...]) -> None:
-    value = {"source": "jwt"} if shape == ("users",) else IN_USE.get(shape[-1], "x")
+    value = IN_USE.get(shape[-1], "x")
     (complaint,) = complaints(tmp_path, written(shape, value))
     assert complaint.endswith(f"{shape[-1]} is not available yet; leave it out")
 
@@ -41,11 +40,6 @@ def test_a_key_that_is_not_available_is_complained_of(tmp_path: Path, shape: tup
 def test_its_default_is_not_complained_of(tmp_path: Path, shape: tuple[str, ...]) -> None:
     for default in NOT_YET[shape] or (None,):
         assert loaded(tmp_path, written(shape, default)).rules
-
-
-def test_settings_of_users_are_not_silently_without_effect(tmp_path: Path) -> None:
-    (complaint,) = complaints(tmp_path, PAGES + RULE + "users: {issuer: https://login.example.com}\n")
-    assert complaint == "proxy.yaml:4: users: users is not available yet; leave it out"
 
 
 def test_the_examples_last_section_is_what_is_not_available(tmp_path: Path) -> None:

@@ -233,3 +233,12 @@ def test_a_ca_bundle_must_hold_a_certificate(tmp_path: Path) -> None:
     assert loaded(tmp_path, f"{PAGES}{RULE}    caBundle: {good}\n").rules[0].route.ca_bundle == str(good)
     (complaint,) = complaints(tmp_path, f"{PAGES}{RULE}    caBundle: {bad}\n")
     assert complaint.startswith(f"proxy.yaml:4: serverUrls[0].caBundle: there is no certificate in {bad}; it must be")
+
+
+@pytest.mark.parametrize("end", ["token", "token/", "Token"])
+def test_an_endpoint_to_which_token_would_be_appended_twice(tmp_path: Path, end: str) -> None:
+    base = "https://portal.example.com/portal/sharing/rest/oauth2"
+    rule = f"    clientId: i\n    clientSecret: s\n    oauth2Endpoint: {base}/{end}\n"
+    (complaint,) = complaints(tmp_path, PAGES + RULE + rule)
+    assert complaint == f"proxy.yaml:6: serverUrls[0].oauth2Endpoint: `token` is appended to it; write {base}"
+    assert warnings(tmp_path, PAGES + RULE + rule.replace(f"/{end}", "/")) == []

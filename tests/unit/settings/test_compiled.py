@@ -5,7 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from proxy.model import Access, ArcGISCredential, Limits, Listen, Origin, Place, Rate, Reach, Secret
+from proxy.model import (
+    Access,
+    ArcGISCredential,
+    Limits,
+    Listen,
+    Origin,
+    Place,
+    Rate,
+    Reach,
+    Scope,
+    Secret,
+    WebCredential,
+)
 from tests.unit.settings.files import PAGES, RULE, loaded
 
 
@@ -210,3 +222,28 @@ def test_the_same_file_gives_an_equal_configuration(tmp_path: Path) -> None:
     text = f"{PAGES}{RULE}    username: u\n    password: ${{P}}\n"
     assert loaded(tmp_path, text, {"P": "a"}) == loaded(tmp_path, text, {"P": "a"})
     assert loaded(tmp_path, text, {"P": "a"}) != loaded(tmp_path, text, {"P": "b"})
+
+
+def test_a_credential_is_bound_to_its_rules_and_its_portal(tmp_path: Path) -> None:
+    text = """\
+        allowedReferers: [https://maps.example.com]
+        credentials:
+          city: {username: u, password: p, portalUrl: "https://portal.example.com/portal"}
+          key: {type: token, accessToken: k}
+          app: {type: oauth, clientId: i, clientSecret: s}
+        serverUrls:
+          - {url: "https://gis.example.com/arcgis/rest/services", credential: city}
+          - {url: "https://gis.example.com/image/rest/services", credential: city}
+          - {url: "//*.example.com:8443/x", credential: key}
+          - {url: "https://services.arcgis.com/Org", credential: app}
+          - {url: "https://other.example.com/x", username: u, password: p}
+        """
+    bound = {
+        each.name: each.scopes for each in loaded(tmp_path, text).credentials if not isinstance(each, WebCredential)
+    }
+    assert bound == {
+        "city": (Scope("https", "gis.example.com"), Scope("https", "portal.example.com", port=443)),
+        "key": (Scope(None, "example.com", wildcard=True, port=8443),),
+        "app": (Scope("https", "services.arcgis.com"), Scope("https", "www.arcgis.com", port=443)),
+        "https://other.example.com/x": (Scope("https", "other.example.com"),),
+    }

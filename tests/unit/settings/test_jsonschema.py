@@ -24,6 +24,7 @@ def test_the_committed_file_is_current() -> None:
 
 def test_every_option_has_a_sentence_and_a_default_or_is_required() -> None:
     required = {"Settings.serverUrls", "RuleSettings.url", "Tls.certificate", "Tls.key", "CertificateFiles.certificate"}
+    required |= {"MountSettings.path"}
     for name, option in options().items():
         model = SCHEMA["$defs"].get(option.get("$ref", "").rpartition("/")[2], {})  # one sentence may be said there
         assert option.get("description", model.get("description", "")).endswith("."), name

@@ -30,7 +30,7 @@ def test_all_complaints_come_at_once_in_the_order_of_the_file(tmp_path: Path) ->
             credential: town
             access: write
           - url: https://gis.example.com/arcgis/rest/services
-            mount: /gis
+            mount: gis
             matchAll: maybe
             rateLimit: 0
           - url: https://gis.example.com/arcgis/rest/services
@@ -46,7 +46,7 @@ def test_all_complaints_come_at_once_in_the_order_of_the_file(tmp_path: Path) ->
         "proxy.yaml:9: serverUrls[0].url: start the URL with https://, http:// or // (both schemes)",
         "proxy.yaml:10: serverUrls[0].credential: there is no credential town; known: city",
         "proxy.yaml:11: serverUrls[0].access: write 'read', 'execute', 'edit' or 'all'",
-        "proxy.yaml:13: serverUrls[1].mount: mount is not available yet; leave it out",
+        "proxy.yaml:13: serverUrls[1].mount: a mount is a path of letters, digits and . _ ~ -, without a …",
         "proxy.yaml:14: serverUrls[1].matchAll: write true or false",
         "proxy.yaml:15: serverUrls[1].rateLimit: write 1 or more",
         "proxy.yaml:16: serverUrls[2].url: the rule on line 12 stands at the same place; keep one",

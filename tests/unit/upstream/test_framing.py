@@ -58,21 +58,9 @@ def test_bytes_behind_the_last_chunk_are_noticed() -> None:
     "raw",
     [
         *(b"x\r\n", b"\r\n", b" 3\r\nabc\r\n", b"+3\r\nabc\r\n", b"0x3\r\nabc\r\n", b"3\nabc\r\n", b"3\r\r\nabc\r\n"),
-        *(
-            b"3\r\nabcd\r\n",
-            b"3\r\nabc\n",
-            b"3\r\nabc\rx",
-            b"3,3\r\nabc\r\n",
-            b"3;\x00\r\nabc\r\n",
-            b"3;a\nb\r\nabc\r\n",
-        ),
-        *(
-            b"0\r\nno header\r\n\r\n",
-            b"0\r\n: x\r\n\r\n",
-            b"0\r\nT: \x00\r\n\r\n",
-            b"0\r\nT: 1\n\n",
-            b"0\r\n folded\r\n\r\n",
-        ),
+        *(b"3\r\nabcd\r\n", b"3\r\nabc\n", b"3\r\nabc\rx", b"3,3\r\nabc\r\n", b"3;\x00\r\nabc\r\n"),
+        *(b"3;a\nb\r\nabc\r\n", b"0\r\nno header\r\n\r\n", b"0\r\n: x\r\n\r\n", b"0\r\nT: \x00\r\n\r\n"),
+        *(b"0\r\nT: 1\n\n", b"0\r\n folded\r\n\r\n"),
         *(b"1234567890abcdef\r\n", b"3;" + b"x" * 2000, b"0\r\n" + b"T: 1\r\n" * 20_000, b"\xef\xbc\x93\r\nabc\r\n"),
     ],
 )

@@ -1,0 +1,97 @@
+"""What the parameters of an ArcGIS request ask for, wherever they stand: in its query, its form, its JSON or its XML.
+Decoded for judging alone: what is sent stays as it came.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import unquote_plus
+
+from proxy import names
+from proxy.core import operation_table as table
+from proxy.core.parameters import MOST_PARAMETERS, Field, Query, too_many
+from proxy.core.soap import plain_text
+
+# Lower-case names to all values, those of the query before those of the form; only names that are judged.
+Parameters = Mapping[str, list[str]]
+
+_LAYER_SOURCES: Final = ("dynamiclayers", "layer", "layers")
+SAYS_NOTHING: Final = frozenset((names.FORMAT,))  # of what is done
+JUDGED: Final = frozenset(
+    (
+        names.FORMAT,
+        names.CALLBACK,
+        "request",
+        "syncmodel",
+        "wsdl",
+        *_LAYER_SOURCES,
+        *table.FETCHING,
+        *table.FETCHING_URLS,
+        table.FETCHING_XML,
+    )
+)
+_DATA_LAYER: Final = re.compile(r"dataLayer", re.IGNORECASE)
+_URL_SOURCE: Final = re.compile(r"\bur[il]\b", re.IGNORECASE)  # lenient readers take it without quotes and colon
+_LINK: Final = re.compile(r"\bhref\s*=", re.IGNORECASE)
+_JSON_ESCAPE: Final = re.compile(r"\\u00([0-7][0-9a-f])", re.IGNORECASE)
+
+
+def read_parameters(query: Query, fields: Iterable[Field] = ()) -> Parameters:
+    """The judged parameters of a query and a body (`fields`). Raises BadRequest where there are too many."""
+    found: dict[str, list[str]] = {}
+    if len(query.pairs) > MOST_PARAMETERS:
+        raise too_many()
+    if not JUDGED.isdisjoint(query.names):
+        for name, pair in zip(query.names, query.pairs, strict=True):
+            if name in JUDGED:
+                found.setdefault(name, []).append(unquote_plus(pair.partition("=")[2]))
+    for field in fields:
+        if (name := field.name.lower()) in JUDGED:
+            found.setdefault(name, []).append(field.value)
+    return found
+
+
+def in_xml(body: bytes) -> list[Field]:
+    """What an XML body says where a query would have parameters: the sources of its layers, and links to fetch."""
+    text = plain_text(body)
+    return [Field("layers", text), Field(table.FETCHING_XML, text)]
+
+
+def wanted_format(parameters: Parameters) -> str:
+    """The request's `f`, lower-case; "" where it has none."""
+    return first(names.FORMAT, parameters).strip().lower()
+
+
+def wants_jsonp(parameters: Parameters) -> bool:
+    """Whether the answer is asked for as a script, which any page can read."""
+    return names.CALLBACK in parameters and any(parameters[names.CALLBACK])
+
+
+def has_data_layer(parameters: Parameters) -> bool:
+    """Whether a layer's source names a table of a workspace: a read that leaves the published layers."""
+    return not parameters.keys() <= SAYS_NOTHING and any(
+        _DATA_LAYER.search(_plain(value)) for name in _LAYER_SOURCES for value in parameters.get(name, ())
+    )
+
+
+def first(name: str, parameters: Parameters) -> str:
+    """The first value of a parameter; "" where it is missing."""
+    return next(iter(parameters.get(name, ())), "")
+
+
+def makes_fetch(parameters: Parameters) -> bool:
+    """Whether the server would fetch what the caller names."""
+    return any(_is_fetched(name, value) for name, values in parameters.items() for value in values)
+
+
+def _is_fetched(name: str, value: str) -> bool:
+    if name in table.FETCHING:
+        return _URL_SOURCE.search(_plain(value)) is not None
+    return (name in table.FETCHING_URLS and value != "") or (
+        name == table.FETCHING_XML and _LINK.search(value) is not None
+    )
+
+
+def _plain(value: str) -> str:
+    """JSON with the escaped ASCII letters written out."""
+    return _JSON_ESCAPE.sub(lambda match: chr(int(match[1], 16)), value) if "\\" in value else value

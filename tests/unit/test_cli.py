@@ -1,0 +1,59 @@
+"""proxy.cli: what `check` and `explain` print, and the status that scripts see."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from proxy.cli import main
+from tests.unit.settings.files import PAGES, RULE
+
+CREDENTIAL = "    username: webmap\n    password: canary-password\n"
+
+
+def run(path: Path, text: str, *arguments: str) -> tuple[int, str]:
+    path.write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(main, [*arguments, "--config", str(path)])
+    assert "canary" not in result.output
+    return result.exit_code, result.output
+
+
+def test_a_good_file_is_told_in_words(tmp_path: Path) -> None:
+    status, said = run(tmp_path / "proxy.yaml", PAGES + RULE + CREDENTIAL, "check")
+    assert status == 0
+    assert (
+        "https://gis.example.com/arcgis/rest/services and everything under it\n  for         anyone, from pages" in said
+    )
+    assert "everything else\n  refused\n" in said
+    assert "good" in said
+
+
+@pytest.mark.parametrize("more", [[], ["--live", "--json"]])
+def test_a_danger_makes_check_fail(tmp_path: Path, more: list[str]) -> None:
+    unlisted = "mustMatch: false\nallowAddresses: [127.0.0.0/8]\nadmin: {listen: null}\n"
+    text = PAGES + unlisted + "serverUrls: [{url: 'http://127.0.0.1:1/x'}]\n"
+    status, said = run(tmp_path / "proxy.yaml", text, "check", *more)
+    assert status == 1
+    assert "danger" in said
+    assert "proxy.yaml:3: allowAddresses[0]: with mustMatch: false" in said
+    assert "\ngood" not in said
+
+
+def test_a_weak_setting_is_told_and_is_no_failure(tmp_path: Path) -> None:
+    status, said = run(tmp_path / "proxy.yaml", PAGES + RULE + CREDENTIAL + "    allowJsonp: true\n", "check")
+    assert status == 0
+    assert "warning" in said
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [(["--user", "anna", "--group", "a", "--group", "editors"], 0), (["--user", "anna"], 1), ([], 1)],
+)
+def test_explain_for_a_user(tmp_path: Path, who: list[str], status: int) -> None:
+    users = "users: {source: jwt, issuer: i, audience: a, jwksUrl: 'https://l.example.com/keys'}\n"
+    text = PAGES + users + RULE + CREDENTIAL + "    users: ['group:editors']\n"
+    page = ["--referer", "https://maps.example.com/"]
+    url = "https://gis.example.com/arcgis/rest/services/A/MapServer"
+    found, said = run(tmp_path / "proxy.yaml", text, "explain", url, *page, *who)
+    assert found == status
+    assert "group editors" in said
