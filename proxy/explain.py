@@ -57,8 +57,8 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str, user: User
             lines += [("near", why) for why in _near(runtime.configuration.rules, target)]
         plan = _decided(runtime, raw, method, referer, lines, refused)
         if plan.rule.users is not None:
-            lines.append(("users", in_words(plan.rule.users)))
-            lines.append(("user", admit_user(plan.rule.users, user).name))
+            lines += [("users", in_words(plan.rule.users)), ("user", user.name if user is not None else "nobody")]
+            refused += _not_for(plan.rule.users, user)
         given = demands.read_parameters(plan.query)
         operation = operations.operation(method, plan.target, parameters=given, soap_element=None)
         lines.append(("operation", f"{operation.name} ({operation.access.name.lower()})"))
@@ -71,6 +71,14 @@ def explain(runtime: Runtime, url: str, *, method: str, referer: str, user: User
     if refused:
         return Verdict((*lines, *(("refused", _in_words(error)) for error in refused)), is_allowed=False)
     return Verdict((*lines, ("allowed", "yes")), is_allowed=True)
+
+
+def _not_for(rule_users: frozenset[str], user: User | None) -> list[ProxyError]:
+    try:
+        admit_user(rule_users, user)
+    except NotAllowed as error:
+        return [error]
+    return []
 
 
 def _mounted(runtime: Runtime, target: Target) -> list[tuple[str, str]]:

@@ -191,9 +191,8 @@ def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) ->
     if plan.rule.users is not None and runtime.configuration.users is not None:
         headers[names.VARY] = users.varied(headers.get(names.VARY, ""), runtime.configuration.users)
     if 300 <= reply.status < 400 and reply.status != 304:
-        headers[names.LOCATION] = links.location(
-            runtime, incoming, plan.rule, plan.target, plan.asked, reply.headers.get(names.LOCATION)
-        )
+        location = reply.headers.get(names.LOCATION)
+        headers[names.LOCATION] = links.location(runtime, incoming, plan.rule, plan.target, plan.asked, location)
     elif reply.status < 400 and "html" in content_type and plan.credential is not None and not plan.rule.allow_html:
         raise NotAllowed(
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"

@@ -171,6 +171,9 @@ def test_whom_a_rule_is_for(tmp_path: Path) -> None:
     assert allowed["tells"] == "the user's name, as x-who"
     assert "not for the user" in lines(User("bert"))["refused"]
     assert "sign in" in lines(None)["refused"]
+    edit = explain(runtime, f"{SITE}/A/FeatureServer/0/applyEdits", method="GET", referer="", user=User("bert"))
+    refused = [why[:14] for name, why in edit.lines if name == "refused"]
+    assert refused == ["403 user: This", "403 operation:"]  # every reason is told
 
 
 MOUNTED = """\
