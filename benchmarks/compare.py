@@ -1,8 +1,9 @@
 """Requests a second and CPU for each request, beside nginx in one run: `python benchmarks/compare.py [--seconds 4]`.
 
 One stub server (nginx, one worker) stands for ArcGIS. It is asked through nginx with a fixed header (the least that can
-be done), and through this proxy with a token, every feature on and every target distinct. Rounds alternate, so that the
-noise of the machine falls on both alike; the figures are medians, the ratios are to nginx in the same round.
+be done), and through this proxy with a token, every feature on and every target distinct; `cached` asks for one of
+fifty targets, which nginx's proxy_cache and the proxy's `cache` hold. Rounds alternate, so that the noise of the
+machine falls on both alike; the figures are medians, the ratios are to nginx in the same round.
 CPU is user and system time of the proxy's whole process tree; wrk's and the stub's are left out.
 Needs nginx and wrk (Debian: nginx-light, wrk).
 """
@@ -27,7 +28,13 @@ from urllib.request import Request, urlopen
 
 HERE = Path(__file__).parent
 TICKS = os.sysconf("SC_CLK_TCK")
-SIZES = {"json": 1937, "export": 30_000}
+SIZES = {"json": 1937, "export": 30_000, "cached": 30_000}
+HELD = 50  # targets of `cached`
+PATHS = {
+    "json": "A/FeatureServer/0/query?f=json&n=",
+    "export": "A/MapServer/export?f=image&n=",
+    "cached": "Cached/MapServer/export?f=image&n=",
+}
 PAGE = "https://maps.example.com/"
 
 
@@ -99,7 +106,8 @@ def stub(folder: Path, port: int) -> Path:
         f"""server {{ listen 127.0.0.1:{port};
 location /arcgis/rest/info {{ default_type application/json; return 200 '{json.dumps(info)}'; }}
 location /arcgis/tokens/ {{ default_type application/json; return 200 '{json.dumps(token)}'; }}
-location /arcgis/rest/services/A/MapServer/export {{ default_type image/png; root {folder}; try_files /export =404; }}
+location ~ ^/arcgis/rest/services/(A|Cached)/MapServer/export {{ add_header Cache-Control "max-age=600";
+default_type image/png; root {folder}; try_files /export =404; }}
 location / {{ default_type application/json; root {folder}; try_files /json =404; }} }}""",
     )
 
@@ -108,7 +116,10 @@ def forward(folder: Path, port: int, origin: int) -> Path:
     return nginx_conf(
         folder,
         f"""upstream origin {{ server 127.0.0.1:{origin}; keepalive 64; keepalive_requests 10000000; }}
-server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://origin; proxy_http_version 1.1;
+proxy_cache_path {folder}/cache keys_zone=held:10m;
+server {{ listen 127.0.0.1:{port};
+location /arcgis/rest/services/Cached {{ proxy_pass http://origin; proxy_cache held; }}
+location / {{ proxy_pass http://origin; proxy_http_version 1.1;
 proxy_set_header Connection ""; proxy_set_header X-Esri-Authorization "Bearer {"b" * 120}.."; }} }}""",
     )
 
@@ -126,6 +137,12 @@ serverUrls:
     rateLimit: 1000000000
     rateLimitPeriod: 1
     maxConnections: 256
+  - url: http://127.0.0.1:{origin}/arcgis/rest/services/Cached
+    username: webmap
+    password: secret
+    rateLimit: 1000000000
+    rateLimitPeriod: 1
+    cache: standard
 """,
         "utf-8",
     )
@@ -149,14 +166,14 @@ def cpu_seconds(pid: int) -> float:
     return total / TICKS
 
 
-def load(pid: int, url: str, connections: int, seconds: int) -> Cell:
+def load(pid: int, url: str, connections: int, seconds: int, targets: int) -> Cell:
     before = cpu_seconds(pid)
     base, _, path = url.partition("/arcgis") if "/proxy" not in url else url.partition("/proxy")
     path = ("/arcgis" if "/proxy" not in url else "/proxy") + path
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(HERE / "distinct.lua")]
     said = subprocess.run(
         [*command, "-H", f"Referer: {PAGE}", base],
-        env={**os.environ, "BENCH_PATH": path},
+        env={**os.environ, "BENCH_PATH": path, "BENCH_TARGETS": str(targets)},
         capture_output=True,
         text=True,
         check=True,
@@ -187,7 +204,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--only", choices=("json", "export"))
+    parser.add_argument("--only", choices=tuple(SIZES))
     parser.add_argument("--json", action="store_true", help="the cells, for scripts")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
@@ -202,8 +219,8 @@ def main() -> None:
         running(serve, proxy, folder, PYTHONPATH=str(HERE.parent)) as proxy_pid,
     ):
         for kind in [options.only] if options.only else list(SIZES):
-            what = "A/MapServer/export?f=image&n=" if kind == "export" else "A/FeatureServer/0/query?f=json&n="
-            target = f"http://127.0.0.1:{origin}/arcgis/rest/services/{what}"
+            target = f"http://127.0.0.1:{origin}/arcgis/rest/services/{PATHS[kind]}"
+            targets = HELD if kind == "cached" else 0
             urls = {
                 "nginx": (limit_pid, target.replace(str(origin), str(limit))),
                 "proxy": (proxy_pid, f"http://127.0.0.1:{proxy}/proxy?{target}"),
@@ -212,7 +229,9 @@ def main() -> None:
                 check(f"{url}0")
             for _ in range(options.rounds):
                 for name, (pid, url) in urls.items():
-                    cells.setdefault((kind, name), []).append(load(pid, url, options.connections, options.seconds))
+                    cells.setdefault((kind, name), []).append(
+                        load(pid, url, options.connections, options.seconds, targets)
+                    )
     report(cells, as_json=options.json)
     shutil.rmtree(folder)
 

@@ -35,6 +35,7 @@ from proxy.pipeline import Pipeline
 from proxy.ports import Allowance, TokenProvider, Tokens
 from proxy.runtime import Current, build, routes
 from proxy.state.allowance import MemoryAllowance
+from proxy.state.responses import Responses
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
 from proxy.traffic import Audience, Exchange, Token
@@ -67,7 +68,7 @@ class Service:
     ) -> None:
         """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens and
         the allowance that it shares; a supervisor serves nothing but them and the admin pages."""
-        self.metrics = Metrics()
+        self.metrics = Metrics(lambda: self.responses.bytes_used)
         self.current = Current(build(configuration, generation=1))
         self.transport = UpstreamTransport(self._own_ports)
         self.web_tier = WebTier(self.transport, time.monotonic, observe=self._login_event)
@@ -76,6 +77,7 @@ class Service:
         self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
         self.users = Users(self.fetcher, time.monotonic, time.time, observe=self._keys_event)
         self.allowance = allowance or MemoryAllowance()
+        self.responses = Responses(time.monotonic, time.time)
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
         self._access_log = AccessLog()
@@ -88,6 +90,7 @@ class Service:
             self.discovery,
             self.users,
             self.allowance,
+            self.responses,
             time.monotonic,
         )
         door = Door(self.current, self.pipeline, self._record, time.monotonic, lambda: self.draining)
@@ -141,6 +144,7 @@ class Service:
             self.admin.stop_accepting()
         if self._admin_runner is not None:
             await self._admin_runner.cleanup()
+        await self.responses.close()
         await self.store.close()
         await self.users.close()
         await self.transport.close()
@@ -174,6 +178,7 @@ class Service:
             }
         )
         self.users.retain(configuration.users)
+        self.responses.configure(configuration)
         self.metrics.configured(configuration, generation)
 
     def _provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:

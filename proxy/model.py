@@ -142,6 +142,17 @@ class Rate:
     period: float
 
 
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """How a rule's answers are kept, in seconds where the server says nothing; all zero keeps to what it says."""
+
+    max_age: float = 0.0
+    while_revalidate: float = 0.0
+    if_error: float = 0.0
+    overrule: bool = False  # the above stands in place of what the server says, but for no-store
+    scope: str = ""  # rules with equal scopes would get equal answers; a rule that changes gets another
+
+
 class Reach(enum.Enum):
     """Which resolved addresses a route may dial (`core.addresses`)."""
 
@@ -422,6 +433,7 @@ class Rule:
     user_header: str = ""  # tells the upstream the user's name; lower-case
     mount: str = ""  # a path of ours that stands for the URL, no trailing slash
     aliases: tuple[Target, ...] = ()  # what else the server calls itself in its answers; no trailing slash
+    cache: CachePolicy | None = None  # None: nothing is kept
 
     @property
     def scope(self) -> Scope:
@@ -474,6 +486,7 @@ class Configuration:
     log_level: str  # debug, info, warning, error
     log_format: str  # auto, json, text
     source: str  # the file's name
+    cache_memory: int = 256 * 1024 * 1024  # bytes
     warnings: tuple[str, ...] = ()
     dangers: tuple[str, ...] = ()  # it serves so, but `check` fails
     users: UserPolicy | None = None

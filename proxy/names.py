@@ -26,6 +26,7 @@ AUTHENTICATION_INFO: Final = "authentication-info"
 AUTHORIZATION: Final = "authorization"
 CACHE_CONTROL: Final = "cache-control"
 CACHE_STATUS: Final = "cache-status"
+CDN_CACHE_CONTROL: Final = "cdn-cache-control"
 CONNECTION: Final = "connection"
 CONTENT_DISPOSITION: Final = "content-disposition"
 CONTENT_ENCODING: Final = "content-encoding"
@@ -67,6 +68,7 @@ SEC_FETCH_SITE: Final = "sec-fetch-site"
 SERVER: Final = "server"
 SET_COOKIE: Final = "set-cookie"
 SOAP_ACTION: Final = "soapaction"
+SURROGATE_CONTROL: Final = "surrogate-control"
 TE: Final = "te"
 TRAILER: Final = "trailer"
 TRANSFER_ENCODING: Final = "transfer-encoding"
@@ -93,6 +95,9 @@ CODE_UNAUTHORIZED: Final = 401
 CODE_FORBIDDEN: Final = 403
 CODE_TOKEN_INVALID: Final = 498  # a token arrived and is invalid, expired, or from a foreign issuer
 CODE_TOKEN_REQUIRED: Final = 499  # no token arrived
+
+# The cookie in which ArcGIS Server keeps the roles of whose token came: the same for all who share a credential.
+ROLES_COOKIE: Final = "AGS_ROLES"
 
 # A 403 body with these two keeps the ArcGIS JavaScript SDK 4.x/5.x from opening its sign-in dialog.
 QUIET_SUBCODE: Final = 1

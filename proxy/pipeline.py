@@ -1,26 +1,33 @@
-"""THE HOT PATH: admit → parse → match → who → allow → [token → inject → send → classify] → conceal → clean → stream.
+"""THE HOT PATH: admit → parse → match → who → allow → cache → [token → inject → send → classify] → conceal → clean.
 
 What is decided is in `core/`; here stands the order, and all that waits. Knows no aiohttp and no settings. Raises
 `ProxyError` and nothing else; every reply obtained is closed on every path.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
 
 from proxy import links, names, refusals
-from proxy.core import demands, hygiene, inject, operations, parameters, users
+from proxy.cached import asked
+from proxy.core import hygiene, inject, users
 from proxy.core.classify import Finding, Verdict, is_file
 from proxy.core.content import is_form as is_form_type
-from proxy.errors import NotAllowed, UpstreamFailed
-from proxy.model import Access, Place, Rule, WebCredential
-from proxy.plan import Plan, check_operation, decide, speak_for
+from proxy.errors import UpstreamFailed
+from proxy.model import Place, Rule, WebCredential
+from proxy.plan import Plan, decide, speak_for
 from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
 from proxy.server_info import answer_info
-from proxy.traffic import Audience, Body, Exchange, Incoming, Outgoing, Reply, Token
+from proxy.shape import Ready, finished, prepared
+from proxy.state.responses import Responses
+from proxy.traffic import Audience, Changes, Exchange, Fetched, Incoming, Outgoing, Reply, Token
 from proxy.upstream import body as bodies
 from proxy.upstream.conceal import conceal, secrets_of
 from proxy.upstream.peek import examine
 from proxy.users.identify import Users
+
+_CACHED: Final = ("GET", "HEAD")
 
 
 @dataclass(slots=True)
@@ -33,6 +40,7 @@ class Pipeline:
     infos: ServerInfoSource
     users: Users
     allowance: Allowance
+    responses: Responses
     clock: Clock
 
     async def handle(self, incoming: Incoming, exchange: Exchange) -> Reply:
@@ -46,39 +54,51 @@ class Pipeline:
             await self.allowance.take(plan.rule, incoming.client if user is None else users.as_client(user))
         if plan.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
+        wish = asked(plan, incoming, user) if plan.rule.cache is not None else None
+        if wish is not None and (hit := self.responses.hit(wish, exchange)) is not None:
+            return hit  # the same request passed all that follows
         body = await bodies.take(incoming, limit=runtime.configuration.limits.body)
-        outgoing, wanted, heals = _prepared(plan, incoming, body, exchange)
+        ready = prepared(plan, incoming, body, exchange)
         if user is not None:
-            speak_for(user, plan, incoming, outgoing, reads=heals)
-        token: Token | None = None
+            speak_for(user, plan, incoming, ready.outgoing, reads=ready.reads)
+        if wish is not None and ready.reads and incoming.method in _CACHED:
+            fetch = partial(self._fetch, runtime, plan, incoming, ready)
+            return await self.responses.answer(wish, exchange, fetch)
+        fetched = await self._fetch(runtime, plan, incoming, ready, exchange, {})
+        if not ready.reads or wish is not None:
+            self.responses.written(wish, plan.target, exchange, fetched, edits=not ready.reads)
+        return fetched.reply
+
+    async def _fetch(
+        self, runtime: Runtime, plan: Plan, incoming: Incoming, ready: Ready, exchange: Exchange, changes: Changes
+    ) -> Fetched:
+        """From the upstream, with some headers of the request changed."""
+        outgoing, token = ready.outgoing, None
+        if changes:
+            outgoing = replace(outgoing, headers=hygiene.changed(outgoing.headers, changes))
         if plan.audience is not None:
-            reply, token = await self._attempts(plan, plan.audience, outgoing, wanted, exchange, heals=heals)
+            reply, token = await self._attempts(plan, plan.audience, ready, outgoing, exchange)
         else:
             reply = await self._send(outgoing, exchange)
             if plan.credential is not None:
-                finding = await examine(reply, wanted, plan.target.path, secrets_of(plan.rule, None))
+                finding = await examine(reply, ready.wanted, plan.target.path, secrets_of(plan.rule, None))
                 if (denied := refusals.of_web_credential(finding, reply, plan.credential)) is not None:
                     reply.close()
                     raise denied
+        framing = hygiene.framing(reply.headers)  # which goes where a text is sent in the clear
         try:
             if secrets := secrets_of(plan.rule, token):
                 await conceal(reply, secrets, exchange)
-            reply.headers = _finished(runtime, plan, incoming, reply)
+            told = framing | reply.headers
+            reply.headers = finished(runtime, plan, incoming, reply)
             await links.lead_here(reply, runtime, incoming, plan.target)
         except BaseException:
             reply.close()
             raise
-        return reply
+        return Fetched(told=told, reply=reply)
 
     async def _attempts(
-        self,
-        plan: Plan,
-        audience: Audience,
-        outgoing: Outgoing,
-        wanted: str,
-        exchange: Exchange,
-        *,
-        heals: bool,
+        self, plan: Plan, audience: Audience, ready: Ready, outgoing: Outgoing, exchange: Exchange
     ) -> tuple[Reply, Token]:
         """At most one renewal and, where the place of the token is not known yet, one change of place. The token is
         the one that was taken."""
@@ -95,7 +115,7 @@ class Pipeline:
                 raise refusals.rejected(token)  # the store holds off: there is no other token to try
             place = tried[-1] if tried else self.tokens.place(audience, rule.place, is_form=is_form, path=path)
             reply = await self._send(inject.authorize(outgoing, token, place, credential), exchange)
-            finding = await examine(reply, wanted, path, secrets_of(rule, token))
+            finding = await examine(reply, ready.wanted, path, secrets_of(rule, token))
             if finding.verdict is Verdict.PASS:
                 self._learn(audience, tried, path)
                 self.tokens.accepted(token, place)
@@ -111,7 +131,7 @@ class Pipeline:
                 # So it did in the form; some say "invalid" to that (Koop), which a fresh token in a form shows
                 tried.append(Place.URL)
             else:
-                self._reject(token, finding, exchange, can_heal=renewed is None, reads=heals)
+                self._reject(token, finding, exchange, can_heal=renewed is None, reads=ready.reads)
                 renewed = token
             if not outgoing.body.replayable:
                 self._learn(audience, tried, path)  # or it would never pass
@@ -141,60 +161,9 @@ class Pipeline:
             exchange.upstream_seconds += self.clock() - began
 
 
-def _prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> tuple[Outgoing, str, bool]:
-    """What goes up but for our credential, the format asked for, and whether it only reads.
-
-    Raises NotAllowed where the operation is not allowed: a form's fields have to be judged, too.
-    """
-    rule, target = plan.rule, plan.target
-    content_type = incoming.headers.get(names.CONTENT_TYPE, "")
-    dropped = rule.drop_parameters
-    if plan.credential is not None:
-        dropped |= inject.credential_names(plan.credential.token_param)
-    if dropped:
-        target = parameters.without(target, dropped, plan.query)
-    body, fields = bodies.judged(body, content_type, dropped=dropped, read=demands.JUDGED)
-    element = operations.soap_element(body.whole) if body.whole else None
-    if body.whole and element is not None:
-        fields += demands.in_xml(body.whole)
-    query = plan.query if target is plan.target else parameters.split(target.query)
-    if rule.set_parameters:
-        forced = parameters.forced(rule.set_parameters)
-        target, body = parameters.added(target, body, content_type, parameters.encoded(forced))
-        fields += forced
-    given = demands.read_parameters(query, fields)
-    operation = operations.operation(incoming.method, target, parameters=given, soap_element=element)
-    exchange.operation = operation.name
-    wanted = check_operation(rule, operation, given)
-    is_edit = operation.access >= Access.EDIT
-    bodies.check_stream(body, content_type, is_edit=is_edit, is_filtered=bool(rule.drop_parameters))
-    headers = hygiene.to_upstream(incoming.headers, referer=rule.referer, request_id=exchange.request_id)
-    if body.whole != b"":
-        headers.setdefault(names.CONTENT_TYPE, names.BYTES_TYPE)  # or the server guesses, which is not what was judged
-    links.validators(incoming, target, headers)
-    outgoing = Outgoing(incoming.method, target, headers, body, rule.route)
-    return outgoing, wanted, operation.access is Access.READ
-
-
 def _is_unheard(finding: Finding, rule: Rule, place: Place) -> bool:
     return _is_required(finding) and rule.place is None and place is Place.HEADER
 
 
 def _is_required(finding: Finding) -> bool:
     return finding.verdict is Verdict.TOKEN_REQUIRED
-
-
-def _finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> dict[str, str]:
-    """The headers that cross, and those that lead somewhere as the client has to write them."""
-    content_type = reply.headers.get(names.CONTENT_TYPE, "").lower()
-    headers = hygiene.to_client(reply.headers, private=plan.credential is not None or plan.rule.users is not None)
-    if plan.rule.users is not None and runtime.configuration.users is not None:
-        headers[names.VARY] = users.varied(headers.get(names.VARY, ""), runtime.configuration.users)
-    if 300 <= reply.status < 400 and reply.status != 304:
-        location = reply.headers.get(names.LOCATION)
-        headers[names.LOCATION] = links.location(runtime, incoming, plan.rule, plan.target, plan.asked, location)
-    elif reply.status < 400 and "html" in content_type and plan.credential is not None and not plan.rule.allow_html:
-        raise NotAllowed(
-            "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
-        )
-    return headers | links.further(runtime, incoming, plan.target, reply.headers)

@@ -27,6 +27,7 @@ class Plan:
     """What was decided about a request before its body was read."""
 
     target: Target  # what is asked of the upstream
+    place: str  # its scheme, host and path
     asked: Origin  # what the client named
     query: Query  # the target's
     rule: Rule
@@ -63,7 +64,9 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
         browsers.check(incoming.headers, rule, place.policy)
     if incoming.method not in methods(rule):
         raise MethodNotAllowed(f"{incoming.method} is not allowed here.", "access: edit on the rule allows edits.")
-    return Plan(target, place.asked, parts, rule, place.credential, place.audience, place.is_info, place.policy)
+    return Plan(
+        target, place.name, place.asked, parts, rule, place.credential, place.audience, place.is_info, place.policy
+    )
 
 
 def _destination(runtime: Runtime, target: Target) -> Destination:
@@ -79,7 +82,8 @@ def _destination(runtime: Runtime, target: Target) -> Destination:
     if rule is not None and credential is not None and not isinstance(credential, WebCredential):
         audience = audience_of(rule, credential.name, target)
     is_info = credential is not None and target.path.lower().endswith("/rest/info")
-    return Destination(target.origin, target.path, asked, shown, rule, policy, credential, audience, is_info)
+    name = f"{target.origin}{target.path}"
+    return Destination(target.origin, target.path, name, asked, shown, rule, policy, credential, audience, is_info)
 
 
 def _admit(runtime: Runtime, policy: AdmitPolicy, incoming: Incoming) -> None:

@@ -25,6 +25,7 @@ class Destination:
 
     origin: Origin  # where the request goes
     path: str
+    name: str  # both as one text
     asked: Origin  # which the client named: another one where the rule has a `hostRedirect`
     shown: str  # in log lines
     rule: Rule | None

@@ -3,10 +3,10 @@
 Times ending in `_at` are seconds of a monotonic clock. Nothing here decides or waits.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from proxy.model import AdmitPolicy, Headers, Origin, Route, Secret, Server, Target
+from proxy.model import AdmitPolicy, CachePolicy, Headers, Origin, Route, Secret, Server, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,30 @@ class Reply:
     is_signed_in: bool = False  # the request went up with an HTTP login that answered a challenge
 
 
+# Headers of a request that are to be others or, for None, to be left out
+Changes = Mapping[str, str | None]
+
+
+@dataclass(slots=True)
+class Fetched:
+    """An upstream's answer as the client may have it, and the headers that the upstream gave it."""
+
+    reply: Reply
+    told: Headers
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a client wants of the cache. `key`: the policy's scope, the reader, the place and the query of the URL as
+    it goes up, without a token; `upward` gives the headers that would go up, which is what `Vary` speaks of."""
+
+    key: tuple[str, str, str, str | None]
+    method: str
+    headers: Headers
+    policy: CachePolicy
+    upward: Callable[[], Headers]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A small answer read whole, as token services give them. `headers` as in `Headers`."""
@@ -129,6 +153,7 @@ class Exchange:
     target: str = ""  # scheme, host and path: never the query
     query_keys: Sequence[str] = ()
     operation: str = ""
+    cache: str = ""  # hit, miss, collapsed, stale, revalidated or bypass; "" where the rule has no cache
     attempts: int = 0
     renewals: int = 0
     upstream_seconds: float = 0.0

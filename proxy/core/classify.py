@@ -41,6 +41,7 @@ _ANY_CASE: Final = re.IGNORECASE
 _ROOT: Final = re.compile(
     rb"(?>\s+|<\?[^<>]*>|<!--.*?-->|<!DOCTYPE[^<>]*>)*+<(?:[\w.-]+:)?([\w.-]+)[\s/>]", re.IGNORECASE | re.DOTALL
 )
+_FAULT: Final = re.compile(rb"<(?:[\w.-]+:)?Fault[\s/>]", re.IGNORECASE)
 _FAULT_ROOTS: Final = frozenset((b"envelope", b"serviceexceptionreport", b"exceptionreport"))
 # The whole text of an element: parsers of SQL and filters say "invalid token" too, in longer sentences.
 _FAULT_TEXT: Final = re.compile(
@@ -169,6 +170,24 @@ def is_plainly_good(status: int, headers: Headers, body: bytes) -> bool:
 def is_file(path: str) -> bool:
     """Whether users' own files are there: what one of them says is nothing that the server says of others."""
     return _FILES.search(path) is not None
+
+
+def is_error(headers: Headers, body: bytes) -> bool:
+    """Whether a whole answer with status 200 says that something failed, whatever it was."""
+    coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
+    text = body[:MOST_HELD]
+    if coding not in ("", "identity"):
+        if not Inflater.knows(coding):
+            return False
+        text = b"".join(Inflater(coding, MOST_HELD).feed(text))
+    text = text.removeprefix(_BOM)
+    start = text[:_LONGEST_START].translate(None, _BLANKS)
+    call = _CALL.match(start)
+    if start.startswith(_STARTS) or (call is not None and start.startswith(_STARTS, call.end())):
+        return True
+    root = _ROOT.match(text[:SMALL])
+    name = root[1].lower() if root else b""
+    return name in _FAULT_ROOTS and (name != b"envelope" or _FAULT.search(text[:SMALL]) is not None)
 
 
 def _is_sign_in(location: str) -> bool:
@@ -311,7 +330,7 @@ def _sentence(words: Iterable[object], secrets: tuple[str, ...]) -> str:
     """
     flat = (word for part in words for word in (part if isinstance(part, list) else [part]))
     text = next((word for word in flat if isinstance(word, str) and word.strip()), "")
-    text = words_without(text[:_LONGEST_TEXT], secrets)  # as it came: later it may be in pieces
+    text = words_without(text, secrets, longest=_LONGEST_TEXT)  # as it came: later it may be in pieces
     text = "".join(letter if letter.isprintable() and letter not in "<>" else " " for letter in text)
     text = _LONG_RUN.sub("…", " ".join(text.split()))
     while "ssl" in text.lower():

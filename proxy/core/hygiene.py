@@ -5,7 +5,7 @@ and their like would rule the page's whole origin. Nothing here knows a body.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -161,6 +161,16 @@ def _upward(given: Headers, referer: str) -> dict[str, str]:
     if referer:
         up[names.REFERER] = referer
     return up
+
+
+def changed(headers: Headers, changes: Mapping[str, str | None]) -> dict[str, str]:
+    """`headers` with some others or, for None, left out."""
+    return {name: value for name, value in {**headers, **changes}.items() if value is not None}
+
+
+def framing(headers: Headers) -> dict[str, str]:
+    """The headers by which the end of an answer can be told."""
+    return {name: headers[name] for name in (names.CONTENT_LENGTH, names.TRANSFER_ENCODING) if name in headers}
 
 
 def to_client(given: Headers, *, private: bool) -> dict[str, str]:

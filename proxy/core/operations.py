@@ -12,7 +12,6 @@ from typing import Final
 from proxy.core import operation_table as table
 from proxy.core.demands import SAYS_NOTHING, Parameters, makes_fetch
 from proxy.core.folding import segments_of
-from proxy.core.soap import soap_element as soap_element  # the pipeline reads it here
 from proxy.model import Access, Rule, Target
 
 _LONGEST_NAME: Final = 80

@@ -72,10 +72,14 @@ def without_secrets(value: str, secrets: tuple[str, ...]) -> str:
     return forms.whole.sub(_filled, raw).decode("latin-1") if forms.may_be_in(raw) else value
 
 
-def words_without(text: str, secrets: tuple[str, ...]) -> str:
-    """A sentence less the secrets, and less an end that may be the beginning of one: it may have been cut."""
-    raw = text.encode("utf-8", "surrogatepass")
-    return Redactor(secrets).feed(raw).decode("utf-8", "surrogatepass")
+def words_without(text: str, secrets: tuple[str, ...], *, longest: int) -> str:
+    """The first `longest` characters of a sentence, less the secrets; and less an end that may be the beginning of one
+    where the sentence was cut."""
+    redactor = Redactor(secrets)
+    found = redactor.feed(text[:longest].encode("utf-8", "surrogatepass"))
+    if len(text) <= longest:
+        found += redactor.finish()
+    return found.decode("utf-8", "surrogatepass")
 
 
 def _filled(match: re.Match[bytes]) -> bytes:

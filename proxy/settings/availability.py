@@ -8,8 +8,6 @@ from proxy.settings.document import Complaint, Document, KeyPath
 # Shapes of key paths ([] stands for any entry of a list), and the values that mean "not used".
 NOT_YET: Final[dict[tuple[str, ...], tuple[object, ...]]] = {
     ("state", "url"): (),
-    ("cache", "memory"): ("256MiB",),
-    ("serverUrls", "[]", "cache"): (),
 }
 
 

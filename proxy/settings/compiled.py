@@ -1,6 +1,7 @@
 """Settings as written to the configuration as run. Everything was checked before: nothing here complains."""
 
 import os
+from dataclasses import replace
 
 from proxy import names
 from proxy.core.admit import parse_entry
@@ -10,7 +11,9 @@ from proxy.core.target import parse_url
 from proxy.model import (
     Access,
     AdmitPolicy,
+    CachePolicy,
     Configuration,
+    Credential,
     Limits,
     Place,
     Rate,
@@ -20,6 +23,7 @@ from proxy.model import (
     Route,
     Rule,
     Target,
+    fingerprint,
 )
 from proxy.settings.check_mounts import mount_settings
 from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of, upstream_place
@@ -33,6 +37,7 @@ def compile_settings(
     """The configuration of a file that `check` found good."""
     server, limits = settings.server, settings.server.limits
     admit = _admit(settings, settings.allowedReferers)
+    credentials = compile_credentials(settings)
     upstream = Route(
         settings.upstream.connectTimeout,
         settings.upstream.headerTimeout,
@@ -61,12 +66,13 @@ def compile_settings(
         admin_listen=settings.admin.listen,
         must_match=settings.mustMatch,
         admit=admit,
-        credentials=compile_credentials(settings),
-        rules=tuple(_rule(rule, settings) for rule in settings.serverUrls),
+        credentials=credentials,
+        rules=tuple(_scoped(_rule(rule, settings), credentials) for rule in settings.serverUrls),
         unlisted_route=upstream,
         log_level=settings.log.level,
         log_format=settings.log.format,
         source=source,
+        cache_memory=settings.cache.memory,
         warnings=warnings,
         dangers=dangers,
         users=compile_users(settings),
@@ -105,6 +111,7 @@ def _rule(rule: RuleSettings, settings: Settings) -> Rule:
         user_header=(rule.userHeader or "").lower(),
         mount=mount.path if mount else "",
         aliases=tuple(_alias(url) for url in mount.aliases) if mount else (),
+        cache=_cache(rule),
     )
 
 
@@ -118,6 +125,21 @@ def _redirect(rule: RuleSettings) -> Redirect | None:
 def _alias(url: str) -> Target:
     target = parse_url(url)
     return Target(target.origin, target.path.rstrip("/"))
+
+
+def _cache(rule: RuleSettings) -> CachePolicy | None:
+    if rule.cache is None or rule.cache == "standard":
+        return None if rule.cache is None else CachePolicy()
+    life = rule.cache
+    return CachePolicy(life.maxAge, life.staleWhileRevalidate, life.staleIfError, life.overrule)
+
+
+def _scoped(rule: Rule, credentials: tuple[Credential, ...]) -> Rule:
+    """Whatever changes in a rule or in its credential, the answers that were stored for it are not its own any more."""
+    if rule.cache is None:
+        return rule
+    credential = next((each for each in credentials if each.name == rule.credential), None)
+    return replace(rule, cache=replace(rule.cache, scope=f"{fingerprint(rule)}{fingerprint(credential)}"))
 
 
 def _referer(rule: RuleSettings, settings: Settings) -> str:

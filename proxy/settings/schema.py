@@ -167,6 +167,9 @@ class CacheLife(_Model):
     maxAge: Wait = _option("5m", "Fresh for so long.")
     staleWhileRevalidate: Duration = _option("0s", "Then served while a new one is fetched.")
     staleIfError: Duration = _option("0s", "Served so long while the server fails.")
+    overrule: bool = _option(
+        False, "true = in place of what the server says (max-age=0, no-cache, private), but for no-store."
+    )
 
 
 class MountSettings(_Model):

@@ -75,7 +75,7 @@ def _meant_of_unions(value: object, errors: list[ErrorDetails]) -> list[ErrorDet
     return [
         each
         for each, path in zip(errors, paths, strict=True)
-        if each["type"] != "string_type"
+        if each["type"] not in ("string_type", "literal_error")
         or not any(len(other) > len(path) and other[: len(path)] == path for other in paths)
     ]
 

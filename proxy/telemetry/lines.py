@@ -68,6 +68,7 @@ class RequestLine:
             "outcome": exchange.outcome,
             "duration_ms": round((self.ended_at - exchange.started_at) * 1000, 1),
             "upstream_ms": round(exchange.upstream_seconds * 1000, 1),
+            "cache": exchange.cache,
             "attempts": exchange.attempts,
             "renewals": exchange.renewals,
             "bytes_in": exchange.bytes_in,
@@ -92,7 +93,8 @@ def _json_request(line: RequestLine) -> str:
         f'"client":{_shown(e.client)},"user":{_shown(e.user)},"method":{_shown(e.method)},"target":{_shown(e.target)},'
         f'"query":{_shown(_keys(tuple(e.query_keys)))},"rule":{_shown(e.rule)},"credential":{_shown(e.credential)},'
         f'"operation":{_shown(e.operation)},"status":{e.status},"outcome":{_shown(e.outcome)},'
-        f'"duration_ms":{milliseconds:.1f},"upstream_ms":{upstream:.1f},"attempts":{e.attempts},'
+        f'"duration_ms":{milliseconds:.1f},"upstream_ms":{upstream:.1f},"cache":{_shown(e.cache)},'
+        f'"attempts":{e.attempts},'
         f'"renewals":{e.renewals},"bytes_in":{e.bytes_in},"bytes_out":{e.bytes_out},"generation":{e.generation},'
         f'"note":{_shown(e.note)}}}'
     )

@@ -31,18 +31,19 @@ class Metrics:
     # Understood by every Prometheus, and by what else reads this format.
     CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-    def __init__(self) -> None:
+    def __init__(self, cache_bytes: Callable[[], int] = int) -> None:
+        """`cache_bytes` tells what stored answers take."""
         registry = self.registry = CollectorRegistry()
         self._requests = Requests(_NO_RULE, _OTHER)
         registry.register(self._requests)
-        self._name_state(registry)
+        self._name_state(registry, cache_bytes)
         self._answers_redacted = 0
         registry.register(_FromLog(lambda: self._answers_redacted))
         ProcessCollector(registry=registry)
         self._credentials: frozenset[str] = frozenset()
         self._counted = {"tokensObtained": 0, "tokensRejected": 0}
 
-    def _name_state(self, registry: CollectorRegistry) -> None:
+    def _name_state(self, registry: CollectorRegistry, cache_bytes: Callable[[], float]) -> None:
         self._malformed = Counter(
             "resource_proxy_malformed_requests", "Requests that were not HTTP.", ("reason",), registry=registry
         )
@@ -62,6 +63,9 @@ class Metrics:
         )
         for result in ("applied", "rejected"):
             self._reloads.labels(result)  # a series that begins at its first count hides that count from rate()
+        Gauge("resource_proxy_cache_bytes", "Memory that stored answers take.", registry=registry).set_function(
+            cache_bytes
+        )
         build = Gauge("resource_proxy_build_info", "The version that runs.", ("version",), registry=registry)
         build.labels(__version__).set(1)
 

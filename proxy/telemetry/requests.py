@@ -50,6 +50,7 @@ class OfRule:
     limited: int = 0
     answered: int = 0
     errors: int = 0
+    cache: dict[str, int] = field(default_factory=dict)  # by what the cache did
     ends: dict[tuple[int, str], int] = field(default_factory=dict)  # by status and outcome
 
 
@@ -73,6 +74,8 @@ class Requests(Collector):
         of.seconds.add(seconds)
         if exchange.attempts:
             of.upstream.add(exchange.upstream_seconds)
+        if exchange.cache:
+            of.cache[exchange.cache] = of.cache.get(exchange.cache, 0) + 1
         of.sent += exchange.bytes_out
         of.answered += 1
         if outcome not in _WELL:
@@ -104,6 +107,15 @@ class Requests(Collector):
             for (status, outcome), count in of.ends.items():
                 ends.add_metric((of.name, str(status), outcome), count)
         yield ends
+        cache = CounterMetricFamily(
+            "resource_proxy_cache",
+            "Requests to rules with `cache`: hit, miss, collapsed (shared a fetch), stale, revalidated or bypass.",
+            labels=("rule", "result"),
+        )
+        for of in rules:
+            for result, count in of.cache.items():
+                cache.add_metric((of.name, result), count)
+        yield cache
         what = "From a request's head to the end of its answer."
         yield _histogram("resource_proxy_request_duration_seconds", what, ((of.name, of.seconds) for of in rules))
         what = "Until an upstream's answer began, attempts added up."

@@ -1,16 +1,25 @@
 """Request bodies on their way up: whole where they can be sent again, else a stream that is sent once."""
 
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy import names
-from proxy.core import content
+from proxy.core import content, demands
 from proxy.core.multipart import MultipartFilter
 from proxy.core.parameters import Field, of_form, of_json
+from proxy.core.soap import soap_element
 from proxy.errors import BodyTooLarge
 from proxy.traffic import Body, Incoming
 
 KEPT: Final = 1024 * 1024  # bytes of a body that are kept for one replay
+
+
+class Judged(NamedTuple):
+    """A body as it goes up, the parameters in it, and the first element of its SOAP Body, where it is XML."""
+
+    body: Body
+    fields: list[Field]
+    element: str | None
 
 
 async def take(incoming: Incoming, *, limit: int) -> Body:
@@ -36,25 +45,25 @@ async def take(incoming: Incoming, *, limit: int) -> Body:
     return _whole(bytes(head))
 
 
-def judged(body: Body, content_type: str, *, dropped: frozenset[str], read: frozenset[str]) -> tuple[Body, list[Field]]:
-    """`body` less the fields and parts called as in `dropped`, and the fields called as in `read`. Raises BadRequest.
+def judged(body: Body, content_type: str, *, dropped: frozenset[str]) -> Judged:
+    """`body` less the fields and parts called as in `dropped`, and what it says. Raises BadRequest.
 
     Of a stream nothing is read: see `check_stream`.
     """
-    if body.whole == b"":
-        return body, []
-    if content.is_multipart(content_type):
-        filtered = MultipartFilter(content.boundary_of(content_type), dropped, read if body.whole else frozenset())
-        if body.whole is not None:
-            return _whole(filtered.feed(body.whole) + filtered.finish()), filtered.fields
-        # How much will be taken out is not known before the end, so the length is not either.
-        return Body(None, _filtered(body.stream, filtered), None) if body.stream is not None else body, []
-    if body.whole is not None and content.is_form(content_type):
-        form, fields = of_form(body.whole, dropped, read)
-        return _whole(form), fields
-    if body.whole is not None and content.is_json(content_type):
-        return body, of_json(body.whole, dropped, read)
-    return body, []
+    whole, fields, element = body.whole, list[Field](), None
+    if whole is None:
+        return Judged(_filtered(body, content_type, dropped), fields, element)
+    if content.is_form(content_type):
+        whole, fields = of_form(whole, dropped, demands.JUDGED)
+    elif whole and content.is_multipart(content_type):
+        filtered = MultipartFilter(content.boundary_of(content_type), dropped, demands.JUDGED)
+        whole = filtered.feed(whole) + filtered.finish()
+        fields = filtered.fields
+    elif content.is_json(content_type):
+        fields = of_json(whole, dropped, demands.JUDGED)
+    elif (element := soap_element(whole)) is not None:
+        fields = demands.in_xml(whole)
+    return Judged(_whole(whole), fields, element)
 
 
 def check_stream(body: Body, content_type: str, *, is_edit: bool, is_filtered: bool) -> None:
@@ -92,7 +101,14 @@ async def _chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byt
         yield piece
 
 
-async def _filtered(stream: AsyncIterator[bytes], filtered: MultipartFilter) -> AsyncIterator[bytes]:
+def _filtered(body: Body, content_type: str, dropped: frozenset[str]) -> Body:
+    """A stream as it goes up. How much will be taken out is not known before its end, so the length is not either."""
+    if body.stream is None or not content.is_multipart(content_type):
+        return body
+    return Body(None, _less(body.stream, MultipartFilter(content.boundary_of(content_type), dropped)), None)
+
+
+async def _less(stream: AsyncIterator[bytes], filtered: MultipartFilter) -> AsyncIterator[bytes]:
     async for piece in stream:
         if kept := filtered.feed(piece):
             yield kept

@@ -7,13 +7,13 @@ from typing import Final, cast
 
 from aiohappyeyeballs import start_connection
 
-from proxy.model import Origin, Route
+from proxy.model import Origin, Reach, Route
 from proxy.upstream import wire
 from proxy.upstream.connection import Connection, Owner
 from proxy.upstream.failures import not_connected, proxy_refuses, silent, unknown_name
 from proxy.upstream.guard import AddressGuard
 from proxy.upstream.outbound import way_out
-from proxy.upstream.resolve import Name
+from proxy.upstream.resolve import LISTED, OTHERS, Name
 from proxy.upstream.tls import SessionContext, tls_context
 
 _NEXT_ADDRESS: Final = 0.25  # seconds before the next one is tried beside it (RFC 8305 §5)
@@ -34,7 +34,8 @@ class Dialer:
         self._context = context if origin.scheme == "https" else None
         self._own_name = origin.host.rstrip(".")  # as certificates have it
         if self.way is None:
-            self._name, self._first_context = Name(origin.host, origin.port), self._context
+            lookups = OTHERS if route.reach is Reach.PUBLIC else LISTED
+            self._name, self._first_context = Name(origin.host, origin.port, lookups), self._context
         else:
             url = self.way.url
             self._name = Name(url.host or "", url.port or 0)

@@ -2,7 +2,10 @@
 
 import asyncio
 import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
+from threading import BoundedSemaphore
 from typing import Final, cast
 
 from aiohappyeyeballs import AddrInfoType
@@ -11,11 +14,35 @@ _FOUND_FOR: Final = 10.0  # seconds that a name is not looked up again; a moved 
 _MISSED_FOR: Final = 2.0
 
 
+class Lookups:
+    """Threads that ask the system for addresses, and at most so many questions at a time: a name server may take half
+    a minute for an answer, and the threads of event loops are few."""
+
+    def __init__(self, threads: int, most: int, ask: Callable[..., Sequence[object]] = socket.getaddrinfo) -> None:
+        self._threads = ThreadPoolExecutor(threads, "lookup")
+        self._room = BoundedSemaphore(most)
+        self._ask = ask
+
+    async def addresses(self, host: str, port: int) -> list[AddrInfoType]:
+        """Raises OSError or UnicodeError where there are none, or where too many ask already."""
+        if not self._room.acquire(blocking=False):
+            raise OSError("too many lookups")
+        asked = self._threads.submit(self._ask, host, port, 0, socket.SOCK_STREAM)
+        asked.add_done_callback(lambda _: self._room.release())  # not before: who asked may have left long ago
+        return [cast("AddrInfoType", each) for each in await asyncio.wrap_future(asked)]
+
+
+# Which hosts are asked for under a wildcard is the callers' choice, and so may be the name servers: those that a
+# configuration names never wait for them.
+LISTED: Final = Lookups(8, 1024)
+OTHERS: Final = Lookups(8, 64)
+
+
 class Name:
     """The addresses of one host; one lookup at a time, for all who ask."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.host, self._port = host, port
+    def __init__(self, host: str, port: int, lookups: Lookups = LISTED) -> None:
+        self.host, self._port, self._lookups = host, port, lookups
         self._loop = asyncio.get_running_loop()
         self._found: list[AddrInfoType] = []
         self._good_until = 0.0
@@ -39,8 +66,7 @@ class Name:
 
     async def _resolve(self) -> list[AddrInfoType]:
         try:
-            found = await self._loop.getaddrinfo(self.host, self._port, type=socket.SOCK_STREAM)
-            self._found = [cast("AddrInfoType", each) for each in found]
+            self._found = await self._lookups.addresses(self.host, self._port)
         except (OSError, UnicodeError):
             self._found = []
         finally:

@@ -11,14 +11,14 @@ FLOORS = [
     {"errors", "names", "model", "traffic", "ports", "__init__"},
     {"core"},
     {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals", "links"},
-    {"pipeline", "plan"},
+    {"pipeline", "plan", "shape", "cached"},
     {"web", "settings", "explain", "policy"},
     {"assemble", "workers", "demo", "live_check", "samples", "hardening", "console", "cli", "__main__"},
 ]
 SIMULATOR = "simulator"
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "os", "random", "socket", "pathlib", "threading", "subprocess"}
 # What is configured stands on one page.
-LONG = {"pipeline.py": 200, "model.py": 480}
+LONG = {"pipeline.py": 200, "model.py": 500}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from proxy.simulator.server import Simulator
-from tests.live.conftest import PAGE, Build, World
+from tests.live.conftest import PAGE, Build, World, config
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=bbb"
@@ -109,6 +109,23 @@ async def test_a_long_multipart_form_of_an_edit_loses_the_clients_token_as_it_st
     arrived = arcgis.journal.to("addAttachment")[-1].body
     assert b"STOLEN" not in arrived
     assert len(arrived) > 2 << 20
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (
+            "City/MapServer",
+            '<s:Envelope xmlns:s="x"><s:Body><ExportMapImage><Source xsi:type="Data&#76;ayerSource"/></ExportMapImage>',
+        ),
+        ("City/MapServer/WMSServer", '<GetMap><a href="http://10.0.0.1/"/></GetMap>'),
+    ],
+)
+async def test_what_a_query_may_not_say_no_xml_may(build: Build, arcgis: Simulator, path: str, body: str) -> None:
+    world = await build(document=config(arcgis.url) | {"serverUrls": [{"url": f"{arcgis.url}/services"}]})
+    got = await world.client.get(f"{arcgis.url}/services/{path}", "POST", body.encode(), Content_Type="text/xml")
+    assert got.status == 403
+    assert not arcgis.journal.to(path.rpartition("/")[2])
 
 
 BUSY = {

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from proxy.core import operation_table as table
 from proxy.core.demands import JUDGED, has_data_layer, read_parameters, wants_jsonp
-from proxy.core.operations import operation, soap_element
+from proxy.core.operations import operation
 from proxy.core.parameters import of_form, split
+from proxy.core.soap import soap_element
 from proxy.model import Access, Origin, Target
 
 ORIGIN = Origin("https", "h", 443)

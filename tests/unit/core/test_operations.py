@@ -1,5 +1,6 @@
 """proxy.core.operations: what a request does, and whether a rule lets it."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -9,8 +10,9 @@ import yaml
 
 from proxy.core import demands
 from proxy.core.demands import JUDGED, read_parameters
-from proxy.core.operations import Kind, Operation, operation, refuse_reason, soap_element
+from proxy.core.operations import Kind, Operation, operation, refuse_reason
 from proxy.core.parameters import Field, of_form, split
+from proxy.core.soap import soap_element
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
 from proxy.model import Access
@@ -180,6 +182,12 @@ def test_a_link_in_xml_is_fetched() -> None:
     given = read_parameters(split(None), demands.in_xml(body))
     target = parse_url("https://h/arcgis/services/A/MapServer/WMSServer")
     assert operation("POST", target, parameters=given, soap_element="GetMap").access is Access.EXECUTE
+
+
+def test_a_path_of_nothing_but_types_of_services_costs_little() -> None:
+    began = time.process_time()
+    assert done("rest/services" + "/A/SceneServer" * 2000).access is Access.EDIT
+    assert time.process_time() - began < 0.1
 
 
 def test_a_name_from_a_path_is_kept_short() -> None:

@@ -68,3 +68,10 @@ def test_the_members_of_a_json_object_are_judged() -> None:
 def test_json_that_cannot_be_judged_is_refused(body: bytes) -> None:
     with pytest.raises(BadRequest):
         of_json(body, TOKEN, NONE)
+
+
+def test_more_escapes_than_can_be_decoded_in_time_are_refused() -> None:
+    values = b"layers=" + b"%41" * 2**18
+    assert len(of_form(values + b"&where=" + b"%41" * 2**20, TOKEN, frozenset(("layers",)))[1]) == 1
+    with pytest.raises(BadRequest, match="escapes"):
+        of_form(b"&".join([values, values, b"layers=%41"]), TOKEN, frozenset(("layers",)))

@@ -112,6 +112,11 @@ def test_which_types_are_looked_through(kind: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("length", range(len(TOKEN)))
-def test_a_sentence_that_was_cut_keeps_no_part_of_a_secret(length: int) -> None:
-    assert words_without(f"Zürich \ud800: {TOKEN[:length]}", SECRETS) == "Zürich \ud800: "
-    assert words_without(f"Zürich \ud800: {TOKEN}", SECRETS) == f"Zürich \ud800: {'x' * len(TOKEN)}"
+def test_a_sentence_that_is_cut_keeps_no_part_of_a_secret(length: int) -> None:
+    text = f"Zürich \ud800: {TOKEN}"
+    assert words_without(text, SECRETS, longest=10 + length) == "Zürich \ud800: "
+    assert words_without(text, SECRETS, longest=100) == f"Zürich \ud800: {'x' * len(TOKEN)}"
+
+
+def test_a_whole_sentence_keeps_its_end() -> None:
+    assert words_without(f"ends as {TOKEN[:3]}", SECRETS, longest=100) == f"ends as {TOKEN[:3]}"

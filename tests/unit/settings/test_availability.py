@@ -12,8 +12,6 @@ ROOT = Path(__file__).parents[3]
 IN_USE: dict[str, object] = {
     "workers": 4,
     "url": "redis://redis:6379/0",
-    "memory": "1GiB",
-    "cache": {"maxAge": "5m"},
 }
 
 

@@ -1,0 +1,65 @@
+"""Before and after the attempts: what goes up in place of what came, and the headers that come down. Never waits."""
+
+from typing import NamedTuple
+
+from proxy import links, names
+from proxy.core import demands, hygiene, inject, operations, parameters, users
+from proxy.errors import NotAllowed
+from proxy.model import Access
+from proxy.plan import Plan, check_operation
+from proxy.runtime import Runtime
+from proxy.traffic import Body, Exchange, Incoming, Outgoing, Reply
+from proxy.upstream import body as bodies
+
+
+class Ready(NamedTuple):
+    """What goes up but for our credential, the format asked for, and whether it only reads."""
+
+    outgoing: Outgoing
+    wanted: str
+    reads: bool
+
+
+def prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> Ready:
+    """Raises NotAllowed where the operation is not allowed: a form's fields have to be judged, too."""
+    rule, target = plan.rule, plan.target
+    content_type = incoming.headers.get(names.CONTENT_TYPE, "")
+    dropped = rule.drop_parameters
+    if plan.credential is not None:
+        dropped |= inject.credential_names(plan.credential.token_param)
+    if dropped:
+        target = parameters.without(target, dropped, plan.query)
+    body, fields, element = bodies.judged(body, content_type, dropped=dropped)
+    query = plan.query if target is plan.target else parameters.split(target.query)
+    if rule.set_parameters:
+        forced = parameters.forced(rule.set_parameters)
+        target, body = parameters.added(target, body, content_type, parameters.encoded(forced))
+        fields += forced
+    given = demands.read_parameters(query, fields)
+    operation = operations.operation(incoming.method, target, parameters=given, soap_element=element)
+    exchange.operation = operation.name
+    wanted = check_operation(rule, operation, given)
+    is_edit = operation.access >= Access.EDIT
+    bodies.check_stream(body, content_type, is_edit=is_edit, is_filtered=bool(rule.drop_parameters))
+    headers = hygiene.to_upstream(incoming.headers, referer=rule.referer, request_id=exchange.request_id)
+    if body.whole != b"":
+        headers.setdefault(names.CONTENT_TYPE, names.BYTES_TYPE)  # or the server guesses, which is not what was judged
+    links.validators(incoming, target, headers)
+    outgoing = Outgoing(incoming.method, target, headers, body, rule.route)
+    return Ready(outgoing, wanted, operation.access is Access.READ)
+
+
+def finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> dict[str, str]:
+    """The headers that cross, and those that lead somewhere as the client has to write them."""
+    content_type = reply.headers.get(names.CONTENT_TYPE, "").lower()
+    headers = hygiene.to_client(reply.headers, private=plan.credential is not None or plan.rule.users is not None)
+    if plan.rule.users is not None and runtime.configuration.users is not None:
+        headers[names.VARY] = users.varied(headers.get(names.VARY, ""), runtime.configuration.users)
+    if 300 <= reply.status < 400 and reply.status != 304:
+        location = reply.headers.get(names.LOCATION)
+        headers[names.LOCATION] = links.location(runtime, incoming, plan.rule, plan.target, plan.asked, location)
+    elif reply.status < 400 and "html" in content_type and plan.credential is not None and not plan.rule.allow_html:
+        raise NotAllowed(
+            "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
+        )
+    return headers | links.further(runtime, incoming, plan.target, reply.headers)
