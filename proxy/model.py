@@ -70,6 +70,9 @@ class Origin:
     host: str
     port: int
 
+    def __hash__(self) -> int:
+        return hash(self.host)  # asked several times a request: a text remembers its own
+
     def __str__(self) -> str:
         if DEFAULT_PORTS.get(self.scheme) == self.port:
             return f"{self.scheme}://{self.host}"

@@ -18,6 +18,9 @@ class Audience:
     referer: str
     is_guess: bool = False  # where the site begins is the client's word alone: the rule stands above it
 
+    def __hash__(self) -> int:
+        return hash((self.credential, self.server.origin))  # asked several times a request: texts remember theirs
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Token:

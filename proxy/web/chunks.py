@@ -9,8 +9,9 @@ from typing import Final
 from proxy import names
 from proxy.errors import BadRequest
 
-_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;[\t\x20-\x7e]{0,255})?")
-_FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t\x20-\x7e\x80-\xff]*")
+_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_SIZE: Final = re.compile(rb'([0-9A-Fa-f]{1,8})(?:;%b(?:=(?:%b|"[!#-\[\]-~]*"))?){0,8}' % (_TOKEN, _TOKEN))
+_FIELD: Final = re.compile(rb"(%b):[\t\x20-\x7e\x80-\xff]*" % _TOKEN)
 _LONGEST_LINE: Final = 1024
 _MOST_TRAILERS: Final = 16
 # What a trailer may not say, for whoever would merge it with the headers (RFC 9110 §6.5.1).

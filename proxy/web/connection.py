@@ -83,7 +83,7 @@ class Connection(Line):
     def close(self) -> None:
         """No more requests; what was written is still sent."""
         if not self._is_closing:
-            self.finish(linger=self._framing.phase is Phase.BODY or self._framing.waiting > 0)
+            self.finish(linger=self._framing.phase is Phase.BODY or bool(self._framing.waiting))
 
     def drain(self) -> None:
         """The request in flight, or on its way, is the last one."""
@@ -149,8 +149,6 @@ class Connection(Line):
             or self._is_last
             or self._serving.is_draining
             or not self.head.keeps_open
-            or self._served >= _MOST_REQUESTS
-            or self._loop.time() - self._born > _LONGEST
             # An early answer: the rest of the body may be long, or never come (RFC 9110 §10.1.1)
             or self._framing.phase is Phase.BODY
         )
@@ -161,9 +159,10 @@ class Connection(Line):
         self._is_busy, self.inbox = False, None
         if self._is_last or not self._has_begun or self._is_closing or self._serving.is_draining:
             return False
-        self._since = self._loop.time()
-        self._deadline = self._since + self._serving.limits.idle_timeout
-        waited = self._framing.waiting
+        self._since = now = self._loop.time()
+        self._deadline = now + self._serving.limits.idle_timeout
+        self._is_last = self._served >= _MOST_REQUESTS - 1 or now - self._born > _LONGEST
+        waited = len(self._framing.waiting)
         try:
             piece = self._framing.next()
         except ProxyError as error:
@@ -174,7 +173,7 @@ class Connection(Line):
         elif self._is_ended:
             return False
         elif self._framing.waiting:
-            self._deadline = self._since + self._serving.limits.header_timeout
+            self._deadline = now + self._serving.limits.header_timeout
         if waited > _PIPELINED:
             self.release()
         return True
@@ -202,7 +201,7 @@ class Connection(Line):
                 self._deadline = self._loop.time() + self._serving.limits.header_timeout
         elif phase is Phase.BODY:
             self._body_moved(piece)
-        elif framing.waiting > _PIPELINED:
+        elif len(framing.waiting) > _PIPELINED:
             self.hold()
 
     def _body_moved(self, piece: bytes) -> None:

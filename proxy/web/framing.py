@@ -24,9 +24,10 @@ class Phase(Enum):
 
 
 class Framing:
-    """The bytes of one connection. `head` is that of the request in flight; `received` the bytes of its body."""
+    """The bytes of one connection. `head` is that of the request in flight; `received` how many bytes of its body came;
+    `waiting` what no request has claimed yet: part of a head, or what came behind the request in flight."""
 
-    __slots__ = ("_chunks", "_left", "_limits", "_waiting", "head", "is_head", "phase", "received")
+    __slots__ = ("_chunks", "_had_empty", "_left", "_limits", "head", "is_head", "phase", "received", "waiting")
 
     def __init__(self, limits: Limits) -> None:
         self.phase = Phase.HEAD
@@ -34,14 +35,10 @@ class Framing:
         self.head: Head
         self.is_head = False  # whether what was refused was a HEAD request: its answer has no body
         self._limits = limits
-        self._waiting = b""  # part of a head, or what came behind the request in flight
+        self.waiting = b""
+        self._had_empty = False  # a line, before the head
         self._chunks: Chunks | None = None
         self._left = 0  # bytes of a body with a length that are still to come
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that no request has claimed yet."""
-        return len(self._waiting)
 
     def feed(self, data: bytes) -> bytes:
         """What of it is body of the request in flight. Raises as `read_head` does; in a body BadRequest (slug
@@ -50,29 +47,29 @@ class Framing:
             return self._head(data)
         if self.phase is Phase.BODY:
             return self._body(data)
-        self._waiting += data
+        self.waiting += data
         return b""
 
     def next(self) -> bytes:
         """The request in flight has its answer: begins with the bytes that wait. Returns and raises as `feed`."""
         self.phase = Phase.HEAD
-        data, self._waiting = self._waiting, b""
+        data, self.waiting = self.waiting, b""
         return self._head(data) if data else b""
 
     def _head(self, data: bytes) -> bytes:
-        before = len(self._waiting)
+        before = len(self.waiting)
         if before:
-            data = self._waiting + data
-        if data.startswith(_EMPTY):
-            # Before a head, as a body's careless end; one alone (RFC 9112 §2.2)
-            data, before = data[2:], 0
+            data = self.waiting + data
+        if data.startswith(_EMPTY) and not self._had_empty:
+            # As a body's careless end; one alone (RFC 9112 §2.2)
+            data, before, self._had_empty = data[2:], 0, True
         end = data.find(_END, max(0, before - 3))
         if end < 0:
-            self._waiting = data
+            self.waiting = data
             if data and data != b"\r":
                 foresee(data, before, self._limits)
             return b""
-        self._waiting = b""
+        self.waiting, self._had_empty = b"", False
         try:
             head = self.head = read_head(data[:end], self._limits)
         except ProxyError:
@@ -82,7 +79,7 @@ class Framing:
         self.received = 0
         if head.length == 0:
             self.phase = Phase.NEXT
-            self._waiting = rest
+            self.waiting = rest
             return b""
         self.phase = Phase.BODY
         self._left = head.length or 0
@@ -101,5 +98,5 @@ class Framing:
         self.received += len(body)
         if rest is not None:
             self.phase = Phase.NEXT
-            self._waiting = rest
+            self.waiting = rest
         return body

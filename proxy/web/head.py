@@ -194,7 +194,8 @@ def _fields(block: bytes) -> _Fields:
 def _headers(lines: list[str]) -> hygiene.ClientHeaders:
     """By lower-case name. Names with an underscore are left out: `X_Forwarded_For` is `X-Forwarded-For` to some."""
     headers: dict[str, str] = {}
-    repeated: list[tuple[bytes, bytes]] = []
+    raw: list[tuple[bytes, bytes]] = []
+    is_repeated = False
     for line in lines:
         written, colon, value = line.partition(":")
         # A blank before the colon and a folded line end here, too
@@ -202,17 +203,17 @@ def _headers(lines: list[str]) -> hygiene.ClientHeaders:
             raise _malformed()
         if "_" in written:
             continue
+        raw.append((written.encode(), value.encode("latin-1")))
         name = written.lower()
         if name in headers:
             if name in _ONCE:
                 raise BadRequest(f"The request has two {name} headers.", slug="bad_header")
-            repeated.append((name.encode(), value.encode("latin-1")))
+            is_repeated = True
         else:
             headers[name] = value.strip(" \t")
-    if repeated:
-        first = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        return hygiene.client_headers(first + repeated)
-    return hygiene.ClientHeaders(headers)
+    if is_repeated:
+        headers = hygiene.client_headers(raw)
+    return hygiene.ClientHeaders(headers, tuple(raw))
 
 
 def _body_length(headers: Headers) -> int | None:

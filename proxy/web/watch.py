@@ -19,7 +19,7 @@ _SHARE: Final = 8  # one address gets an eighth of all connections
 _FAIR: Final = 64  # and at least so many
 _GIVES_WAY: Final = 2.0  # seconds after which a connection without a request may be closed for another
 _AT_A_TIME: Final = 16  # a search for such connections frees a sixteenth, so that it is not made for each
-_LINGERING: Final = 128  # refused connections that are kept until their answer is read
+_LINGERING: Final = 128  # refused connections that are kept until their answer is read; an eighth of all at most
 _LAST_WORDS: Final = 1.0  # seconds in which what was cut off is written down
 _LONGEST_REST, _SHORTEST_REST = 1.0, 0.02  # seconds between two looks
 
@@ -51,6 +51,7 @@ class Watch:
         """`is_trusted` says of an address whether it is a proxy in front, whose connections are many people's."""
         self.most = most
         self.share = max(_FAIR, most // _SHARE)
+        self._most_lingering = min(_LINGERING, 1 + most // _SHARE)
         self._is_trusted = is_trusted
         self._rest = min(_LONGEST_REST, max(_SHORTEST_REST, min(limits.header_timeout, limits.idle_timeout) / 8))
         self._open: dict[Watched, str] = {}
@@ -78,7 +79,7 @@ class Watch:
     def linger(self, connection: Watched) -> bool:
         """Whether a refused connection may stay until its answer is read."""
         if connection not in self._open:
-            if len(self._lingering) >= _LINGERING:
+            if len(self._lingering) >= self._most_lingering:
                 return False
             self._lingering.add(connection)
             self._arm()
