@@ -1,10 +1,10 @@
 """What the path needs of the world, as protocols: the contracts that fakes and later transports fulfil."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from proxy.model import Headers, Origin, Place, Route, Rule, Server, Target
-from proxy.traffic import Answer, Audience, Exchange, Outgoing, Reply, Token
+from proxy.traffic import Answer, Audience, Exchange, Outgoing, Reply, Token, Topic, Turn, Word
 
 # Seconds from a fixed, unknown start; never steps back (time.monotonic).
 Clock = Callable[[], float]
@@ -142,6 +142,24 @@ class Allowance(Protocol):
 
     async def take(self, rule: Rule, client: str) -> None:
         """One request of a rule with a rate. Raises RateLimited with the seconds until the next passes."""
+        ...
+
+
+class Commons(Protocol):
+    """What several proxies find out once for all, whether they are processes of one machine or many machines. Nothing
+    here raises, and nothing waits long for a store that is slow or gone: then it is simply our turn."""
+
+    async def turn(self, topic: Topic, *, but: str = "") -> Word | Turn:
+        """What is known of `topic`, unless that is the word `but`; else our turn to find out, once nobody else is at
+        it. A turn is to be ended, by `settle` or `release`."""
+        ...
+
+    async def settle(self, topic: Topic, turn: Turn, says: Mapping[str, object], seconds: float) -> None:
+        """What was found out; it holds for so long. Not said to others where somebody else had the turn meanwhile."""
+        ...
+
+    async def release(self, topic: Topic, turn: Turn) -> None:
+        """Nothing was found out: the next one may try."""
         ...
 
 

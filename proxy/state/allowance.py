@@ -17,7 +17,8 @@ from limits.strategies import MovingWindowRateLimiter
 
 from proxy.errors import RateLimited
 from proxy.model import Rate, Rule
-from proxy.ports import Clock
+from proxy.ports import Allowance, Clock
+from proxy.state.shared import Shared
 
 _MOST: Final = 64 * 1024 * 1024  # bytes
 _OF_A_WINDOW, _OF_A_REQUEST = 400, 9  # bytes that they take, keys and spare room included
@@ -46,11 +47,7 @@ class MemoryAllowance:
         if self._limiter.hit(item, *key):
             return
         reset_at = self._limiter.get_window_stats(item, *key).reset_time
-        raise RateLimited(
-            "Too many requests; the proxy's limit for this service is reached.",
-            f"The limit is {rate.requests} requests in {item.get_expiry()} seconds.",
-            retry_after=max(1, math.ceil(reset_at - self._clock())),
-        )
+        raise _over(rate, reset_at - self._clock())
 
     def _item(self, rate: Rate) -> RateLimitItemPerSecond:
         item = self._items.get(rate)
@@ -59,6 +56,24 @@ class MemoryAllowance:
                 self._items.clear()
             item = self._items[rate] = RateLimitItemPerSecond(rate.requests, max(1, round(rate.period)))
         return item
+
+
+class SharedAllowance:
+    """Implements `ports.Allowance`, counting in Redis for all replicas, and here as well: what is counted here is the
+    limit while Redis is away, and holds where it has forgotten everything."""
+
+    def __init__(self, shared: Shared, here: Allowance) -> None:
+        self._shared, self._here = shared, here
+
+    async def take(self, rule: Rule, client: str) -> None:
+        """See `ports.Allowance.take`."""
+        rate = rule.rate
+        if rate is None:
+            return
+        wait = await self._shared.hit(rate, (rule.name, f"{rate.requests}/{rate.period}", client_key(client)))
+        if wait:
+            raise _over(rate, wait)
+        await self._here.take(rule, client)
 
 
 class _Memory(Storage, MovingWindowSupport):
@@ -132,6 +147,14 @@ class _Memory(Storage, MovingWindowSupport):
         self._windows.clear()
         self._taken = 0
         return forgotten
+
+
+def _over(rate: Rate, wait: float) -> RateLimited:
+    return RateLimited(
+        "Too many requests; the proxy's limit for this service is reached.",
+        f"The limit is {rate.requests} requests in {max(1, round(rate.period))} seconds.",
+        retry_after=max(1, math.ceil(wait)),
+    )
 
 
 def client_key(address: str) -> str:
