@@ -33,7 +33,7 @@ from proxy.model import (
     WebCredential,
 )
 from proxy.pipeline import Pipeline
-from proxy.ports import Allowance, TokenProvider, Tokens
+from proxy.ports import Allowance, Commons, TokenProvider, Tokens
 from proxy.runtime import Current, build, routes
 from proxy.state.allowance import MemoryAllowance, SharedAllowance
 from proxy.state.responses import Responses
@@ -65,16 +65,17 @@ class Service:
         *,
         tokens: Tokens | None = None,
         allowance: Allowance | None = None,
+        commons: Commons | None = None,
         shares_port: bool = False,
         serves: bool = True,
     ) -> None:
-        """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens and
-        the allowance that it shares; a supervisor serves nothing but them and the admin pages."""
+        """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens, the
+        allowance and the commons that it shares; a supervisor serves nothing but them and the admin pages."""
         self.shared = Shared(observe=self._shared_event)
         self.metrics = Metrics(lambda: self.responses.bytes_used, self.shared)
         self.current = Current(build(configuration, generation=1))
         self.transport = UpstreamTransport(self._own_ports)
-        self.web_tier = WebTier(self.transport, time.monotonic, observe=self._login_event)
+        self.web_tier = WebTier(self.transport, time.monotonic, self._login_event, commons or self.shared)
         self.fetcher = Fetch(self.web_tier)
         self.discovery = Discovery(self.fetcher, time.monotonic)
         self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
