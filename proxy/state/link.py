@@ -11,6 +11,7 @@ from typing import Any, Final
 from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError
 
 from proxy.model import SharedState
@@ -81,7 +82,7 @@ class Link:
     async def _mend(self) -> None:
         """Until it answers again. Where that never holds for long, it is tried less and less often."""
         pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
-        error: Exception | None = ConnectionError()
+        error: Exception | None = OSError()
         while error is not None:
             await asyncio.sleep(pause)
             error, pause = await self._try(), _FIRST_PAUSE
@@ -99,7 +100,8 @@ class Link:
         return None
 
     async def _listen(self) -> None:
-        """To what other replicas say. What is missed meanwhile is found out without it, only later."""
+        """To what other replicas say. What is missed meanwhile is found out without it, only later. Nobody may be
+        asking just now: that the store has gone shows here."""
         async with (
             Redis.from_pool(_pool(self._state, None)) as client,
             client.pubsub(ignore_subscribe_messages=True) as said,
@@ -110,8 +112,11 @@ class Link:
                     async for message in said.listen():
                         if self.on_message is not None and isinstance(message["data"], bytes):
                             self.on_message(message["data"])
-                except FAULTS:
-                    await asyncio.sleep(_FIRST_PAUSE)
+                except (Disconnected, OSError) as error:
+                    self._lose(error)
+                    return
+                except FAULTS:  # an account that may read and write, and not listen
+                    await asyncio.sleep(_LONGEST_PAUSE)
 
     @property
     def channel(self) -> str:
