@@ -3,7 +3,7 @@
 #   docker run -p 8080:8080 -v ./config:/etc/resource-proxy:ro -e CITY_PASSWORD resource-proxy
 ARG PYTHON_VERSION=3.13
 FROM docker.io/library/python:${PYTHON_VERSION}-slim AS build
-ARG EXTRAS=
+ARG EXTRAS=[redis]
 WORKDIR /src
 RUN python -m venv /opt/proxy
 COPY pyproject.toml README.md LICENSE ./
