@@ -15,10 +15,11 @@ from tests.real.programs import Program, free_port, needed
 class Store:
     """A `redis-server` that keeps nothing on disk."""
 
-    def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
+    def __init__(self, folder: Path, *options: str, is_tls: bool = False) -> None:
         self._folder, self._options = folder, options
         self._path = needed("redis-server", "redis-server")
-        self.port = port or free_port()
+        self.port = free_port()
+        self._ports = ("--port", "0", "--tls-port", str(self.port)) if is_tls else ("--port", str(self.port))
         self._program: Program | None = None
         self.start()
 
@@ -28,7 +29,7 @@ class Store:
 
     def start(self) -> None:
         """Empty."""
-        command = [self._path, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"]
+        command = [self._path, "--bind", "127.0.0.1 127.0.0.2", *self._ports, "--save", "", "--appendonly", "no"]
         self._program = programs.start([*command, *self._options], self.port, self._folder)
 
     def kill(self) -> None:
