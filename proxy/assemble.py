@@ -209,12 +209,12 @@ class Service:
         self._access_log(exchange, ended_at)
 
     def _token_event(self, event: str, audience: Audience) -> None:
-        self._login_event(event, audience.credential, str(audience.server))
+        self._login_event(event, audience.credential, str(audience.server), self.store.problem(audience))
 
-    def _login_event(self, event: str, credential: str, where: str) -> None:
+    def _login_event(self, event: str, credential: str, where: str, why: str = "") -> None:
         self.metrics.token_event(event, credential)
         if event in ("refused", "unavailable"):
-            state_change(f"credential_{event}", credential=credential, server=where)
+            state_change(f"credential_{event}", credential=credential, server=where, **({"why": why} if why else {}))
 
     def _keys_event(self, event: str, url: str, why: str) -> None:
         state_change(f"login_keys_{event}", url=url, why=why)

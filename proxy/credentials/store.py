@@ -115,6 +115,11 @@ class TokenStore:
         """See `ports.Tokens.learn`."""
         self._of(audience).hearing.learn(place, path)
 
+    def problem(self, audience: Audience) -> str:
+        """Why the last acquisition failed, for the operator; "" where it did not."""
+        error = self._of(audience).error
+        return " ".join((error.message, *error.details)) if error is not None else ""
+
     def outlook(self, audience: Audience) -> Outlook:
         """What is known now; asks nobody."""
         held = self._of(audience)
