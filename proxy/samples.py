@@ -8,7 +8,8 @@ from typing import Final
 from proxy import names
 from proxy.core.redirect import sent
 from proxy.core.servers import server_of
-from proxy.model import DEFAULT_PORTS, Origin, Rule, Target
+from proxy.model import Rule
+from proxy.urls import DEFAULT_PORTS, Origin, Target
 
 _OGC: Final = ("wmsserver", "wfsserver", "wcsserver")
 _CATALOG: Final = "/rest/services"

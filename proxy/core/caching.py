@@ -10,7 +10,8 @@ from typing import Final
 
 from proxy import names
 from proxy.core.cache_control import age_given, directives, http_date, seconds
-from proxy.model import CachePolicy, Headers
+from proxy.model import CachePolicy
+from proxy.traffic import Headers
 
 _KEPT: Final = (200, 203)  # whole and good; errors and redirects never, whatever they allow
 _ERRORS: Final = (500, 502, 503, 504)  # for which a stale answer may stand in (RFC 5861 §4)

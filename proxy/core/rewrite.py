@@ -12,7 +12,7 @@ from proxy.core.mount import Mount
 from proxy.core.spellings import Links, looked_for
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
-from proxy.model import Origin, Target
+from proxy.urls import Origin, Target
 
 _ABSOLUTE: Final = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _LINK: Final = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:\"[^\"]*\"|[^\s\",;]*))?)*)\s*(?:,|\Z)")

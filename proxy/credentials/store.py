@@ -22,7 +22,7 @@ from proxy.errors import (
     TokenUnavailable,
     UpstreamTimeout,
 )
-from proxy.model import Place
+from proxy.identity import Place
 from proxy.ports import Clock, TokenProvider
 from proxy.traffic import Audience, Token
 
