@@ -87,15 +87,20 @@ class Incoming:
     is_mounted: bool = False  # it came by a mount: the client writes no targets
 
 
+def _always() -> None: ...
+
+
 @dataclass(slots=True)
 class Outgoing:
-    """One attempt: what is sent upstream."""
+    """One attempt: what is sent upstream. `check` is asked once more where it had to wait for a connection, and raises
+    if by then it had better not be sent."""
 
     method: str
     target: Target
     headers: dict[str, str]
     body: Body
     route: Route
+    check: Callable[[], None] = _always
 
 
 @dataclass(slots=True)

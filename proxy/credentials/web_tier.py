@@ -38,6 +38,10 @@ class _Session:
     credential: str  # the first that used it, for the status page
 
 
+class _DoubtedError(Exception):
+    """The login is in doubt by now: whoever has not been sent yet waits."""
+
+
 @dataclass(slots=True)
 class _Account:
     """One login at one origin; of a Windows domain at all of them, for there it is one account that locks."""
@@ -49,6 +53,16 @@ class _Account:
     passed: dict[_Page, tuple[Target, Route]] = field(default_factory=dict)  # a few, to ask again when in doubt
     confirmed: int = 0  # how often one of them took a doubt away
     refused: LRUCache[_Page, tuple[float, ProxyError]] = field(default_factory=lambda: LRUCache(_MOST_REFUSED))
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether only one request at a time may go out, or it is just being asked why one was refused."""
+        return self.alone.locked() or standing.goes_alone(self.standing)
+
+    def check(self) -> None:
+        """See `traffic.Outgoing`."""
+        if self.is_doubted:
+            raise _DoubtedError
 
 
 class WebTier:
@@ -74,20 +88,37 @@ class WebTier:
         if login is None:
             return await self._transport.send(outgoing)
         account = self._account(login, outgoing.target.origin)
-        self._check(account, outgoing.target)
-        while account.alone.locked() or standing.goes_alone(account.standing):
-            async with _alone(account, outgoing.route):
-                # Those before may have proven it meanwhile, and then nobody has to queue
-                self._check(account, outgoing.target)
-                if standing.goes_alone(account.standing):
-                    reply = await self._try(account, identity, login, outgoing)
-                    if reply.status == names.CODE_UNAUTHORIZED:
-                        await self._explain(account, identity, login, outgoing.target, reply, account.confirmed)
-                    return reply
+        while True:
+            self._check(account, outgoing.target)
+            if account.is_doubted:
+                reply = await self._alone(account, identity, login, outgoing)
+            else:
+                reply = await self._among_others(account, identity, login, outgoing)
+            if reply is not None:
+                return reply
+
+    async def _alone(self, account: _Account, identity: Identity, login: HttpLogin, outgoing: Outgoing) -> Reply | None:
+        """None where those before have proven it meanwhile: then nobody has to queue."""
+        async with _turn(account, outgoing.route):
+            self._check(account, outgoing.target)
+            if not standing.goes_alone(account.standing):
+                return None
+            reply = await self._try(account, identity, login, outgoing)
+            if reply.status == names.CODE_UNAUTHORIZED:
+                await self._explain(account, identity, login, outgoing.target, reply, account.confirmed)
+            return reply
+
+    async def _among_others(
+        self, account: _Account, identity: Identity, login: HttpLogin, outgoing: Outgoing
+    ) -> Reply | None:
+        """None where it was not sent: while it waited for a connection, another one was refused."""
         confirmed = account.confirmed
-        reply = await self._try(account, identity, login, outgoing)
+        try:
+            reply = await self._try(account, identity, login, replace(outgoing, check=account.check))
+        except _DoubtedError:
+            return None
         if reply.status == names.CODE_UNAUTHORIZED:
-            async with _alone(account, outgoing.route):
+            async with _turn(account, outgoing.route):
                 self._check(account, outgoing.target)
                 await self._explain(account, identity, login, outgoing.target, reply, confirmed)
         return reply
@@ -237,7 +268,7 @@ def _page(target: Target) -> _Page:
 
 
 @asynccontextmanager
-async def _alone(account: _Account, route: Route) -> AsyncIterator[None]:
+async def _turn(account: _Account, route: Route) -> AsyncIterator[None]:
     """One at a time: many would be as many wrong passwords."""
     try:
         async with asyncio.timeout(route.connect_timeout + route.header_timeout):
