@@ -88,8 +88,9 @@ _VALUE_BYTES: Final = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100
 _MOST_REFERERS: Final = 32
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MAX_RANGES: Final = 16
-# Documents that a browser would run with the rights of the page's origin (threat T27).
-_ACTIVE_TYPES: Final = ("html", "xml", "svg")
+# Documents that a browser would run with the rights of the page's origin (threat T27). "xsl": Chrome shows text/xsl as
+# XML; "multipart/": Firefox shows the pages in multipart/x-mixed-replace.
+_ACTIVE_TYPES: Final = ("html", "xml", "svg", "xsl", "multipart/")
 
 COMMON: Final = {names.X_CONTENT_TYPE_OPTIONS: "nosniff", names.REFERRER_POLICY: "no-referrer"}
 
