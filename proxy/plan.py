@@ -20,6 +20,7 @@ from proxy.urls import Origin, Target
 
 _MOST_ADMITTED: Final = 4096
 _MOST_KEPT, _LONGEST_KEPT = 8192, 512  # places, and characters of one
+_MOST_SHOWN: Final = 30  # keys of a query, in log lines: they wait to be written
 READING = ("GET", "HEAD", "POST")
 EDITING = (*READING, "PUT", "PATCH", "DELETE")
 
@@ -57,7 +58,7 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
                 runtime.destinations.clear()
             runtime.destinations[base] = place
     parts = split(target.query)
-    exchange.target, exchange.query_keys = place.shown, parts.keys
+    exchange.target, exchange.query_keys = place.shown, parts.keys[:_MOST_SHOWN]
     exchange.policy = place.policy
     _admit(runtime, place.policy, incoming)
     rule = place.rule or runtime.table.find(target)  # which refuses

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from proxy.core.remembering import remembered
+
 _SHORTEST: Final = 6  # characters; shorter secrets are words of the language
 _LONGEST_CHARACTER: Final = 48  # bytes of one character in its longest spelling: four times `%25252581`
 _FIRST: Final = 4  # characters by which a beginning is known
@@ -19,7 +21,7 @@ _NOTHING: Final = re.compile(rb"(?!)")
 _TEXTUAL: Final = ("json", "text/", "javascript", "xml", "html", "form-urlencoded", "multipart/", "gml", "kml", "yaml")
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def is_text(content_type: str) -> bool:
     """Whether a body of this type is looked through: text, or what does not say what it is."""
     lower = content_type.lower()
