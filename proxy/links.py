@@ -6,10 +6,11 @@ from typing import Final
 from proxy import names
 from proxy.core import inject, parameters, redirect, rewrite
 from proxy.errors import BadRequest, UpstreamFailed
-from proxy.model import Headers, Origin, Rule, Target
+from proxy.model import Rule
 from proxy.runtime import Runtime
-from proxy.traffic import Incoming, Reply
+from proxy.traffic import Headers, Incoming, Reply
 from proxy.upstream.relink import relink, weaken
+from proxy.urls import Origin, Target
 
 _CREDENTIALS: Final = inject.credential_names(names.TOKEN)
 

@@ -15,7 +15,8 @@ from proxy.core.classify import Finding, Verdict
 from proxy.core.content import is_form as is_form_type
 from proxy.core.paths import is_file
 from proxy.errors import UpstreamFailed
-from proxy.model import Place, Rule, WebCredential
+from proxy.identity import Place, WebCredential
+from proxy.model import Rule
 from proxy.plan import Plan, decide, speak_for
 from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime

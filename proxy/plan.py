@@ -11,10 +11,12 @@ from proxy.core.servers import audience_of
 from proxy.core.target import clean_query, has_plain_base, parse_request_target
 from proxy.core.users import as_header
 from proxy.errors import BadRequest, MethodNotAllowed, NotAllowed
-from proxy.model import Access, AdmitPolicy, Credential, Origin, Rule, Target, WebCredential
+from proxy.identity import Credential, WebCredential
+from proxy.model import Access, AdmitPolicy, Rule
 from proxy.runtime import Destination, Runtime
 from proxy.server_info import info_rule
 from proxy.traffic import Audience, Exchange, Incoming, Outgoing, User
+from proxy.urls import Origin, Target
 
 _MOST_ADMITTED: Final = 4096
 _MOST_KEPT, _LONGEST_KEPT = 8192, 512  # places, and characters of one

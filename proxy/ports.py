@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from proxy.model import Headers, Origin, Place, Route, Rule, Server, Target
-from proxy.traffic import Answer, Audience, Exchange, Outgoing, Reply, Token
+from proxy.identity import Place, Route
+from proxy.model import Rule
+from proxy.traffic import Answer, Audience, Exchange, Headers, Outgoing, Reply, Token
+from proxy.urls import Origin, Server, Target
 
 # Seconds from a fixed, unknown start; never steps back (time.monotonic).
 Clock = Callable[[], float]

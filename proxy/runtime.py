@@ -5,18 +5,10 @@ from dataclasses import dataclass, field
 
 from proxy.core.match import RuleTable
 from proxy.core.mount import Mounts
-from proxy.model import (
-    AdmitPolicy,
-    Configuration,
-    Credential,
-    JwtUsers,
-    Origin,
-    Route,
-    Rule,
-    StaticCredential,
-    WebCredential,
-)
+from proxy.identity import Credential, Route, StaticCredential, WebCredential
+from proxy.model import AdmitPolicy, Configuration, JwtUsers, Rule
 from proxy.traffic import Audience
+from proxy.urls import Origin
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final
 
 from proxy import names
 from proxy.errors import BadRequest, UpstreamFailed
-from proxy.model import Headers
+from proxy.traffic import Headers
 
 # What a client may tell the upstream. No Cookie, Authorization, Origin, Referer, X-Forwarded-*, Expect, TE.
 _UPWARD: Final = frozenset(

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from proxy.core.redirect import upstream_path
-from proxy.model import DEFAULT_PORTS, Origin, Rule, Target
+from proxy.model import Rule
+from proxy.urls import DEFAULT_PORTS, Origin, Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from typing import Final
 from proxy.core import operation_table as table
 from proxy.core.demands import SAYS_NOTHING, Parameters, makes_fetch
 from proxy.core.folding import segments_of
-from proxy.model import Access, Rule, Target
+from proxy.model import Access, Rule
+from proxy.urls import Target
 
 _LONGEST_NAME: Final = 80
 _MOST_TYPES: Final = 8  # of services, in one path

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from proxy.errors import BadRequest
-from proxy.model import DEFAULT_PORTS, Origin, Target
+from proxy.urls import DEFAULT_PORTS, Origin, Target
 
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]*")
 _SCHEME: Final = re.compile(r"(https?)://", re.IGNORECASE)

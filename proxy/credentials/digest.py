@@ -11,7 +11,7 @@ from proxy.core import digest
 from proxy.core.challenge import parse_challenges
 from proxy.core.digest import DigestChallenge
 from proxy.errors import UpstreamFailed
-from proxy.model import HttpLogin
+from proxy.identity import HttpLogin
 from proxy.ports import Transport
 from proxy.traffic import Body, Outgoing, Reply
 

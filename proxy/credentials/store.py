@@ -22,7 +22,7 @@ from proxy.errors import (
     TokenUnavailable,
     UpstreamTimeout,
 )
-from proxy.model import Place
+from proxy.identity import Place
 from proxy.ports import Clock, TokenProvider
 from proxy.traffic import Audience, Token
 
@@ -114,6 +114,11 @@ class TokenStore:
     def learn(self, audience: Audience, place: Place, path: str = "") -> None:
         """See `ports.Tokens.learn`."""
         self._of(audience).hearing.learn(place, path)
+
+    def problem(self, audience: Audience) -> str:
+        """Why the last acquisition failed, for the operator; "" where it did not."""
+        error = self._of(audience).error
+        return " ".join((error.message, *error.details)) if error is not None else ""
 
     def outlook(self, audience: Audience) -> Outlook:
         """What is known now; asks nobody."""

@@ -20,9 +20,10 @@ from proxy.credentials.challenges import denied, not_taken, refused
 from proxy.credentials.digest import DigestSession
 from proxy.credentials.windows import NO_TICKET, WindowsSession
 from proxy.errors import CredentialMisconfigured, CredentialRefused, ProxyError, UpstreamTimeout
-from proxy.model import HttpLogin, Identity, Origin, Route, Scheme, Target
+from proxy.identity import HttpLogin, Identity, Route, Scheme
 from proxy.ports import Clock, Transport, Upstream
 from proxy.traffic import Body, Outgoing, Reply
+from proxy.urls import Origin, Target
 
 _MOST_ACCOUNTS: Final = 10_000  # a wildcard rule makes one of each host
 _MOST_PASSED, _MOST_REFUSED = 4, 1024  # pages

@@ -28,7 +28,7 @@ from proxy import names
 from proxy.core.challenge import find_challenge, offered_logins
 from proxy.credentials.kerberos import Tickets
 from proxy.errors import CredentialMisconfigured, CredentialRefused, UpstreamFailed, UpstreamTimeout
-from proxy.model import HttpLogin, Scheme
+from proxy.identity import HttpLogin, Scheme
 from proxy.ports import Lane, Transport
 from proxy.traffic import Body, Outgoing, Reply
 

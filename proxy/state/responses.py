@@ -25,12 +25,13 @@ from proxy.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from proxy.model import Configuration, Target
+from proxy.model import Configuration
 from proxy.ports import Clock, WallClock
 from proxy.state.draft import drafted, marked, served, updated
 from proxy.state.flight import Flight, Landing, Room, Stream
 from proxy.state.shelf import Key, Shelf, Stored
 from proxy.traffic import Asked, Changes, Exchange, Fetched, Reply
+from proxy.urls import Target
 
 Fetch = Callable[[Exchange, Changes], Awaitable[Fetched]]
 

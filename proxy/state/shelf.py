@@ -7,7 +7,7 @@ from typing import Final
 from cachetools import LRUCache
 
 from proxy.core.caching import Life, service_of, vary_value
-from proxy.model import Headers
+from proxy.traffic import Headers
 
 Key = tuple[str, str, str, str | None]  # as in `traffic.Asked`
 _OVERHEAD: Final = 1024  # bytes that an answer takes beside its headers and body

@@ -8,7 +8,8 @@ from proxy import names
 from proxy.core.inflate import Inflater, Inflating
 from proxy.core.redact import Redactor, is_text, whole_without, without_secrets
 from proxy.errors import UpstreamFailed
-from proxy.model import Identity, Rule
+from proxy.identity import Identity
+from proxy.model import Rule
 from proxy.traffic import Exchange, Reply, Token
 
 # A parameter called so holds a secret; the values of others (a forced `where`) may well stand in an answer.

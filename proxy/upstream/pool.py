@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Container
 
-from proxy.model import DEFAULT_PORTS, Origin, Route
+from proxy.identity import Route
 from proxy.traffic import Outgoing, Reply
 from proxy.upstream import asking, wire
 from proxy.upstream.asking import Question
@@ -12,6 +12,7 @@ from proxy.upstream.connection import Connection, Stale
 from proxy.upstream.dial import Dialer
 from proxy.upstream.failures import bad_answer, busy, proxy_refuses, stopping
 from proxy.upstream.watch import Watch
+from proxy.urls import DEFAULT_PORTS, Origin
 
 
 class Pool:

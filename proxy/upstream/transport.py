@@ -5,11 +5,12 @@ import asyncio
 from collections.abc import Callable, Container, Iterable
 from typing import Final
 
-from proxy.model import Origin, Route
+from proxy.identity import Route
 from proxy.ports import Lane
 from proxy.traffic import Outgoing, Reply
 from proxy.upstream.lanes import Lanes
 from proxy.upstream.pool import Pool
+from proxy.urls import Origin
 
 _MANY_POOLS: Final = 256  # above this, those that nobody uses are forgotten: a wildcard rule makes one for each host
 

@@ -15,12 +15,13 @@ from proxy.core import admit, browsers, hygiene
 from proxy.core.mount import wanted
 from proxy.core.target import parse_request_target
 from proxy.errors import ClientGone, NotFound, Overloaded, ProxyError
-from proxy.model import AdmitPolicy, Headers, Origin
+from proxy.model import AdmitPolicy
 from proxy.pipeline import Pipeline
 from proxy.plan import methods
 from proxy.ports import Clock, Recorder
 from proxy.runtime import Asking, Current, Runtime
-from proxy.traffic import Exchange, Incoming, Reply
+from proxy.traffic import Exchange, Headers, Incoming, Reply
+from proxy.urls import Origin
 from proxy.web import answer
 from proxy.web.client import client_address, is_trusted, own_origin
 from proxy.web.connection import Connection
