@@ -21,6 +21,7 @@ from proxy.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "config/guide").glob("*.md"))]
 EXAMPLE = (ROOT / "config/example.yaml").read_text(encoding="utf-8")
 
 
@@ -83,8 +84,10 @@ def certificates(tmp_path: Path) -> dict[str, Path]:
     return {"/etc/ssl/city-ca.pem": pem, "/run/secrets/map.p12": p12}
 
 
-def test_the_readmes_yaml_passes_check(tmp_path: Path, certificates: dict[str, Path]) -> None:
-    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_pages_yaml_passes_check(page: Path, tmp_path: Path, certificates: dict[str, Path]) -> None:
+    text = page.read_text(encoding="utf-8")
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)):
         if "serverUrls:" not in block:
             continue
         path, secret = tmp_path / f"{number}.yaml", tmp_path / "secret"
@@ -97,6 +100,29 @@ def test_the_readmes_yaml_passes_check(tmp_path: Path, certificates: dict[str, P
         )
         environ = dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+)\}", block), "secret")
         assert load(path, environ).rules, block
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_pages_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        other = (page.parent / path).resolve() if path else page
+        assert other.exists(), link
+        assert not anchor or anchor in headings(other), link
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub and GitLab make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("guide", sorted((ROOT / "config/guide").glob("*.md")), ids=lambda guide: guide.name)
+def test_a_guide_is_found(guide: Path) -> None:
+    assert f"config/guide/{guide.name}" in README
 
 
 def test_the_changelog_begins_with_what_is_unreleased() -> None:
