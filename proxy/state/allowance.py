@@ -12,7 +12,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from proxy.errors import RateLimited
-from proxy.model import Rate, Rule
+from proxy.model import Rule
 from proxy.ports import Clock
 
 _MOST: Final = 64 * 1024 * 1024  # bytes
