@@ -51,6 +51,8 @@ def judged(body: Body, content_type: str, *, dropped: frozenset[str]) -> Judged:
     Of a stream nothing is read: see `check_stream`.
     """
     whole, fields, element = body.whole, list[Field](), None
+    if whole == b"":
+        return Judged(body, fields, element)
     if whole is None:
         return Judged(_filtered(body, content_type, dropped), fields, element)
     if content.is_form(content_type):
