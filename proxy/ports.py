@@ -1,6 +1,6 @@
 """What the path needs of the world, as protocols: the contracts that fakes and later transports fulfil."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 from proxy.identity import Place, Route
@@ -17,7 +17,7 @@ WallClock = Callable[[], float]
 class Upstream(Protocol):
     """Sends one attempt and streams its answer."""
 
-    async def send(self, outgoing: Outgoing) -> Reply:
+    def send(self, outgoing: Outgoing) -> Coroutine[None, None, Reply]:
         """Never follows redirects, keeps cookies or decodes bodies.
 
         Raises UpstreamFailed, UpstreamTimeout, NotAllowed (slug `address`) or Overloaded. Iterating the reply's

@@ -5,7 +5,7 @@ scheme signs in is in `digest.py` and `windows.py`, what a refusal is called in 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, NoReturn
@@ -77,12 +77,13 @@ class WebTier:
         self._transport, self._clock, self._observe = transport, clock, observe
         self._accounts: LRUCache[tuple[object, ...], _Account] = LRUCache(_MOST_ACCOUNTS)
 
-    async def send(self, outgoing: Outgoing) -> Reply:
+    def send(self, outgoing: Outgoing) -> Coroutine[None, None, Reply]:
         """See `ports.Upstream.send`. Raises CredentialRefused or CredentialMisconfigured besides, and NotAllowed (slug
         `denied`) for what a good login may not see."""
         identity = outgoing.route.identity
-        if identity is None:
-            return await self._transport.send(outgoing)
+        return self._transport.send(outgoing) if identity is None else self._sent_as(identity, outgoing)
+
+    async def _sent_as(self, identity: Identity, outgoing: Outgoing) -> Reply:
         outgoing = identify(outgoing, identity)
         login = identity.login
         if login is None:
