@@ -17,8 +17,11 @@ _LONGEST_CHARACTER: Final = 48  # bytes of one character in its longest spelling
 _FIRST: Final = 4  # characters by which a beginning is known
 _RUN: Final = re.compile(r"[0-9A-Za-z]+")  # these are the same in every form
 _NOTHING: Final = re.compile(rb"(?!)")
-# "multipart/": several ranges of one
-_TEXTUAL: Final = ("json", "text/", "javascript", "xml", "html", "form-urlencoded", "multipart/", "gml", "kml", "yaml")
+# "multipart/": several ranges of one; "mpegurl": a video's playlist, whose lines repeat the query it was asked with
+_TEXTUAL: Final = (
+    *("json", "text/", "script", "xml", "html", "form-urlencoded", "multipart/", "gml", "kml", "yaml", "csv"),
+    *("mpegurl", "rtf", "sdp", "wkt"),
+)
 
 
 @remembered(256)
