@@ -18,20 +18,17 @@ from proxy.credentials.sharing import Sharing
 from proxy.credentials.static import StaticProvider
 from proxy.credentials.store import TokenStore
 from proxy.credentials.web_tier import WebTier
-from proxy.model import (
+from proxy.identity import (
     AppCredential,
     ArcGISCredential,
-    Configuration,
     ExchangeCredential,
     Place,
     Route,
-    Rule,
-    Server,
     StaticCredential,
-    Target,
     TokenCredential,
     WebCredential,
 )
+from proxy.model import Configuration, Rule
 from proxy.pipeline import Pipeline
 from proxy.ports import Allowance, Commons, TokenProvider, Tokens
 from proxy.runtime import Current, build, routes
@@ -43,6 +40,7 @@ from proxy.telemetry.metrics import Metrics
 from proxy.traffic import Audience, Exchange, Token
 from proxy.upstream.fetch import Fetch
 from proxy.upstream.transport import UpstreamTransport
+from proxy.urls import Server, Target
 from proxy.users.identify import Users
 from proxy.web.admin import admin_app
 from proxy.web.app import Listener
@@ -228,12 +226,12 @@ class Service:
     def _token_event(self, event: str, audience: Audience) -> None:
         if event == "rejected":
             self.sharing.rejected(audience)
-        self._login_event(event, audience.credential, str(audience.server))
+        self._login_event(event, audience.credential, str(audience.server), self.store.problem(audience))
 
-    def _login_event(self, event: str, credential: str, where: str) -> None:
+    def _login_event(self, event: str, credential: str, where: str, why: str = "") -> None:
         self.metrics.token_event(event, credential)
         if event in ("refused", "unavailable"):
-            state_change(f"credential_{event}", credential=credential, server=where)
+            state_change(f"credential_{event}", credential=credential, server=where, **({"why": why} if why else {}))
 
     def _shared_event(self, is_up: bool, why: str, address: str) -> None:
         if is_up:

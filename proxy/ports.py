@@ -1,10 +1,12 @@
 """What the path needs of the world, as protocols: the contracts that fakes and later transports fulfil."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Protocol
 
-from proxy.model import Headers, Origin, Place, Route, Rule, Server, Target
-from proxy.traffic import Answer, Audience, Exchange, Outgoing, Reply, Token, Topic, Turn, Word
+from proxy.identity import Place, Route
+from proxy.model import Rule
+from proxy.traffic import Answer, Audience, Exchange, Headers, Outgoing, Reply, Token, Topic, Turn, Word
+from proxy.urls import Origin, Server, Target
 
 # Seconds from a fixed, unknown start; never steps back (time.monotonic).
 Clock = Callable[[], float]
@@ -15,7 +17,7 @@ WallClock = Callable[[], float]
 class Upstream(Protocol):
     """Sends one attempt and streams its answer."""
 
-    async def send(self, outgoing: Outgoing) -> Reply:
+    def send(self, outgoing: Outgoing) -> Coroutine[None, None, Reply]:
         """Never follows redirects, keeps cookies or decodes bodies.
 
         Raises UpstreamFailed, UpstreamTimeout, NotAllowed (slug `address`) or Overloaded. Iterating the reply's

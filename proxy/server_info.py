@@ -9,9 +9,10 @@ from proxy.core import hygiene
 from proxy.core.match import RuleTable
 from proxy.core.redirect import sent
 from proxy.core.servers import server_for_rule, server_of
-from proxy.model import Rule, Target
+from proxy.model import Rule
 from proxy.ports import ServerInfoSource
 from proxy.traffic import Reply
+from proxy.urls import Target
 
 
 def info_rule(table: RuleTable, target: Target) -> Rule | None:

@@ -12,8 +12,8 @@ from cachetools import LRUCache
 from proxy.core import lifetime
 from proxy.credentials.words import error_of, fields_of, seconds_in
 from proxy.errors import CredentialRefused
-from proxy.model import Secret
 from proxy.ports import Clock, Commons, TokenProvider, TokenSource
+from proxy.secret import Secret
 from proxy.traffic import Audience, Token, Topic, Turn, Word
 
 _MOST: Final = 10_000  # audiences

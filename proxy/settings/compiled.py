@@ -8,28 +8,15 @@ from proxy.core.admit import parse_entry
 from proxy.core.match import parse_place
 from proxy.core.parameters import name_of
 from proxy.core.target import parse_url
-from proxy.model import (
-    Access,
-    AdmitPolicy,
-    CachePolicy,
-    Configuration,
-    Credential,
-    Limits,
-    Place,
-    Rate,
-    Reach,
-    Redirect,
-    RefererEntry,
-    Route,
-    Rule,
-    Target,
-    fingerprint,
-)
+from proxy.identity import Credential, Place, Reach, Route
+from proxy.model import Access, AdmitPolicy, CachePolicy, Configuration, Limits, Rate, Redirect, RefererEntry, Rule
+from proxy.secret import fingerprint
 from proxy.settings.check_mounts import mount_settings
 from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of, upstream_place
 from proxy.settings.compiled_state import compile_state
 from proxy.settings.compiled_users import compile_users, rule_users
 from proxy.settings.schema import RuleSettings, Settings
+from proxy.urls import Target
 
 
 def compile_settings(

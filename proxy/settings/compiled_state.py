@@ -1,6 +1,8 @@
 """`state` as written to what is run: the key that all shared words are sealed with."""
 
-from proxy.model import Credential, Rule, SharedState, fingerprint
+from proxy.identity import Credential
+from proxy.model import Rule, SharedState
+from proxy.secret import fingerprint
 from proxy.settings.schema import Settings
 from proxy.state.sealing import derived_key
 

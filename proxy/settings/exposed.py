@@ -5,7 +5,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from proxy.model import OutboundProxy, Secret, StoreAddress
+from proxy.identity import OutboundProxy
+from proxy.model import StoreAddress
+from proxy.secret import Secret
 from proxy.settings.document import Complaint, Document, KeyPath
 from proxy.settings.permissions import READABLE, WRITABLE, is_open, mending
 from proxy.settings.schema import Settings

@@ -11,7 +11,10 @@ from pydantic_core import core_schema
 
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
-from proxy.model import DEFAULT_PORTS, Listen, Network, OutboundProxy, Secret, StoreAddress
+from proxy.identity import OutboundProxy
+from proxy.model import Listen, StoreAddress
+from proxy.secret import Secret
+from proxy.urls import DEFAULT_PORTS, Network
 
 _DURATION: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

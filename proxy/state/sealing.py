@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from proxy.model import Secret
+from proxy.secret import Secret
 
 LONGEST: Final = 64 * 1024  # bytes of one sealed value; a token has some hundreds
 _VERSION: Final = b"\x01"

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from aiohappyeyeballs import start_connection
 
-from proxy.model import Origin, Reach, Route
+from proxy.identity import Reach, Route
 from proxy.upstream import wire
 from proxy.upstream.connection import Connection, Owner
 from proxy.upstream.failures import not_connected, proxy_refuses, silent, unknown_name
@@ -15,6 +15,7 @@ from proxy.upstream.guard import AddressGuard
 from proxy.upstream.outbound import way_out
 from proxy.upstream.resolve import LISTED, OTHERS, Name
 from proxy.upstream.tls import SessionContext, tls_context
+from proxy.urls import Origin
 
 _NEXT_ADDRESS: Final = 0.25  # seconds before the next one is tried beside it (RFC 8305 §5)
 

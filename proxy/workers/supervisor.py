@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from proxy.assemble import Service
 from proxy.errors import ConfigurationError
-from proxy.model import Configuration, Place
+from proxy.identity import Place
+from proxy.model import Configuration
 from proxy.telemetry.log import state_change
 from proxy.telemetry.merge import merged_metrics, merged_status
 from proxy.workers.channel import Channel, Gone

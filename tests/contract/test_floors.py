@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "proxy"
 FLOORS = [
-    {"errors", "names", "model", "traffic", "ports", "__init__"},
+    {"errors", "names", "secret", "urls", "identity", "model", "traffic", "ports", "__init__"},
     {"core"},
     {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals", "links"},
     {"pipeline", "plan", "shape", "cached"},
@@ -17,8 +17,7 @@ FLOORS = [
 ]
 SIMULATOR = "simulator"
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "os", "random", "socket", "pathlib", "threading", "subprocess"}
-# What is configured stands on one page.
-LONG = {"pipeline.py": 200, "model.py": 530}
+LONG = {"pipeline.py": 200}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

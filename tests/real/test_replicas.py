@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from proxy.model import Secret
+from proxy.secret import Secret
 from proxy.simulator.server import Simulator
 from tests.live.conftest import PASSWORD, Build, World, config
 from tests.real.store import Store

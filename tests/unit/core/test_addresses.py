@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from proxy.core.addresses import refusal
-from proxy.model import Reach
+from proxy.identity import Reach
 
 PUBLIC, LISTED, LOOPBACK = Reach.PUBLIC, Reach.LISTED, Reach.LOOPBACK
 
