@@ -192,4 +192,5 @@ class Configuration:
     warnings: tuple[str, ...] = ()
     dangers: tuple[str, ...] = ()  # it serves so, but `check` fails
     users: UserPolicy | None = None
+    admin_password: Secret | None = None  # for what the admin listener shows
     public_path: str = ""  # stands before our paths where clients see them (`publicUrl`); no trailing slash

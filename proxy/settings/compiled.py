@@ -63,6 +63,7 @@ def compile_settings(
         warnings=warnings,
         dangers=dangers,
         users=compile_users(settings),
+        admin_password=settings.admin.password,
         public_path=parse_url(server.publicUrl).path.rstrip("/") if server.publicUrl else "",
     )
 
