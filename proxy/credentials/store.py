@@ -111,6 +111,12 @@ class TokenStore:
                 held.error = _STATIC
             self._observe("rejected", token.audience)
 
+    def withdraw(self, audience: Audience) -> None:
+        """Another replica saw its token rejected; the next asker gets a new one."""
+        held = self._shelf(audience).get(audience)
+        if held is not None:
+            held.slot = lifetime.withdrawn(held.slot, self._clock())
+
     def place(self, audience: Audience, configured: Place | None, *, is_form: bool, path: str = "") -> Place:
         """See `ports.Tokens.place`."""
         return self._of(audience).hearing.place_at(path, configured, is_form=is_form)
