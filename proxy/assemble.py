@@ -29,6 +29,7 @@ from proxy.identity import (
     WebCredential,
 )
 from proxy.model import Configuration, Rule
+from proxy.overview import credential_rows, needing_restart, user_source
 from proxy.pipeline import Pipeline
 from proxy.ports import Allowance, Commons, TokenProvider, Tokens
 from proxy.runtime import Current, build, routes
@@ -37,6 +38,7 @@ from proxy.state.responses import Responses
 from proxy.state.shared import Shared
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
+from proxy.telemetry.recent import Recent
 from proxy.traffic import Audience, Exchange, Token
 from proxy.upstream.fetch import Fetch
 from proxy.upstream.transport import UpstreamTransport
@@ -85,6 +87,9 @@ class Service:
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
         self._access_log = AccessLog()
+        self._recent = Recent()
+        self._begun = configuration
+        self._keys_problem: str | None = None  # why logins cannot be checked
         self._prober = Probe(self.fetcher)
         self._started_at = time.monotonic()
         self.pipeline = Pipeline(
@@ -111,7 +116,7 @@ class Service:
             handshake=configuration.limits.header_timeout,
             shares_port=shares_port,
         )
-        self._serves = serves
+        self._serves, self._is_worker = serves, shares_port
         self.pages: Pages = (self._not_ready, self._metrics, self._status)  # a supervisor's are of all its workers
         self.admin: Listener | None = None
         self._admin_runner: web.AppRunner | None = None
@@ -124,7 +129,7 @@ class Service:
             await self.public.start()
         admin_listen = self.current.runtime.configuration.admin_listen
         if admin_listen is not None:
-            self._admin_runner = web.AppRunner(admin_app(*self.pages), access_log=None)
+            self._admin_runner = web.AppRunner(admin_app(*self.pages, self._begun.admin_password), access_log=None)
             await self._admin_runner.setup()
             assert self._admin_runner.server is not None  # noqa: S101 - `setup` made it
             self.admin = Listener(self._admin_runner.server, admin_listen)
@@ -140,6 +145,8 @@ class Service:
         await self.transport.retain(routes(configuration))
         self.public.renew()
         state_change("reloaded", generation=runtime.generation)
+        if (waiting := needing_restart(self._begun, configuration)) and not self._is_worker:
+            state_change("needs_restart", settings=waiting)
 
     async def stop(self) -> None:
         """Readiness goes first, then the listeners, then what is in flight, then the tokens."""
@@ -160,16 +167,19 @@ class Service:
 
     def status(self) -> dict[str, object]:
         """What the status page shows; no secrets."""
-        runtime, shared = self.current.runtime, self.shared.snapshot()
+        configuration, shared = self.current.runtime.configuration, self.shared.snapshot()
         return {
-            "generation": runtime.generation,
+            "generation": self.current.runtime.generation,
             "uptimeSeconds": round(time.monotonic() - self._started_at),
-            "rules": self.metrics.by_rule(),
-            "credentials": self.store.snapshot() + self.web_tier.snapshot(),
-            "totals": self.metrics.totals(),
+            **self.metrics.status(),
+            "cache": {**self.metrics.cached(), "bytes": self.responses.bytes_used},
+            "credentials": credential_rows(configuration, self.store.snapshot() + self.web_tier.snapshot()),
+            "users": {"source": user_source(configuration), "problem": self._keys_problem},
+            "recent": self._recent.rows(),
+            "needsRestart": needing_restart(self._begun, configuration),
             **({"sharedState": shared} if shared is not None else {}),
             "rejectedConfiguration": self.rejected(),
-            "warnings": [*runtime.configuration.dangers, *runtime.configuration.warnings],
+            "warnings": [*configuration.dangers, *configuration.warnings],
         }
 
     async def _metrics(self) -> bytes:
@@ -221,6 +231,7 @@ class Service:
         ended_at = time.monotonic()
         self.metrics.record(exchange, ended_at)
         self.metrics.redacted(exchange.redacted)
+        self._recent.record(exchange)
         self._access_log(exchange, ended_at)
 
     def _token_event(self, event: str, audience: Audience) -> None:
@@ -240,6 +251,7 @@ class Service:
             state_change("shared_state_lost", store=address, why=why)
 
     def _keys_event(self, event: str, url: str, why: str) -> None:
+        self._keys_problem = why if event == "unavailable" else None
         state_change(f"login_keys_{event}", url=url, why=why)
 
     async def _probe(self, token: Token) -> Place:

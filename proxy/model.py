@@ -218,5 +218,6 @@ class Configuration:
     warnings: tuple[str, ...] = ()
     dangers: tuple[str, ...] = ()  # it serves so, but `check` fails
     users: UserPolicy | None = None
+    admin_password: Secret | None = None  # for what the admin listener shows
     public_path: str = ""  # stands before our paths where clients see them (`publicUrl`); no trailing slash
     state: SharedState | None = None  # None: nothing is shared beyond this machine

@@ -193,4 +193,5 @@ class Exchange:
     redacted: int = 0  # secrets that the upstream echoed and the client did not get
     generation: int = 0
     policy: AdmitPolicy | None = None  # the rule's own, where it has one: whose pages may read the answer
+    advice: str = ""  # what to do about it, where it was refused or failed
     note: str = ""  # a sentence for the operator, e.g. the token service's own words

@@ -105,7 +105,7 @@ class WebTier:
 
     async def _alone(self, account: _Account, identity: Identity, login: HttpLogin, outgoing: Outgoing) -> Reply | None:
         """None where those before have proven it meanwhile: then nobody has to queue."""
-        async with _turn(account, outgoing.route, self._clock):
+        async with self._turn(account, outgoing.route):
             self._check(account, outgoing.target)
             if not standing.goes_alone(account.standing):
                 return None
@@ -124,7 +124,7 @@ class WebTier:
         except _DoubtedError:
             return None
         if reply.status == names.CODE_UNAUTHORIZED:
-            async with _turn(account, outgoing.route, self._clock):
+            async with self._turn(account, outgoing.route):
                 self._check(account, outgoing.target)
                 await self._explain(account, identity, login, outgoing.target, reply, confirmed)
         return reply
@@ -177,6 +177,29 @@ class WebTier:
                 return DigestSession(login, self._transport)
             case _:
                 return WindowsSession(login, self._transport)
+
+    @asynccontextmanager
+    async def _turn(self, account: _Account, route: Route) -> AsyncIterator[None]:
+        """One at a time, of all that share: many would be as many wrong passwords. What others found out meanwhile is
+        how the account stands."""
+        try:
+            async with asyncio.timeout(route.connect_timeout + route.header_timeout):
+                await account.alone.acquire()
+                try:
+                    account.standing, error = await account.accord.begin(account.standing, self._clock())
+                except BaseException:
+                    account.alone.release()
+                    raise
+        except TimeoutError:
+            raise UpstreamTimeout("The server did not answer in time to the first login.") from None
+        account.error = error or account.error
+        try:
+            yield
+        finally:
+            try:
+                await account.accord.end(account.standing, self._clock(), account.error)
+            finally:
+                account.alone.release()
 
     def _check(self, account: _Account, target: Target) -> None:
         """Raises where there is nothing to try."""
@@ -273,27 +296,3 @@ async def _status(upstream: Upstream, outgoing: Outgoing) -> int:
 
 def _page(target: Target) -> _Page:
     return target.origin, target.path
-
-
-@asynccontextmanager
-async def _turn(account: _Account, route: Route, clock: Clock) -> AsyncIterator[None]:
-    """One at a time, of all that share: many would be as many wrong passwords. What others found out meanwhile is how
-    the account stands."""
-    try:
-        async with asyncio.timeout(route.connect_timeout + route.header_timeout):
-            await account.alone.acquire()
-            try:
-                account.standing, error = await account.accord.begin(account.standing, clock())
-            except BaseException:
-                account.alone.release()
-                raise
-    except TimeoutError:
-        raise UpstreamTimeout("The server did not answer in time to the first login.") from None
-    account.error = error or account.error
-    try:
-        yield
-    finally:
-        try:
-            await account.accord.end(account.standing, clock(), account.error)
-        finally:
-            account.alone.release()

@@ -99,8 +99,9 @@ class _Look:
             return
         if _collide(public, admin):
             self.findings.error(("admin", "listen"), "server.listen has this address and port; write another port")
-        if not names_loopback(admin.host):
-            self.findings.warn(("admin", "listen"), "whoever reaches this address can read status and metrics")
+        if not names_loopback(admin.host) and self._settings.admin.password is None:
+            what = "whoever reaches this address can read status and metrics; write admin.password"
+            self.findings.warn(("admin", "listen"), what)
 
     def at_networks(self, networks: list[Network], path: KeyPath) -> None:
         for index, network in enumerate(networks):

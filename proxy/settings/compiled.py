@@ -65,6 +65,7 @@ def compile_settings(
         warnings=warnings,
         dangers=dangers,
         users=compile_users(settings),
+        admin_password=settings.admin.password,
         state=compile_state(settings, credentials, rules),
         public_path=parse_url(server.publicUrl).path.rstrip("/") if server.publicUrl else "",
     )

@@ -68,6 +68,9 @@ class AdminSettings(_Model):
     """Health, metrics and status."""
 
     listen: ListenAddress | None = _option("127.0.0.1:8081", "Address of the admin listener; null = none.")
+    password: SecretText | None = _option(
+        None, "Asked for by status and metrics (HTTP Basic, any user name), not by healthz and readyz."
+    )
 
 
 class Upstreams(_Model):

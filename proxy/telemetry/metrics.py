@@ -13,7 +13,7 @@ from proxy import __version__
 from proxy.model import Configuration
 from proxy.runtime import UNLISTED
 from proxy.telemetry.lines import tally
-from proxy.telemetry.requests import OfRule, Requests
+from proxy.telemetry.requests import SECONDS, OfRule, Requests
 from proxy.traffic import Exchange
 
 # A time stamp beside every series would be a third of the page; process_start_time_seconds says the same.
@@ -125,16 +125,22 @@ class Metrics:
         """A configuration was looked at and kept out."""
         self._reloads.labels("rejected").inc()
 
+    def status(self) -> dict[str, object]:
+        """What the status page shows of the counts. `bucketSeconds` are the upper bounds of each rule's `buckets`."""
+        return {"totals": self.totals(), "rules": self.by_rule(), "bucketSeconds": SECONDS}
+
     def totals(self) -> dict[str, int]:
         """The few sums that pages show."""
         requests, errors = self._requests.totals()
         return {"requests": requests, "errors": errors, **self._counted}
 
     def by_rule(self) -> list[dict[str, object]]:
-        """Requests and errors of each configured rule, for the status page."""
-        return [
-            {"rule": name, "requests": of.answered, "errors": of.errors} for name, of in self._requests.rules.items()
-        ]
+        """Requests, errors and times of each configured rule, for the status page."""
+        return self._requests.rows()
+
+    def cached(self) -> dict[str, int]:
+        """How often the cache did what."""
+        return self._requests.cached()
 
     def render(self) -> bytes:
         """The Prometheus text."""
