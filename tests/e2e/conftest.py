@@ -60,12 +60,16 @@ class Witness:
     seen: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     console: list[str] = field(default_factory=list)
+    waiting: set[str] = field(default_factory=set)  # for an answer
     reading: set[asyncio.Task[None]] = field(default_factory=set)
 
     def watch(self, page: Page) -> None:
         page.on(
             "request", lambda request: self.seen.append(f"{request.url} {request.headers} {request.post_data or ''}")
         )
+        page.on("request", lambda request: self.waiting.add(request.url))
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, lambda request: self.waiting.discard(request.url))
         page.on("response", lambda answer: None if is_of_page(answer.url) else self._answered(answer))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self.console.append(message.text))
@@ -165,7 +169,9 @@ async def opened(browser: Browser, witness: Witness, url: str) -> Page:
     context = await browser.new_context(viewport={"width": 1000, "height": 750})
     page = await context.new_page()
     witness.watch(page)
-    await page.goto(url)
+    answer = await page.goto(url)
+    assert answer is not None
+    assert answer.ok, await answer.text()
     return page
 
 
@@ -178,7 +184,7 @@ async def drawn(page: Page, witness: Witness, name: str, **least: int) -> dict[s
         if all(counts[what] >= least[what] for what in least):
             return counts
         is_late = asyncio.get_running_loop().time() > until
-        assert not is_late, f"{name} shows {counts}: {witness.errors} {witness.console}"
+        assert not is_late, f"{name} shows {counts}: {witness.errors} {witness.console} {witness.waiting}"
         await page.wait_for_timeout(200)
 
 
