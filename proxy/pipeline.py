@@ -4,7 +4,7 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 `ProxyError` and nothing else; every reply obtained is closed on every path.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -44,6 +44,7 @@ class Pipeline:
     allowance: Allowance
     responses: Responses
     clock: Clock
+    room: bodies.Room = field(default_factory=bodies.Room)
 
     async def handle(self, incoming: Incoming, exchange: Exchange) -> Reply:
         """The answer, its body still to be streamed. `exchange` gathers what is learned on the way."""
@@ -61,21 +62,23 @@ class Pipeline:
         wish = asked(plan, incoming, user) if plan.rule.cache is not None else None
         if wish is not None and (hit := self.responses.hit(wish, exchange)) is not None:
             return hit  # the same request passed all that follows
-        body = await bodies.take(incoming, limit=runtime.configuration.limits.body) if incoming.has_body else Body()
-        ready = prepared(plan, incoming, body, exchange)
-        if plan.credential is not None and incoming.has_body:
-            said = answer_catalog(exchange.operation, body, incoming.headers.get(names.CONTENT_TYPE, ""))
-            if said is not None:
-                return said
-        if user is not None:
-            speak_for(user, plan, incoming, ready.outgoing, reads=ready.reads)
-        if wish is not None and ready.reads and incoming.method in _CACHED:
-            fetch = partial(self._fetch, runtime, plan, incoming, ready)
-            return await self.responses.answer(wish, exchange, fetch)
-        fetched = await self._fetch(runtime, plan, incoming, ready, exchange, {})
-        if not ready.reads or wish is not None:
-            self.responses.written(wish, plan.target, exchange, fetched, edits=not ready.reads)
-        return fetched.reply
+        with self.room.stay() as stay:
+            limit = runtime.configuration.limits.body
+            body = await bodies.take(incoming, stay, limit=limit) if incoming.has_body else Body()
+            ready = prepared(plan, incoming, body, exchange)
+            if plan.credential is not None and incoming.has_body:
+                said = answer_catalog(exchange.operation, body, incoming.headers.get(names.CONTENT_TYPE, ""))
+                if said is not None:
+                    return said
+            if user is not None:
+                speak_for(user, plan, incoming, ready.outgoing, reads=ready.reads)
+            if wish is not None and ready.reads and incoming.method in _CACHED:
+                fetch = partial(self._fetch, runtime, plan, incoming, ready)
+                return await self.responses.answer(wish, exchange, fetch)
+            fetched = await self._fetch(runtime, plan, incoming, ready, exchange, {})
+            if not ready.reads or wish is not None:
+                self.responses.written(wish, plan.target, exchange, fetched, edits=not ready.reads)
+            return fetched.reply
 
     async def _fetch(
         self, runtime: Runtime, plan: Plan, incoming: Incoming, ready: Ready, exchange: Exchange, changes: Changes

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.core.remembering import remembered
 from proxy.telemetry.redaction import names_a_secret, redact
@@ -46,8 +46,7 @@ class Line(logging.LogRecord):
         self.event, self.fields = event, fields
 
 
-@dataclass(frozen=True, slots=True)
-class RequestLine:
+class RequestLine(NamedTuple):
     """The canonical line of a request that has ended. `created` in seconds since 1970."""
 
     created: float
@@ -91,7 +90,7 @@ def _json_request(line: RequestLine) -> str:
     e = line.exchange
     milliseconds, upstream = (line.ended_at - e.started_at) * 1000, e.upstream_seconds * 1000
     return (
-        f'{{"time":"{_time(line)}","level":"info","event":"request","request_id":{_shown(e.request_id)},'
+        f'{{"time":"{_time(line)}","level":"info","event":"request","request_id":{_word(e.request_id)},'
         f'"client":{_shown(e.client)},"user":{_shown(e.user)},"method":{_shown(e.method)},"target":{_shown(e.target)},'
         f'"query":{_shown(_keys(_shortened(e.query_keys)))},"rule":{_shown(e.rule)},"credential":{_shown(e.credential)},'
         f'"operation":{_shown(e.operation)},"status":{e.status},"outcome":{_shown(e.outcome)},'
@@ -100,6 +99,11 @@ def _json_request(line: RequestLine) -> str:
         f'"renewals":{e.renewals},"bytes_in":{e.bytes_in},"bytes_out":{e.bytes_out},"generation":{e.generation},'
         f'"note":{_shown(e.note)}}}'
     )
+
+
+def _word(value: str) -> str:
+    """What never comes again. Letters and digits alone need no escape and hold no name with a value behind it."""
+    return f'"{value}"' if value.isalnum() and value.isascii() and len(value) <= _LONGEST else _shown(value)
 
 
 def _shown(value: str) -> str:
