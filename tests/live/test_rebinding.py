@@ -9,10 +9,11 @@ from ipaddress import ip_network
 import pytest
 
 from proxy.errors import UpstreamFailed
-from proxy.model import Origin, Route
+from proxy.identity import Route
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import Dialer
 from proxy.upstream.resolve import Lookups
+from proxy.urls import Origin
 
 ROUTE = Route(allow_addresses=(ip_network("127.0.0.1/32"),), connect_timeout=2.0)
 

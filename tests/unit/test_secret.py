@@ -1,4 +1,4 @@
-"""proxy.model.Secret: nothing that prints, formats or stores it shows it."""
+"""proxy.secret: nothing that prints, formats or stores it shows it."""
 
 import copy
 import logging
@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from proxy.model import Secret
+from proxy.secret import Secret
 
 VALUE = "canary-secret"
 
