@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urljoin
 
 from proxy.core.mount import Mount
+from proxy.core.remembering import remembered
 from proxy.core.spellings import Links, looked_for
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
@@ -57,13 +58,13 @@ def link_header(value: str, base: Target, written: Callable[[Target], str | None
     return ", ".join(kept)
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def is_rewritable(content_type: str) -> bool:
     """Whether a body of this type is a text that may hold links. What does not say what it is may be a picture."""
     return _TEXTUAL.fullmatch(content_type.partition(";")[0].strip()) is not None
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def names_hosts(path: str) -> bool:
     """Whether the document at this path of a server may name other hosts for its clients to turn to."""
     return _SERVICE.fullmatch(path) is not None
