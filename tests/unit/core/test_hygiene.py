@@ -38,6 +38,10 @@ def test_only_listed_headers_go_up() -> None:
     }
 
 
+def test_without_a_referer_of_ours_none_goes_up() -> None:
+    assert "referer" not in to_upstream({"referer": "https://page/?token=x"}, referer="", request_id="1")
+
+
 def test_a_header_named_by_connection_stays_here() -> None:
     assert "range" not in up(connection="Range, close", range="bytes=0-3")
 
