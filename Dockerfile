@@ -1,16 +1,24 @@
-# resource-proxy in a container: no build tools, no root, works on a read-only file system.
+# resource-proxy in a container: no build tools, no root, works on a read-only file system without capabilities.
 #   docker build -t resource-proxy .
 #   docker run -p 8080:8080 -v ./config:/etc/resource-proxy:ro -e CITY_PASSWORD resource-proxy
+# What is installed is pinned with hashes (config/requirements*.txt, made by .ci/pin); /opt/proxy/sbom.cdx.json lists it.
 ARG PYTHON_VERSION=3.13
 FROM docker.io/library/python:${PYTHON_VERSION}-slim AS build
-ARG EXTRAS=
+ARG PINS=requirements.txt
 WORKDIR /src
-RUN python -m venv /opt/proxy
+COPY config/requirements*.txt config/
+RUN python -m venv /opt/build && python -m venv --without-pip /opt/proxy \
+    && /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r config/requirements-build.txt \
+    && /opt/build/bin/pip --python /opt/proxy/bin/python install --no-cache-dir --no-compile --only-binary :all: \
+       --require-hashes -r config/$PINS
 COPY pyproject.toml README.md LICENSE ./
 COPY proxy proxy
-RUN /opt/proxy/bin/pip install --no-cache-dir --no-compile ".${EXTRAS}" \
-    && /opt/proxy/bin/pip uninstall -y pip \
-    && find /opt/proxy -depth \( -name __pycache__ -o -name tests \) -type d -exec rm -rf {} +
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && /opt/build/bin/pip --python /opt/proxy/bin/python install --no-cache-dir --no-compile --no-deps --no-index /wheels/*.whl \
+    && /opt/build/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+       --no-validate --output-file /opt/proxy/sbom.cdx.json /opt/proxy/bin/python \
+    && find /opt/proxy -depth -name tests -type d -exec rm -rf {} + \
+    && /opt/proxy/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/proxy/lib
 
 FROM docker.io/library/python:${PYTHON_VERSION}-slim
 LABEL org.opencontainers.image.title="resource-proxy" \

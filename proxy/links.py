@@ -46,9 +46,7 @@ def location(runtime: Runtime, incoming: Incoming, rule: Rule, base: Target, ask
 
 
 def further(runtime: Runtime, incoming: Incoming, base: Target, given: Headers) -> dict[str, str]:
-    """`Content-Location` and `Link` of an answer, which mounts alone pass on."""
-    if not incoming.is_mounted:
-        return {}
+    """`Content-Location` and `Link` of an answer that came by a mount; no other passes them on."""
 
     def written(target: Target) -> str | None:
         return _mounted(runtime, parameters.without(target, _CREDENTIALS))

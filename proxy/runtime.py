@@ -25,6 +25,8 @@ class Destination:
     credential: Credential | None
     audience: Audience | None  # None where no token is wanted
     is_info: bool  # rest/info, which is answered here
+    dropped: frozenset[str]  # parameters that are not for clients to give, lower-case
+    secrets: tuple[str, ...]  # what goes up with every request, beside a token, and must not come down
 
 
 # Policy, Referer, Origin and our own origin

@@ -23,7 +23,8 @@ _OVERRULED: Final = frozenset(
 )
 _FOREVER: Final = float("inf")
 _ROLES: Final = re.compile(names.ROLES_COOKIE + r"=[^,;]*(?:;[^,]*)?")
-_SERVICE: Final = re.compile(r"(.*?/services/.*?/)[A-Za-z]+Server(?:/|$)", re.IGNORECASE)
+_SERVICES: Final = "/services/"
+_TYPE: Final = re.compile(r"/[a-z]+server(?:/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,5 +246,7 @@ def shown_control(control: str, life: Life, policy: CachePolicy) -> str:
 
 def service_of(place: str) -> str:
     """What an edit may change: everything of the service, its MapServer as well as its FeatureServer; lower-case."""
-    match = _SERVICE.match(place)
-    return (match[1] if match else place).lower()
+    lower = place.lower()
+    services = lower.find(_SERVICES)
+    type_of_service = _TYPE.search(lower, services + len(_SERVICES)) if services >= 0 else None
+    return lower[: type_of_service.start() + 1] if type_of_service else lower

@@ -2,7 +2,7 @@
 up the connections of another. Follows no redirects, keeps no cookies, decodes no bodies, reads no settings."""
 
 import asyncio
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Coroutine, Iterable
 from typing import Final
 
 from proxy.identity import Route
@@ -29,7 +29,7 @@ class UpstreamTransport:
         self._count = 0
         self._retired: list[Pool | Lanes] = []
 
-    async def send(self, outgoing: Outgoing) -> Reply:
+    def send(self, outgoing: Outgoing) -> Coroutine[None, None, Reply]:
         """See `ports.Upstream.send`."""
         route, origin = outgoing.route, outgoing.target.origin
         known = self._known.get(id(route))
@@ -37,7 +37,7 @@ class UpstreamTransport:
         pool = pools.get((origin.host, origin.port, origin.scheme))
         if pool is None:
             pool = self._new(pools, origin, route)
-        return await pool.send(outgoing)
+        return pool.send(outgoing)
 
     async def lane(self, origin: Origin, route: Route) -> Lane:
         """See `ports.Transport.lane`."""

@@ -67,6 +67,7 @@ class Door:
         except ProxyError as error:
             reply = error_reply(error, exchange.request_id)
             exchange.outcome, exchange.note = error.slug, error.for_log()
+            exchange.advice = " ".join(error.details)
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 - the web edge: whatever it is, the client gets an answer
@@ -76,9 +77,13 @@ class Door:
             exchange.outcome, exchange.note = "internal", type(error).__name__
         policy = exchange.policy or runtime.configuration.admit
         asking = id(policy), connection.head.headers.get(names.ORIGIN, ""), origin, is_theirs
-        for name, value in (runtime.said.get(asking) or _say(runtime, policy, asking)).items():
-            reply.headers[name] = f"{reply.headers[name]}, {value}" if name in reply.headers else value
-        reply.headers[names.X_REQUEST_ID] = exchange.request_id
+        said, headers = runtime.said.get(asking) or _say(runtime, policy, asking), reply.headers
+        if headers.keys().isdisjoint(said):
+            headers.update(said)
+        else:
+            for name, value in said.items():
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        headers[names.X_REQUEST_ID] = exchange.request_id
         exchange.status = reply.status
         return reply
 
