@@ -61,7 +61,7 @@ def serve(config: Path) -> None:
     sys.exit(_run(_serve(config, configuration)))
 
 
-@main.command()
+@main.command(short_help="Find every mistake, and say who may reach what.")
 @_CONFIG
 @click.option("--live", is_flag=True, help="Get each token and open each URL, too.")
 @click.option("--json", "as_json", is_flag=True, help="What --live finds, as JSON.")
@@ -93,7 +93,7 @@ def check(config: Path, live: bool, as_json: bool) -> None:
     sys.exit(found)
 
 
-@main.command()
+@main.command(short_help="Say which rule a URL falls under, and what would be sent.")
 @_CONFIG
 @click.argument("url")
 @click.option("--method", default="GET", show_default=True, help="The verb of the request.")
@@ -112,7 +112,7 @@ def explain(config: Path, url: str, method: str, referer: str, user: str, groups
     sys.exit(0 if verdict.is_allowed else _FINDINGS)
 
 
-@main.command()
+@main.command(short_help="Make a proxy.yaml of the proxy.config of an old proxy.")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write here, not on the terminal."
@@ -142,7 +142,7 @@ def migrate(
     sys.exit(_FINDINGS if done.is_bad or (strict and done.has_changes) else 0)
 
 
-@main.command()
+@main.command(short_help="Serve a simulated ArcGIS Server, the proxy and a web map.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on.")
 @click.option("--port", default=8080, show_default=True, help="The port of the page; 0 takes a free one.")
 def demo(host: str, port: int) -> None:
@@ -154,7 +154,7 @@ def demo(host: str, port: int) -> None:
     sys.exit(_run(run_demo(host, port, announce=lambda line: OUT.print(line))))
 
 
-@main.command()
+@main.command(short_help="Serve the simulated ArcGIS Server alone.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on.")
 @click.option("--port", default=6080, show_default=True, help="The port; 0 takes a free one.")
 @click.option(

@@ -51,9 +51,7 @@ class Listener:
                 ssl_shutdown_timeout=_GOODBYE if context else None,
             )
         except OSError as error:
-            raise ConfigurationError(
-                [f"cannot listen on {self.listen.host}:{self.listen.port}: {error.strerror or error}"]
-            ) from None
+            raise ConfigurationError.of_listener(self.listen.host, self.listen.port, error) from None
         self.port = int(self._socket.sockets[0].getsockname()[1])
 
     def renew(self) -> None:

@@ -1,5 +1,6 @@
 """proxy.cli: what `check` and `explain` print, and the status that scripts see."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,22 @@ def test_a_weak_setting_is_told_and_is_no_failure(tmp_path: Path) -> None:
     status, said = run(tmp_path / "proxy.yaml", PAGES + RULE + CREDENTIAL + "    allowJsonp: true\n", "check")
     assert status == 0
     assert "warning" in said
+
+
+def test_a_password_of_the_samples_is_told(tmp_path: Path) -> None:
+    text = PAGES + RULE + "    username: webmap\n    password: ${CITY_PASSWORD_OF_NOBODY:-change-me}\n"
+    status, said = run(tmp_path / "proxy.yaml", text, "check")
+    assert status == 0
+    assert "serverUrls[0].password: this is still the sample's change-me" in said
+
+
+@pytest.mark.parametrize("command", ["simulate", "demo"])
+def test_a_port_in_use_is_one_clear_line(command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(main, [command, "--port", str(port)])
+    assert result.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port}: something listens there already; stop it" in result.output
 
 
 @pytest.mark.parametrize(
