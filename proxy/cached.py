@@ -1,7 +1,7 @@
 """What a request wants of the cache: its key, and what the answer may depend on. Asks nobody and stores nothing."""
 
 from proxy import names
-from proxy.core import hygiene, inject, parameters
+from proxy.core import hygiene, parameters
 from proxy.plan import Plan
 from proxy.traffic import Asked, Incoming, User
 
@@ -11,12 +11,9 @@ def asked(plan: Plan, incoming: Incoming, user: User | None) -> Asked | None:
     rule, target, headers = plan.rule, plan.target, incoming.headers
     if rule.cache is None:
         return None
-    dropped = rule.drop_parameters
-    if plan.credential is not None:
-        dropped |= inject.credential_names(plan.credential.token_param)
-    elif names.TOKEN in plan.query.names:
+    if plan.credential is None and names.TOKEN in plan.query.names:
         return None
-    target = parameters.without(target, dropped, plan.query)
+    target = parameters.without(target, plan.dropped, plan.query)
     # The same for every user of the rule: upstream they are one, unless it is told who asks. A mount's answers are
     # full of our own address, as the client wrote it.
     who = user.name if user is not None and rule.user_header else ""

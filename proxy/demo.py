@@ -11,24 +11,13 @@ from typing import Final
 from proxy import names
 from proxy.assemble import Service
 from proxy.core.hygiene import to_client
-from proxy.model import (
-    AdmitPolicy,
-    ArcGISCredential,
-    Configuration,
-    Limits,
-    Listen,
-    Origin,
-    Reach,
-    RefererEntry,
-    Route,
-    Rule,
-    Scope,
-    Secret,
-    Target,
-)
+from proxy.identity import ArcGISCredential, Reach, Route
+from proxy.model import AdmitPolicy, Configuration, Limits, Listen, RefererEntry, Rule
+from proxy.secret import Secret
 from proxy.simulator.options import PASSWORD, of_profile
 from proxy.simulator.server import Simulator, run
 from proxy.traffic import Body, Exchange, Outgoing, Reply
+from proxy.urls import Origin, Scope, Target
 from proxy.web import answer
 from proxy.web.connection import Connection, Handler
 from proxy.web.respond import json_reply

@@ -14,21 +14,19 @@ from proxy.core.target import parse_request_target
 from proxy.core.users import admit as admit_user
 from proxy.core.users import in_words
 from proxy.errors import NotAllowed, NotFound, ProxyError
-from proxy.model import (
+from proxy.identity import (
     AppCredential,
     ArcGISCredential,
     Credential,
     ExchangeCredential,
-    Headers,
-    Rule,
-    Scope,
     StaticCredential,
-    Target,
     WebCredential,
 )
+from proxy.model import Rule
 from proxy.plan import Plan, check_operation, decide
 from proxy.runtime import Runtime
-from proxy.traffic import Exchange, Incoming, User
+from proxy.traffic import Exchange, Headers, Incoming, User
+from proxy.urls import Scope, Target
 
 _MOST_NEAR: Final = 4
 _TARGET: Final = re.compile(r"https?(?:://|%3a)", re.IGNORECASE)

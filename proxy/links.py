@@ -6,10 +6,11 @@ from typing import Final
 from proxy import names
 from proxy.core import inject, parameters, redirect, rewrite
 from proxy.errors import BadRequest, UpstreamFailed
-from proxy.model import Headers, Origin, Rule, Target
+from proxy.model import Rule
 from proxy.runtime import Runtime
-from proxy.traffic import Incoming, Reply
+from proxy.traffic import Headers, Incoming, Reply
 from proxy.upstream.relink import relink, weaken
+from proxy.urls import Origin, Target
 
 _CREDENTIALS: Final = inject.credential_names(names.TOKEN)
 
@@ -45,9 +46,7 @@ def location(runtime: Runtime, incoming: Incoming, rule: Rule, base: Target, ask
 
 
 def further(runtime: Runtime, incoming: Incoming, base: Target, given: Headers) -> dict[str, str]:
-    """`Content-Location` and `Link` of an answer, which mounts alone pass on."""
-    if not incoming.is_mounted:
-        return {}
+    """`Content-Location` and `Link` of an answer that came by a mount; no other passes them on."""
 
     def written(target: Target) -> str | None:
         return _mounted(runtime, parameters.without(target, _CREDENTIALS))

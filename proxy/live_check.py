@@ -15,18 +15,11 @@ from proxy.core.redirect import sent
 from proxy.core.servers import audience_of, server_for_rule, server_of
 from proxy.errors import NotAllowed, ProxyError
 from proxy.explain import presented
-from proxy.model import (
-    AppCredential,
-    ArcGISCredential,
-    Configuration,
-    ExchangeCredential,
-    JwtUsers,
-    Rule,
-    Target,
-    WebCredential,
-)
+from proxy.identity import AppCredential, ArcGISCredential, ExchangeCredential, WebCredential
+from proxy.model import Configuration, JwtUsers, Rule
 from proxy.samples import Seen
 from proxy.traffic import Audience, Exchange, Incoming, Reply
+from proxy.urls import Target
 from proxy.users.keyring import fetch_keys
 from proxy.users.keys import ALGORITHMS
 

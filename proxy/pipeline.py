@@ -4,7 +4,7 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 `ProxyError` and nothing else; every reply obtained is closed on every path.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -15,16 +15,17 @@ from proxy.core.classify import Finding, Verdict
 from proxy.core.content import is_form as is_form_type
 from proxy.core.paths import is_file
 from proxy.errors import UpstreamFailed
-from proxy.model import Place, Rule, WebCredential
+from proxy.identity import Place, WebCredential
+from proxy.model import Rule
 from proxy.plan import Plan, decide, speak_for
 from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
-from proxy.server_info import answer_info
+from proxy.server_info import answer_catalog, answer_info
 from proxy.shape import Ready, finished, prepared
 from proxy.state.responses import Responses
-from proxy.traffic import Audience, Changes, Exchange, Fetched, Incoming, Outgoing, Reply, Token
+from proxy.traffic import Audience, Body, Changes, Exchange, Fetched, Incoming, Outgoing, Reply, Token
 from proxy.upstream import body as bodies
-from proxy.upstream.conceal import conceal, secrets_of
+from proxy.upstream.conceal import conceal, with_token
 from proxy.upstream.peek import examine
 from proxy.users.identify import Users
 
@@ -43,6 +44,7 @@ class Pipeline:
     allowance: Allowance
     responses: Responses
     clock: Clock
+    room: bodies.Room = field(default_factory=bodies.Room)
 
     async def handle(self, incoming: Incoming, exchange: Exchange) -> Reply:
         """The answer, its body still to be streamed. `exchange` gathers what is learned on the way."""
@@ -50,7 +52,9 @@ class Pipeline:
         exchange.generation = runtime.generation
         links.check_name(incoming)
         plan = decide(runtime, incoming, exchange)
-        user = await self.users.admit(runtime.configuration.users, plan.rule, incoming, exchange)
+        user = None
+        if plan.rule.users is not None:
+            user = await self.users.admit(runtime.configuration.users, plan.rule, incoming, exchange)
         if plan.rule.rate is not None:
             await self.allowance.take(plan.rule, incoming.client if user is None else users.as_client(user))
         if plan.is_info:
@@ -58,39 +62,46 @@ class Pipeline:
         wish = asked(plan, incoming, user) if plan.rule.cache is not None else None
         if wish is not None and (hit := self.responses.hit(wish, exchange)) is not None:
             return hit  # the same request passed all that follows
-        body = await bodies.take(incoming, limit=runtime.configuration.limits.body)
-        ready = prepared(plan, incoming, body, exchange)
-        if user is not None:
-            speak_for(user, plan, incoming, ready.outgoing, reads=ready.reads)
-        if wish is not None and ready.reads and incoming.method in _CACHED:
-            fetch = partial(self._fetch, runtime, plan, incoming, ready)
-            return await self.responses.answer(wish, exchange, fetch)
-        fetched = await self._fetch(runtime, plan, incoming, ready, exchange, {})
-        if not ready.reads or wish is not None:
-            self.responses.written(wish, plan.target, exchange, fetched, edits=not ready.reads)
-        return fetched.reply
+        with self.room.stay() as stay:
+            limit = runtime.configuration.limits.body
+            body = await bodies.take(incoming, stay, limit=limit) if incoming.has_body else Body()
+            ready = prepared(plan, incoming, body, exchange)
+            if plan.credential is not None and incoming.has_body:
+                said = answer_catalog(exchange.operation, body, incoming.headers.get(names.CONTENT_TYPE, ""))
+                if said is not None:
+                    return said
+            if user is not None:
+                speak_for(user, plan, incoming, ready.outgoing, reads=ready.reads)
+            if wish is not None and ready.reads and incoming.method in _CACHED:
+                fetch = partial(self._fetch, runtime, plan, incoming, ready)
+                return await self.responses.answer(wish, exchange, fetch)
+            fetched = await self._fetch(runtime, plan, incoming, ready, exchange, {})
+            if not ready.reads or wish is not None:
+                self.responses.written(wish, plan.target, exchange, fetched, edits=not ready.reads)
+            return fetched.reply
 
     async def _fetch(
         self, runtime: Runtime, plan: Plan, incoming: Incoming, ready: Ready, exchange: Exchange, changes: Changes
     ) -> Fetched:
         """From the upstream, with some headers of the request changed."""
-        outgoing, token = ready.outgoing, None
+        outgoing, secrets = ready.outgoing, plan.secrets
         if changes:
             outgoing = replace(outgoing, headers=hygiene.changed(outgoing.headers, changes))
         if plan.audience is not None:
-            reply, token = await self._attempts(plan, plan.audience, ready, outgoing, exchange)
+            reply, secrets = await self._attempts(plan, plan.audience, ready, outgoing, exchange)
         else:
             reply = await self._send(outgoing, exchange)
             if plan.credential is not None:
-                finding = await examine(reply, ready.wanted, plan.target.path, secrets_of(plan.rule, None))
+                finding = await examine(reply, ready.wanted, plan.target.path, secrets)
                 if (denied := refusals.of_web_credential(finding, reply, plan.credential)) is not None:
                     reply.close()
                     raise denied
-        framing = hygiene.framing(reply.headers)  # which goes where a text is sent in the clear
+        given = reply.headers
         try:
-            if secrets := secrets_of(plan.rule, token):
+            if secrets:
                 await conceal(reply, secrets, exchange)
-            told = framing | reply.headers
+            # Its framing goes where a text is sent in the clear
+            told = given if reply.headers is given else hygiene.framing(given) | reply.headers
             reply.headers = finished(runtime, plan, incoming, reply)
             await links.lead_here(reply, runtime, incoming, plan.target)
         except BaseException:
@@ -100,9 +111,9 @@ class Pipeline:
 
     async def _attempts(
         self, plan: Plan, audience: Audience, ready: Ready, outgoing: Outgoing, exchange: Exchange
-    ) -> tuple[Reply, Token]:
-        """At most one renewal and, where the place of the token is not known yet, one change of place. The token is
-        the one that was taken."""
+    ) -> tuple[Reply, tuple[str, ...]]:
+        """At most one renewal and, where the place of the token is not known yet, one change of place. Also
+        what must not come down of what went up."""
         rule, credential = plan.rule, plan.credential
         assert credential is not None  # noqa: S101 - whoever has an audience has a credential
         assert not isinstance(credential, WebCredential)  # noqa: S101 - and it gets tokens
@@ -116,11 +127,13 @@ class Pipeline:
                 raise refusals.rejected(token)  # the store holds off: there is no other token to try
             place = tried[-1] if tried else self.tokens.place(audience, rule.place, is_form=is_form, path=path)
             reply = await self._send(inject.authorize(outgoing, token, place, credential), exchange)
-            finding = await examine(reply, ready.wanted, path, secrets_of(rule, token))
+            secrets = with_token(plan.secrets, token)
+            finding = await examine(reply, ready.wanted, path, secrets)
             if finding.verdict is Verdict.PASS:
-                self._learn(audience, tried, path)
+                if tried:
+                    self._learn(audience, tried, path)
                 self.tokens.accepted(token, place)
-                return reply, token
+                return reply, secrets
             reply.close()
             denied = refusals.of_token(finding, reply, rule, credential)
             if denied is not None:

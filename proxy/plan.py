@@ -1,29 +1,31 @@
 """What is decided about a request before anything is sent: target, page, rule, verb, operation. Waits for nothing."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy import names
-from proxy.core import admit, browsers, demands, operations
+from proxy.core import admit, browsers, demands, inject, operations
 from proxy.core.parameters import Query, split
 from proxy.core.redirect import sent
 from proxy.core.servers import audience_of
 from proxy.core.target import clean_query, has_plain_base, parse_request_target
 from proxy.core.users import as_header
 from proxy.errors import BadRequest, MethodNotAllowed, NotAllowed
-from proxy.model import Access, AdmitPolicy, Credential, Origin, Rule, Target, WebCredential
+from proxy.identity import Credential, WebCredential
+from proxy.model import Access, AdmitPolicy, Rule
 from proxy.runtime import Destination, Runtime
 from proxy.server_info import info_rule
 from proxy.traffic import Audience, Exchange, Incoming, Outgoing, User
+from proxy.upstream.conceal import secrets_of
+from proxy.urls import Origin, Target
 
 _MOST_ADMITTED: Final = 4096
 _MOST_KEPT, _LONGEST_KEPT = 8192, 512  # places, and characters of one
+_MOST_SHOWN: Final = 30  # keys of a query, in log lines: they wait to be written
 READING = ("GET", "HEAD", "POST")
 EDITING = (*READING, "PUT", "PATCH", "DELETE")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What was decided about a request before its body was read."""
 
     target: Target  # what is asked of the upstream
@@ -35,6 +37,8 @@ class Plan:
     audience: Audience | None
     is_info: bool
     policy: AdmitPolicy
+    dropped: frozenset[str]
+    secrets: tuple[str, ...]
 
 
 def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
@@ -55,7 +59,7 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
                 runtime.destinations.clear()
             runtime.destinations[base] = place
     parts = split(target.query)
-    exchange.target, exchange.query_keys = place.shown, parts.keys
+    exchange.target, exchange.query_keys = place.shown, parts.keys[:_MOST_SHOWN]
     exchange.policy = place.policy
     _admit(runtime, place.policy, incoming)
     rule = place.rule or runtime.table.find(target)  # which refuses
@@ -65,7 +69,17 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
     if incoming.method not in methods(rule):
         raise MethodNotAllowed(f"{incoming.method} is not allowed here.", "access: edit on the rule allows edits.")
     return Plan(
-        target, place.name, place.asked, parts, rule, place.credential, place.audience, place.is_info, place.policy
+        target,
+        place.name,
+        place.asked,
+        parts,
+        rule,
+        place.credential,
+        place.audience,
+        place.is_info,
+        place.policy,
+        place.dropped,
+        place.secrets,
     )
 
 
@@ -82,8 +96,23 @@ def _destination(runtime: Runtime, target: Target) -> Destination:
     if rule is not None and credential is not None and not isinstance(credential, WebCredential):
         audience = audience_of(rule, credential.name, target)
     is_info = credential is not None and target.path.lower().endswith("/rest/info")
-    name = f"{target.origin}{target.path}"
-    return Destination(target.origin, target.path, name, asked, shown, rule, policy, credential, audience, is_info)
+    dropped = frozenset[str]() if rule is None else rule.drop_parameters
+    if credential is not None:
+        dropped |= inject.credential_names(credential.token_param)
+    return Destination(
+        origin=target.origin,
+        path=target.path,
+        name=f"{target.origin}{target.path}",
+        asked=asked,
+        shown=shown,
+        rule=rule,
+        policy=policy,
+        credential=credential,
+        audience=audience,
+        is_info=is_info,
+        dropped=dropped,
+        secrets=() if rule is None else secrets_of(rule),
+    )
 
 
 def _admit(runtime: Runtime, policy: AdmitPolicy, incoming: Incoming) -> None:

@@ -4,7 +4,8 @@ from proxy import names
 from proxy.core.classify import Finding, Verdict
 from proxy.credentials.challenges import challenged
 from proxy.errors import CredentialMisconfigured, CredentialRefused, NotAllowed, ProxyError
-from proxy.model import AppCredential, Credential, Rule, WebCredential
+from proxy.identity import AppCredential, Credential, WebCredential
+from proxy.model import Rule
 from proxy.traffic import Reply, Token
 
 

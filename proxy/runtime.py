@@ -5,18 +5,10 @@ from dataclasses import dataclass, field
 
 from proxy.core.match import RuleTable
 from proxy.core.mount import Mounts
-from proxy.model import (
-    AdmitPolicy,
-    Configuration,
-    Credential,
-    JwtUsers,
-    Origin,
-    Route,
-    Rule,
-    StaticCredential,
-    WebCredential,
-)
+from proxy.identity import Credential, Route, StaticCredential, WebCredential
+from proxy.model import AdmitPolicy, Configuration, JwtUsers, Rule
 from proxy.traffic import Audience
+from proxy.urls import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +25,8 @@ class Destination:
     credential: Credential | None
     audience: Audience | None  # None where no token is wanted
     is_info: bool  # rest/info, which is answered here
+    dropped: frozenset[str]  # parameters that are not for clients to give, lower-case
+    secrets: tuple[str, ...]  # what goes up with every request, beside a token, and must not come down
 
 
 # Policy, Referer, Origin and our own origin

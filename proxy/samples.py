@@ -8,7 +8,8 @@ from typing import Final
 from proxy import names
 from proxy.core.redirect import sent
 from proxy.core.servers import server_of
-from proxy.model import DEFAULT_PORTS, Origin, Rule, Target
+from proxy.model import Rule
+from proxy.urls import DEFAULT_PORTS, Origin, Target
 
 _OGC: Final = ("wmsserver", "wfsserver", "wcsserver")
 _CATALOG: Final = "/rest/services"
@@ -98,7 +99,9 @@ def read(target: Target, status: int, content_type: str, body: bytes, *, has_cre
         code = error.get("code")
         code = code if isinstance(code, int) else status
         words = f"{code}: {error.get('message')}"
-        return Seen(target, words, good=False, code=code, advice=_advice(code, has_credential), document={})
+        is_nothing = "not found" in words.lower()  # which ArcGIS says with 404, 400 or 500
+        advice = _advice(404 if is_nothing else code, has_credential)
+        return Seen(target, words, good=False, code=code, advice=advice, document={})
     kind = _described(document) if is_object else f"{content_type or 'no type'}, {len(body)} bytes"
     good = status < 400
     advice = "" if good else _advice(status, has_credential)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from proxy import links, names
-from proxy.core import demands, hygiene, inject, operations, parameters, users
+from proxy.core import demands, hygiene, operations, parameters, users
 from proxy.errors import NotAllowed
 from proxy.model import Access
 from proxy.plan import Plan, check_operation
@@ -24,12 +24,9 @@ def prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> 
     """Raises NotAllowed where the operation is not allowed: a form's fields have to be judged, too."""
     rule, target = plan.rule, plan.target
     content_type = incoming.headers.get(names.CONTENT_TYPE, "")
-    dropped = rule.drop_parameters
-    if plan.credential is not None:
-        dropped |= inject.credential_names(plan.credential.token_param)
-    if dropped:
-        target = parameters.without(target, dropped, plan.query)
-    body, fields, element = bodies.judged(body, content_type, dropped=dropped)
+    if plan.dropped:
+        target = parameters.without(target, plan.dropped, plan.query)
+    body, fields, element = bodies.judged(body, content_type, dropped=plan.dropped)
     query = plan.query if target is plan.target else parameters.split(target.query)
     if rule.set_parameters:
         forced = parameters.forced(rule.set_parameters)
@@ -51,15 +48,21 @@ def prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> 
 
 def finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> dict[str, str]:
     """The headers that cross, and those that lead somewhere as the client has to write them."""
-    content_type = reply.headers.get(names.CONTENT_TYPE, "").lower()
     headers = hygiene.to_client(reply.headers, private=plan.credential is not None or plan.rule.users is not None)
     if plan.rule.users is not None and runtime.configuration.users is not None:
         headers[names.VARY] = users.varied(headers.get(names.VARY, ""), runtime.configuration.users)
     if 300 <= reply.status < 400 and reply.status != 304:
         location = reply.headers.get(names.LOCATION)
         headers[names.LOCATION] = links.location(runtime, incoming, plan.rule, plan.target, plan.asked, location)
-    elif reply.status < 400 and "html" in content_type and plan.credential is not None and not plan.rule.allow_html:
+    elif (
+        plan.credential is not None
+        and not plan.rule.allow_html
+        and reply.status < 400
+        and "html" in reply.headers.get(names.CONTENT_TYPE, "").lower()
+    ):
         raise NotAllowed(
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
         )
-    return headers | links.further(runtime, incoming, plan.target, reply.headers)
+    if incoming.is_mounted:
+        headers |= links.further(runtime, incoming, plan.target, reply.headers)
+    return headers

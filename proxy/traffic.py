@@ -6,7 +6,13 @@ Times ending in `_at` are seconds of a monotonic clock. Nothing here decides or 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from proxy.model import AdmitPolicy, CachePolicy, Headers, Origin, Route, Secret, Server, Target
+from proxy.identity import Route
+from proxy.model import AdmitPolicy, CachePolicy
+from proxy.secret import Secret
+from proxy.urls import Origin, Server, Target
+
+# Names are lower-case (`names.py`); a header that came more than once is one value joined by ", ".
+Headers = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,26 @@ class Token:
     obtained_at: float
     expires_at: float
     is_renewable: bool = True  # an API key is not: rejected, it is the operator's to replace
+
+
+# What is found out once for several proxies: its kind, then what it is about
+Topic = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """It is ours to find out. `mark` will tell what we find from what others found."""
+
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What one of several proxies has found out. `seconds` is how long it still holds; `says` is as JSON holds it."""
+
+    mark: str
+    says: Mapping[str, object]
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +107,20 @@ class Incoming:
     is_mounted: bool = False  # it came by a mount: the client writes no targets
 
 
+def _always() -> None: ...
+
+
 @dataclass(slots=True)
 class Outgoing:
-    """One attempt: what is sent upstream."""
+    """One attempt: what is sent upstream. `check` is asked once more where it had to wait for a connection, and raises
+    if by then it had better not be sent."""
 
     method: str
     target: Target
     headers: dict[str, str]
     body: Body
     route: Route
+    check: Callable[[], None] = _always
 
 
 @dataclass(slots=True)

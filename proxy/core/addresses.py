@@ -8,7 +8,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-from proxy.model import Network, Reach
+from proxy.identity import Reach
+from proxy.urls import Network
 
 _Address = IPv4Address | IPv6Address
 _Table = tuple[tuple[Network, str], ...]

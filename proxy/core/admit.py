@@ -9,7 +9,9 @@ from typing import Final
 
 from proxy import names
 from proxy.errors import NotAllowed
-from proxy.model import DEFAULT_PORTS, AdmitPolicy, Headers, Origin, RefererEntry
+from proxy.model import AdmitPolicy, RefererEntry
+from proxy.traffic import Headers
+from proxy.urls import DEFAULT_PORTS, Origin
 
 _ENTRY: Final = re.compile(
     r"(?:(?:(?P<scheme>https?):)?//)?(?P<wildcard>\*\*?\.)?(?P<host>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)"

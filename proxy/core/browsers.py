@@ -8,7 +8,9 @@ from typing import Final
 from proxy import names
 from proxy.core import admit
 from proxy.errors import NotAllowed
-from proxy.model import AdmitPolicy, Headers, Origin, RefererEntry, Rule
+from proxy.model import AdmitPolicy, RefererEntry, Rule
+from proxy.traffic import Headers
+from proxy.urls import Origin
 
 # As one of these the answer would run with the rights of the page, whatever CSP the page has: the proxy is 'self'.
 _RUNS: Final = frozenset(("script", "worker", "sharedworker", "serviceworker", "audioworklet", "paintworklet"))

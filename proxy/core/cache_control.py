@@ -4,9 +4,10 @@ for longer; decides nothing (`core.caching`)."""
 import calendar
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
+
+from proxy.core.remembering import remembered
 
 _LONGEST: Final = 2**31  # seconds (RFC 9111 §1.2.2)
 # A name with or without a value; or a quoted text that stands where no value belongs, whose inside is no directive.
@@ -24,7 +25,7 @@ _DATES: Final = (
 )
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def directives(text: str) -> Mapping[str, str]:
     """The directives of a Cache-Control by name, lower-case; "" for those without a value. Of two the first counts."""
     found: dict[str, str] = {}
@@ -43,7 +44,7 @@ def _too_many(text: str) -> int:
     return _LONGEST if _DIGITS.fullmatch(text) else 0
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def http_date(text: str) -> float | None:
     """Seconds since 1970; None where it is no date."""
     for form in _DATES:

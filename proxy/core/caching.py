@@ -10,7 +10,8 @@ from typing import Final
 
 from proxy import names
 from proxy.core.cache_control import age_given, directives, http_date, seconds
-from proxy.model import CachePolicy, Headers
+from proxy.model import CachePolicy
+from proxy.traffic import Headers
 
 _KEPT: Final = (200, 203)  # whole and good; errors and redirects never, whatever they allow
 _ERRORS: Final = (500, 502, 503, 504)  # for which a stale answer may stand in (RFC 5861 §4)
@@ -22,7 +23,8 @@ _OVERRULED: Final = frozenset(
 )
 _FOREVER: Final = float("inf")
 _ROLES: Final = re.compile(names.ROLES_COOKIE + r"=[^,;]*(?:;[^,]*)?")
-_SERVICE: Final = re.compile(r"(.*?/services/.*?/)[A-Za-z]+Server(?:/|$)", re.IGNORECASE)
+_SERVICES: Final = "/services/"
+_TYPE: Final = re.compile(r"/[a-z]+server(?:/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,5 +246,7 @@ def shown_control(control: str, life: Life, policy: CachePolicy) -> str:
 
 def service_of(place: str) -> str:
     """What an edit may change: everything of the service, its MapServer as well as its FeatureServer; lower-case."""
-    match = _SERVICE.match(place)
-    return (match[1] if match else place).lower()
+    lower = place.lower()
+    services = lower.find(_SERVICES)
+    type_of_service = _TYPE.search(lower, services + len(_SERVICES)) if services >= 0 else None
+    return lower[: type_of_service.start() + 1] if type_of_service else lower

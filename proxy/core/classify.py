@@ -16,7 +16,7 @@ from proxy import names
 from proxy.core.inflate import Inflater
 from proxy.core.paths import has_no_pages, is_own_sign_in, leads_to_sign_in
 from proxy.core.redact import words_without
-from proxy.model import Headers
+from proxy.traffic import Headers
 
 MOST_HELD: Final = 64 * 1024  # bytes looked at, as they came and inflated; what is undecided then passes
 SMALL: Final = 4096  # a binary answer or a fault in XML up to here may be a rejected token

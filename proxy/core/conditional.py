@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from proxy import names
 from proxy.core.cache_control import http_date
-from proxy.model import Headers
+from proxy.traffic import Headers
 
 CONDITIONS: Final = frozenset({names.IF_NONE_MATCH, names.IF_MODIFIED_SINCE, names.RANGE, names.IF_RANGE})
 # Nothing that a stored answer could meet: the server has to say.

@@ -7,7 +7,7 @@ from typing import Final
 
 from proxy import names
 from proxy.errors import BadRequest
-from proxy.model import Headers
+from proxy.traffic import Headers
 
 _KIND: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _BOUNDARY: Final = re.compile(

@@ -44,7 +44,8 @@ def read_parameters(query: Query, fields: Iterable[Field] = ()) -> Parameters:
     if not JUDGED.isdisjoint(query.names):
         for name, pair in zip(query.names, query.pairs, strict=True):
             if name in JUDGED:
-                found.setdefault(name, []).append(unquote_plus(pair.partition("=")[2]))
+                value = pair.partition("=")[2]
+                found.setdefault(name, []).append(unquote_plus(value) if "%" in value or "+" in value else value)
     for field in fields:
         if (name := field.name.lower()) in JUDGED:
             found.setdefault(name, []).append(field.value)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.core.challenge import Challenge
-from proxy.model import HttpLogin
+from proxy.identity import HttpLogin
 
 # MD5 is what Apache and IIS offer (RFC 2617); the better ones win where there is a choice.
 _HASHES: Final[dict[str, Callable[[bytes], str]]] = {

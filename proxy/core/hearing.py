@@ -5,7 +5,7 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from proxy.model import Place
+from proxy.identity import Place
 
 _MOST_PATHS: Final = 1024
 

@@ -6,12 +6,12 @@ and their like would rule the page's whole origin. Nothing here knows a body.
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Final
 
 from proxy import names
+from proxy.core.remembering import remembered
 from proxy.errors import BadRequest, UpstreamFailed
-from proxy.model import Headers
+from proxy.traffic import Headers
 
 # What a client may tell the upstream. No Cookie, Authorization, Origin, Referer, X-Forwarded-*, Expect, TE.
 _UPWARD: Final = frozenset(
@@ -85,12 +85,12 @@ _SINGLE: Final = frozenset(
 _CODINGS: Final = ("gzip", "deflate")
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE_BYTES: Final = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
-_MOST_KEPT: Final = 40  # headers of a request whose parse is kept
 _MOST_REFERERS: Final = 32
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MAX_RANGES: Final = 16
-# Documents that a browser would run with the rights of the page's origin (threat T27).
-_ACTIVE_TYPES: Final = ("html", "xml", "svg")
+# Documents that a browser would run with the rights of the page's origin (threat T27). "xsl": Chrome shows text/xsl as
+# XML; "multipart/": Firefox shows the pages in multipart/x-mixed-replace.
+_ACTIVE_TYPES: Final = ("html", "xml", "svg", "xsl", "multipart/")
 
 COMMON: Final = {names.X_CONTENT_TYPE_OPTIONS: "nosniff", names.REFERRER_POLICY: "no-referrer"}
 
@@ -119,13 +119,8 @@ class ClientHeaders(dict[str, str]):
 def client_headers(raw: Iterable[tuple[bytes, bytes]]) -> ClientHeaders:
     """A client's headers with lower-case names, from the bytes of the wire. Raises BadRequest."""
     pairs = tuple(raw)
-    return _client_headers(pairs) if len(pairs) <= _MOST_KEPT else _client_headers.__wrapped__(pairs)
-
-
-@lru_cache(maxsize=1024)
-def _client_headers(raw: tuple[tuple[bytes, bytes], ...]) -> ClientHeaders:
     refusal = BadRequest("A request header is malformed or came twice.", slug="bad_header")
-    return ClientHeaders(_collect(raw, refusal), raw)
+    return ClientHeaders(_collect(pairs, refusal), pairs)
 
 
 def upstream_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -186,7 +181,7 @@ def to_client(given: Headers, *, private: bool) -> dict[str, str]:
     return down
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _is_active(content_type: str) -> bool:
     return any(kind in content_type.lower() for kind in _ACTIVE_TYPES)
 
@@ -214,7 +209,7 @@ def _collect(raw: Iterable[tuple[bytes, bytes]], malformed: BadRequest | Upstrea
     return headers
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _name(raw: bytes) -> str:
     """A header's name in lower case; "" where it is none."""
     name = raw.decode("latin-1").lower()
@@ -228,7 +223,7 @@ def _named_by_connection(given: Headers) -> frozenset[str]:
     return frozenset(option.strip().lower() for option in connection.split(","))
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _as_private(cache_control: str) -> str:
     kept = [
         directive

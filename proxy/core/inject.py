@@ -12,7 +12,7 @@ from proxy import names
 from proxy.core import parameters
 from proxy.core.servers import is_bound
 from proxy.errors import CredentialMisconfigured
-from proxy.model import Identity, Place, Scheme, TokenCredential
+from proxy.identity import Identity, Place, Scheme, TokenCredential
 from proxy.traffic import Outgoing, Token
 
 

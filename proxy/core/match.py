@@ -12,7 +12,8 @@ from typing import Final
 from proxy.core.folding import segments_of
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest, NotAllowed
-from proxy.model import DEFAULT_PORTS, Rule, Target
+from proxy.model import Rule
+from proxy.urls import DEFAULT_PORTS, Target
 
 _RULE_URL: Final = re.compile(r"(?:(?P<scheme>https?):)?//(?P<wildcard>\*\.)?(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 

@@ -4,9 +4,11 @@ how a URL is written for such a client; rewrites no texts (`rewrite`).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from proxy.core.redirect import upstream_path
-from proxy.model import DEFAULT_PORTS, Origin, Rule, Target
+from proxy.model import Rule
+from proxy.urls import DEFAULT_PORTS, Origin, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,7 @@ class Mount:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What a request line asks for: the raw target, None where it names none."""
 
     raw_target: str | None

@@ -12,7 +12,8 @@ from typing import Final
 from proxy.core import operation_table as table
 from proxy.core.demands import SAYS_NOTHING, Parameters, makes_fetch
 from proxy.core.folding import segments_of
-from proxy.model import Access, Rule, Target
+from proxy.model import Access, Rule
+from proxy.urls import Target
 
 _LONGEST_NAME: Final = 80
 _MOST_TYPES: Final = 8  # of services, in one path
@@ -91,6 +92,8 @@ def _judged(is_read_verb: bool, path: str, parameters: Parameters, soap_element:
 
 def refuse_reason(rule: Rule, done: Operation) -> str | None:
     """None if `rule` lets `done` through, else a sentence that names the rule, the operation and what allows it."""
+    if done.access <= rule.access and not rule.deny_operations:
+        return None
     called = (done.name.lower(), *done.also)
     if rule.deny_operations and any(name.lower() in called for name in rule.deny_operations):
         return f"The rule {rule.name} refuses the operation {done.name}: it stands in denyOperations."

@@ -9,8 +9,9 @@ from urllib.parse import quote, unquote_plus
 from proxy.core.content import is_form
 from proxy.core.folding import folded
 from proxy.errors import BadRequest
-from proxy.model import Secret, Target
+from proxy.secret import Secret
 from proxy.traffic import Body
+from proxy.urls import Target
 
 MOST_PARAMETERS: Final = 2000
 _MOST_ESCAPES: Final = 2**19  # in the values that are judged: decoding costs many times what sending does

@@ -15,15 +15,16 @@ _OWN_SIGN_IN: Final = re.compile(
 # Even without `f` these answer no page: a page there is an error.
 _NO_PAGES: Final = re.compile(r"/(?:tile|tilemap|wmts|images|wmsserver|wfsserver|wcsserver)(?:/|$)", _ANY_CASE)
 # What lies there anybody may have put there, and it may say anything
-_FILES: Final = re.compile(
-    r"server/(?:.*/)?(?:attachments|images|info|resources)(?:/|$)|/(?:content|community|directories)/",
-    _ANY_CASE,
-)
+_FILES: Final = re.compile(r"/(?:attachments|images|info|resources)(?:/|$)")  # below a service
+_SHARED: Final = re.compile(r"/(?:content|community|directories)/")
 
 
 def is_file(path: str) -> bool:
     """Whether users' own files are there: what one of them says is nothing that the server says of others."""
-    return _FILES.search(path) is not None
+    lower = path.lower()
+    # Behind the first service alone: one pattern for both would look through the rest of the path at each of them
+    service = lower.find("server/")
+    return (service >= 0 and _FILES.search(lower, service) is not None) or _SHARED.search(lower) is not None
 
 
 def leads_to_sign_in(location: str) -> bool:

@@ -10,16 +10,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from proxy.core.remembering import remembered
+
 _SHORTEST: Final = 6  # characters; shorter secrets are words of the language
 _LONGEST_CHARACTER: Final = 48  # bytes of one character in its longest spelling: four times `%25252581`
 _FIRST: Final = 4  # characters by which a beginning is known
 _RUN: Final = re.compile(r"[0-9A-Za-z]+")  # these are the same in every form
 _NOTHING: Final = re.compile(rb"(?!)")
-# "multipart/": several ranges of one
-_TEXTUAL: Final = ("json", "text/", "javascript", "xml", "html", "form-urlencoded", "multipart/", "gml", "kml", "yaml")
+# "multipart/": several ranges of one; "mpegurl": a video's playlist, whose lines repeat the query it was asked with
+_TEXTUAL: Final = (
+    *("json", "text/", "script", "xml", "html", "form-urlencoded", "multipart/", "gml", "kml", "yaml", "csv"),
+    *("mpegurl", "rtf", "sdp", "wkt"),
+)
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def is_text(content_type: str) -> bool:
     """Whether a body of this type is looked through: text, or what does not say what it is."""
     lower = content_type.lower()
@@ -112,8 +117,9 @@ class _Forms:
 def _forms(secrets: tuple[str, ...]) -> _Forms:
     usable = sorted({secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True)
     spelled = [[_spellings(character) for character in secret] for secret in usable]
-    encoded = [form for secret in usable for form in (*_base64(secret), *_other_bytes(secret))]
-    wholes = spelled + [[(re.escape(form[at : at + 1]),) for at in range(len(form))] for form in encoded]
+    encoded = [form for secret in usable for form in (*_base64(secret), *_hex(secret))]
+    wide = [form for secret in usable for form in _utf16(secret)]
+    wholes = spelled + [[(re.escape(form[at : at + 1]),) for at in range(len(form))] for form in (*encoded, *wide)]
     if not wholes:
         return _Forms(_NOTHING, _NOTHING, 0, (b"\0",))
     runs = [max(_RUN.findall(secret), key=len, default="").encode() for secret in usable]
@@ -121,7 +127,8 @@ def _forms(secrets: tuple[str, ...]) -> _Forms:
         whole=re.compile(b"|".join(b"".join(_one_of(each) for each in characters) for characters in wholes)),
         starts=re.compile(b"|".join(_beginning(characters[:_FIRST]) for characters in wholes)),
         longest=max(sum(1 if len(each) == 1 else _LONGEST_CHARACTER for each in characters) for characters in wholes),
-        needles=() if any(len(run) < _FIRST for run in runs) else (*runs, *encoded),
+        # Two of UTF-16 would each cost as much as all zeros, which hardly any text has
+        needles=() if any(len(run) < _FIRST for run in runs) else (b"\0", *runs, *encoded),
     )
 
 
@@ -133,7 +140,7 @@ def _spellings(character: str) -> tuple[bytes, ...]:
     percent = b"".join(rb"(?:%%|&#37;)(?:25){0,3}%02X" % byte for byte in plain)
     # JSON within JSON has more than one backslash; scripts have \x2F
     forms = [re.escape(plain), b"(?i:" + percent + b")"]
-    forms += [rb"(?i:\\{1,7}u%04x)" % unit for unit in _utf16(character)]
+    forms.append(b"(?i:" + b"".join(rb"\\{1,7}u%04x" % unit for unit in _units(character)) + b")")
     forms += [rb"(?i:\\{1,7}x%02x)" % byte for byte in plain] if len(plain) == 1 else []
     forms += [rb"&#0*%d;" % ord(character), rb"(?i:&#x0*%x;)" % ord(character)]
     named = {"&": b"&amp;", "<": b"&lt;", ">": b"&gt;", '"': b"&quot;", "'": b"&apos;", "/": rb"\\{1,7}/", " ": rb"\+"}
@@ -144,9 +151,9 @@ def _spellings(character: str) -> tuple[bytes, ...]:
     return tuple(forms)
 
 
-def _utf16(character: str) -> tuple[int, ...]:
+def _units(character: str) -> tuple[int, ...]:
     raw = character.encode("utf-16-be")
-    return tuple(int.from_bytes(raw[at : at + 2], "big") for at in range(0, len(raw), 2)) if len(raw) == 2 else ()
+    return tuple(int.from_bytes(raw[at : at + 2], "big") for at in range(0, len(raw), 2))
 
 
 def _base64(secret: str) -> list[bytes]:
@@ -162,10 +169,15 @@ def _base64(secret: str) -> list[bytes]:
     return list(dict.fromkeys(found))
 
 
-def _other_bytes(secret: str) -> list[bytes]:
-    """As dumps and UTF-16 texts have it."""
-    raw = secret.encode()
-    return [raw.hex().encode(), raw.hex().upper().encode(), secret.encode("utf-16-le"), secret.encode("utf-16-be")]
+def _hex(secret: str) -> list[bytes]:
+    """As dumps have it."""
+    written = secret.encode().hex()
+    return [written.encode(), written.upper().encode()]
+
+
+def _utf16(secret: str) -> list[bytes]:
+    """As texts of Windows have it."""
+    return [secret.encode("utf-16-le"), secret.encode("utf-16-be")]
 
 
 def _one_of(forms: tuple[bytes, ...]) -> bytes:
@@ -176,7 +188,11 @@ def _beginning(characters: list[tuple[bytes, ...]]) -> bytes:
     """These characters; or fewer, and then the text ends."""
     pattern = b""
     for forms in reversed(characters):
-        cut = rb"\Z" if len(forms) == 1 else rb"(?:[%&\\][#%&\\;0-9A-Za-z]{0,47})?\Z"
+        cut = rb"\Z"
+        if len(forms) > 1:
+            # In the middle of an encoded character, or of the bytes of one beyond ASCII
+            bytes_of_it = [forms[0][:end] for end in range(1, len(forms[0])) if forms[0][0] >= 0x80]
+            cut = b"(?:" + b"|".join([rb"[%&\\][#%&\\;0-9A-Za-z]{0,47}", *bytes_of_it]) + rb")?\Z"
         pattern = b"(?:" + _one_of(forms) + pattern + b"|" + cut + b")"
     # not the empty end itself
     return rb"(?!\Z)" + pattern

@@ -3,7 +3,8 @@
 What clients name is matched and logged; what is sent, signed and judged as an operation is the upstream's URL.
 """
 
-from proxy.model import Origin, Rule, Target
+from proxy.model import Rule
+from proxy.urls import Origin, Target
 
 
 def upstream_path(rule: Rule) -> str:

@@ -9,13 +9,18 @@ from typing import Final
 from urllib.parse import urljoin
 
 from proxy.core.mount import Mount
+from proxy.core.remembering import remembered
 from proxy.core.spellings import Links, looked_for
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
-from proxy.model import Origin, Target
+from proxy.urls import Origin, Target
 
 _ABSOLUTE: Final = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-_LINK: Final = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:\"[^\"]*\"|[^\s\",;]*))?)*)\s*(?:,|\Z)")
+# Possessive throughout: blanks between two parameters could else be either's, and each doubles what is tried
+_LINK: Final = re.compile(
+    r"<([^<>]*+)>((?:\s*+;\s*+[\w!#$&+.^`|~*-]++\s*+(?:=\s*+(?:\"[^\"]*+\"|[^\s\",;]*+))?+)*+)\s*+(?:,|\Z)"
+)
+_LONGEST_LINKS: Final = 4096  # characters of a header; others say nothing that a document needs
 _RELATION: Final = re.compile(r";\s*rel\s*=\s*\"?([^\";,]*)", re.IGNORECASE)
 # Where a document goes on. Others make a browser fetch, preconnect or run something by a header alone.
 _RELATIONS: Final = frozenset("self alternate first last next prev previous up collection item items data".split())
@@ -44,7 +49,7 @@ def link_header(value: str, base: Target, written: Callable[[Target], str | None
     """A `Link` header (RFC 8288) with its targets as `written`; what that has no word for is left out, and so is
     every relation that is more than a way on."""
     kept = []
-    for target, parameters in _LINK.findall(value):
+    for target, parameters in _LINK.findall(value) if len(value) <= _LONGEST_LINKS else ():
         relation = _RELATION.search(parameters)
         resolved = resolve(target, base)
         path = written(resolved) if resolved is not None else None
@@ -53,13 +58,13 @@ def link_header(value: str, base: Target, written: Callable[[Target], str | None
     return ", ".join(kept)
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def is_rewritable(content_type: str) -> bool:
     """Whether a body of this type is a text that may hold links. What does not say what it is may be a picture."""
     return _TEXTUAL.fullmatch(content_type.partition(";")[0].strip()) is not None
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def names_hosts(path: str) -> bool:
     """Whether the document at this path of a server may name other hosts for its clients to turn to."""
     return _SERVICE.fullmatch(path) is not None

@@ -3,8 +3,10 @@
 from typing import Final
 
 from proxy.core.redirect import upstream_path
-from proxy.model import Origin, Rule, Server, Target, TokenCredential
+from proxy.identity import TokenCredential
+from proxy.model import Rule
 from proxy.traffic import Audience
+from proxy.urls import Origin, Server, Target
 
 # The first of these segments ends the site's context: /arcgis in /arcgis/rest/services/…
 _MARKERS: Final = frozenset(("rest", "services", "sharing", "tokens", "admin", "manager", "security"))

@@ -16,7 +16,8 @@ _MARK: Final = re.compile(
     rb"((?:[^<>\"']++|\"[^<\"]*+\"|'[^<']*+')*+)>)",
     re.DOTALL,
 )
-_ENCODING: Final = re.compile(rb"encoding\s*=\s*[\"']\s*([^\"']*?)\s*[\"']")
+# One repeat: with blanks taken off on either side of it, every way to part them would be tried
+_ENCODING: Final = re.compile(rb"encoding\s*=\s*[\"']([^\"']*)[\"']")
 _REFERENCE: Final = re.compile(r"&#([xX])?0*((?(1)[0-9a-fA-F]{1,6}|[0-9]{1,6}));")
 # In these the bytes of a tag are those of ASCII; others may hide one from us.
 _PLAIN_ENCODINGS: Final = frozenset((b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"windows-1252"))
@@ -43,7 +44,7 @@ def soap_element(prefix: bytes) -> str | None:
         name = mark[3]
         if name is None:
             encoding = _ENCODING.search(mark[1] or b"")
-            if encoding is not None and encoding[1].lower() not in _PLAIN_ENCODINGS:
+            if encoding is not None and encoding[1].strip().lower() not in _PLAIN_ENCODINGS:
                 return ""
         elif mark[2]:
             depth -= 1

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from proxy.core.mount import Mount
-from proxy.model import DEFAULT_PORTS, Origin, Target
+from proxy.urls import DEFAULT_PORTS, Origin, Target
 
 _HTTP: Final = (
     rb"http(?P<tls>s?)(?P<colon>:|(?i:%(?:25){0,2}3a|\\u003a|&#58;|&#x3a;))"

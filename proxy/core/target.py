@@ -12,9 +12,10 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from proxy.errors import BadRequest
-from proxy.model import DEFAULT_PORTS, Origin, Target
+from proxy.urls import DEFAULT_PORTS, Origin, Target
 
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]*")
+_PLAIN_QUERY: Final = re.compile(r"[!$-;=?-\[\]_a-z~]+")  # printable, and none of `#` and what Tomcat dislikes
 _SCHEME: Final = re.compile(r"(https?)://", re.IGNORECASE)
 # Clients that encode the target as a whole (Cesium, Silverlight, Flex) encode its first colon.
 _WHOLE_ENCODED: Final = re.compile(r"https?%3a", re.IGNORECASE)
@@ -65,6 +66,8 @@ def parse_url(text: str) -> Target:
 
 def clean_query(query: str) -> str | None:
     """What follows the first `?`, as it is sent. Raises BadRequest."""
+    if _PLAIN_QUERY.fullmatch(query):
+        return query
     if not _PRINTABLE.fullmatch(query):
         raise _unprintable()
     if "#" in query:

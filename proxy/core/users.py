@@ -12,8 +12,9 @@ from urllib.parse import quote
 from proxy import names
 from proxy.core.addresses import names_loopback
 from proxy.errors import NotAllowed
-from proxy.model import ForwardedUsers, Headers, JwtUsers, Target, UserPolicy
-from proxy.traffic import User
+from proxy.model import ForwardedUsers, JwtUsers, UserPolicy
+from proxy.traffic import Headers, User
+from proxy.urls import Target
 
 SIGNED_IN: Final = frozenset(("*",))  # `users: required`; all other entries have a prefix
 _LONGEST_NAME: Final = 256  # characters

@@ -14,7 +14,7 @@ from proxy.core.challenge import offered_logins
 from proxy.credentials.challenges import wants_login
 from proxy.credentials.discover import is_wrong_url, json_object
 from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenRejected, TokenUnavailable
-from proxy.model import Secret
+from proxy.secret import Secret
 from proxy.traffic import Answer
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.~+/=|-]{16,4096}")

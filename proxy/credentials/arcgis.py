@@ -9,9 +9,11 @@ from proxy.credentials.challenges import closed, nowhere, wants_login
 from proxy.credentials.discover import ServerInfo
 from proxy.credentials.service import PORTAL_GENERATE, TokenService, binding
 from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenRejected
-from proxy.model import ArcGISCredential, Origin, Server, Target, fingerprint
+from proxy.identity import ArcGISCredential
 from proxy.ports import TokenSource
+from proxy.secret import fingerprint
 from proxy.traffic import Answer, Audience, Token
+from proxy.urls import Origin, Server, Target
 
 # Where a server that names no token service is asked in turn: 10.0 and later, 12.0, a portal
 _GUESSES: Final = ("/tokens/generateToken", "/security/tokens/generateToken", PORTAL_GENERATE)

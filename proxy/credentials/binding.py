@@ -4,8 +4,9 @@ from typing import Final
 
 from proxy.core.servers import is_bound
 from proxy.errors import CredentialMisconfigured
-from proxy.model import Origin, TokenCredential
+from proxy.identity import TokenCredential
 from proxy.traffic import Audience
+from proxy.urls import Origin
 
 _ONLINE: Final = ".arcgis.com"
 

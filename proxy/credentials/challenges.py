@@ -5,8 +5,9 @@ from typing import Final
 from proxy import names
 from proxy.core.challenge import offered_logins
 from proxy.errors import CredentialMisconfigured, CredentialRefused, NotAllowed, ProxyError
-from proxy.model import HttpLogin, Scheme, Server
+from proxy.identity import HttpLogin, Scheme
 from proxy.traffic import Reply
+from proxy.urls import Server
 
 WEB_LOGIN: Final = "web_login"
 

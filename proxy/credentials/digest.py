@@ -11,7 +11,7 @@ from proxy.core import digest
 from proxy.core.challenge import parse_challenges
 from proxy.core.digest import DigestChallenge
 from proxy.errors import UpstreamFailed
-from proxy.model import HttpLogin
+from proxy.identity import HttpLogin
 from proxy.ports import Transport
 from proxy.traffic import Body, Outgoing, Reply
 
@@ -50,7 +50,8 @@ class DigestSession:
     async def _ask(self, outgoing: Outgoing) -> Reply | None:
         """Without the body. The answer where that is the server's last word on the password."""
         used = self._challenge
-        reply = await self._sent(Outgoing("HEAD", outgoing.target, _bodiless(outgoing.headers), Body(), outgoing.route))
+        headers = _bodiless(outgoing.headers)
+        reply = await self._sent(Outgoing("HEAD", outgoing.target, headers, Body(), outgoing.route, outgoing.check))
         fresh = self._fresh(reply, used)
         if reply.status == names.CODE_UNAUTHORIZED and fresh is None:
             return reply
@@ -89,7 +90,7 @@ class DigestSession:
         )
         headers = {**outgoing.headers, names.AUTHORIZATION: value}
         reply = await self._transport.send(
-            Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route)
+            Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route, outgoing.check)
         )
         reply.is_signed_in = True
         return reply

@@ -19,9 +19,10 @@ from proxy.core.challenge import offered_logins
 from proxy.core.servers import server_of
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest, UpstreamFailed, UpstreamTimeout
-from proxy.model import Route, Scheme, Server, Target
+from proxy.identity import Route, Scheme
 from proxy.ports import Clock, Fetcher
 from proxy.traffic import Answer
+from proxy.urls import Server, Target
 
 _LIFE: Final = 3600.0  # seconds that an answer is believed
 _NOTHING_LIFE: Final = 60.0  # seconds that a server is known for nothing: its directory may be back soon

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from proxy.credentials.binding import see_to_it
 from proxy.credentials.service import TokenService
 from proxy.errors import CredentialMisconfigured, TokenRejected
-from proxy.model import ExchangeCredential, fingerprint
+from proxy.identity import ExchangeCredential
 from proxy.ports import TokenSource
+from proxy.secret import fingerprint
 from proxy.traffic import Audience, Token
 
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenUnavailable
-from proxy.model import HttpLogin
+from proxy.identity import HttpLogin
 
 _IS_HERE: Final = find_spec("krb5") is not None  # the extra `kerberos`
 if _IS_HERE:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from proxy.credentials.binding import is_online, see_to_it
 from proxy.credentials.service import TokenService
 from proxy.errors import CredentialRefused, TokenRejected
-from proxy.model import AppCredential, Target, fingerprint
+from proxy.identity import AppCredential
 from proxy.ports import TokenSource
+from proxy.secret import fingerprint
 from proxy.traffic import Audience, Token
+from proxy.urls import Target
 
 
 @dataclass(frozen=True, slots=True)

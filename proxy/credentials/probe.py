@@ -9,7 +9,8 @@ from proxy.core.servers import server_for_rule
 from proxy.core.target import parse_url
 from proxy.credentials.discover import json_object
 from proxy.errors import ProxyError
-from proxy.model import Place, Rule
+from proxy.identity import Place
+from proxy.model import Rule
 from proxy.ports import Fetcher
 from proxy.traffic import Token
 

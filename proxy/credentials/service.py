@@ -27,10 +27,12 @@ from proxy.errors import (
     TokenUnavailable,
     UpstreamFailed,
 )
-from proxy.model import Route, Secret, Server, Target
+from proxy.identity import Route
 from proxy.ports import Clock, Fetcher, TokenSource, WallClock
+from proxy.secret import Secret
 from proxy.traffic import Answer, Audience, Token
 from proxy.upstream.conceal import secrets_of_identity
+from proxy.urls import Server, Target
 
 PORTAL_GENERATE: Final = "/sharing/rest/generateToken"
 NO_SITE: Final = "no_site"

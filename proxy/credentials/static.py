@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 
 from proxy.credentials.binding import see_to_it
-from proxy.model import StaticCredential, fingerprint
+from proxy.identity import StaticCredential
 from proxy.ports import Clock, TokenSource
+from proxy.secret import fingerprint
 from proxy.traffic import Audience, Token
 
 

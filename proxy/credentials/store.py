@@ -22,7 +22,7 @@ from proxy.errors import (
     TokenUnavailable,
     UpstreamTimeout,
 )
-from proxy.model import Place
+from proxy.identity import Place
 from proxy.ports import Clock, TokenProvider
 from proxy.traffic import Audience, Token
 
@@ -66,6 +66,9 @@ class TokenStore:
         self._clock, self._rand, self._observe, self._probe = clock, rand, observe, probe
         self._held: LRUCache[Audience, _Held] = LRUCache(_MOST_AUDIENCES)
         self._guessed: dict[str, LRUCache[Audience, _Held]] = {}  # by credential
+        # Of those that were asked for since the last one came or went, by identity: to hash an audience takes as long
+        # as all else. The audience is kept, so its id stays its own
+        self._known: dict[int, tuple[Audience, _Held]] = {}
         self._refused: LRUCache[tuple[str, str], _Held] = LRUCache(_MOST_AUDIENCES)
         self._providers: Mapping[str, TokenProvider] = {}
         self._fetches: set[asyncio.Task[Token]] = set()
@@ -90,7 +93,8 @@ class TokenStore:
 
     def accepted(self, token: Token, place: Place) -> None:
         """See `ports.Tokens.accepted`."""
-        held = self._shelf(token.audience).get(token.audience)
+        known = self._known.get(id(token.audience))
+        held = known[1] if known is not None else self._shelf(token.audience).get(token.audience)
         if held is None:
             return
         if not held.slot.proven:
@@ -107,6 +111,12 @@ class TokenStore:
                 held.error = _STATIC
             self._observe("rejected", token.audience)
 
+    def withdraw(self, audience: Audience) -> None:
+        """Another replica saw its token rejected; the next asker gets a new one."""
+        held = self._shelf(audience).get(audience)
+        if held is not None:
+            held.slot = lifetime.withdrawn(held.slot, self._clock())
+
     def place(self, audience: Audience, configured: Place | None, *, is_form: bool, path: str = "") -> Place:
         """See `ports.Tokens.place`."""
         return self._of(audience).hearing.place_at(path, configured, is_form=is_form)
@@ -114,6 +124,11 @@ class TokenStore:
     def learn(self, audience: Audience, place: Place, path: str = "") -> None:
         """See `ports.Tokens.learn`."""
         self._of(audience).hearing.learn(place, path)
+
+    def problem(self, audience: Audience) -> str:
+        """Why the last acquisition failed, for the operator; "" where it did not."""
+        error = self._of(audience).error
+        return " ".join((error.message, *error.details)) if error is not None else ""
 
     def outlook(self, audience: Audience) -> Outlook:
         """What is known now; asks nobody."""
@@ -131,7 +146,7 @@ class TokenStore:
         for audience, _ in self._all():
             if audience.credential not in same:
                 self._refused.pop(_account(audience), None)
-                del self._shelf(audience)[audience]  # an acquisition in flight goes on for those who wait for it
+                self._drop(audience)  # an acquisition in flight goes on for those who wait for it
 
     def snapshot(self) -> list[dict[str, object]]:
         """What the status page shows of each audience: its state, seconds to the end, the last failure in words."""
@@ -173,11 +188,22 @@ class TokenStore:
         return [each for shelf in (self._held, *self._guessed.values()) for each in shelf.items()]
 
     def _of(self, audience: Audience) -> _Held:
+        known = self._known.get(id(audience))
+        if known is not None:
+            return known[1]
         shelf = self._shelf(audience)
         held = shelf.get(audience)
         if held is None:
+            self._known.clear()  # another one may have to go for it
             held = shelf[audience] = _Held()
+        if len(self._known) >= _MOST_AUDIENCES:  # equal audiences that are not the same object
+            self._known.clear()
+        self._known[id(audience)] = audience, held
         return held
+
+    def _drop(self, audience: Audience) -> None:
+        self._known.clear()
+        del self._shelf(audience)[audience]
 
     def _refused_already(self, audience: Audience) -> _Held | None:
         """Whether this user was refused at this server for another referer, or under another spelling of its site:
@@ -250,7 +276,7 @@ class TokenStore:
         held.slot = lifetime.failed(held.slot, failure, self._clock())
         held.error = error
         if error.slug == NO_SITE and is_current:  # or anybody could push those out that are sites
-            del self._shelf(audience)[audience]
+            self._drop(audience)
         self._observe(failure.value, audience)
 
     def _held_off(self, held: _Held) -> ProxyError:

@@ -5,7 +5,7 @@ scheme signs in is in `digest.py` and `windows.py`, what a refusal is called in 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, NoReturn
@@ -16,13 +16,16 @@ from proxy import names
 from proxy.core import standing
 from proxy.core.inject import identify
 from proxy.core.standing import Standing
+from proxy.credentials.accord import Accord
 from proxy.credentials.challenges import denied, not_taken, refused
 from proxy.credentials.digest import DigestSession
 from proxy.credentials.windows import NO_TICKET, WindowsSession
 from proxy.errors import CredentialMisconfigured, CredentialRefused, ProxyError, UpstreamTimeout
-from proxy.model import HttpLogin, Identity, Origin, Route, Scheme, Target
-from proxy.ports import Clock, Transport, Upstream
+from proxy.identity import HttpLogin, Identity, Route, Scheme
+from proxy.ports import Clock, Commons, Transport, Upstream
+from proxy.secret import fingerprint
 from proxy.traffic import Body, Outgoing, Reply
+from proxy.urls import Origin, Target
 
 _MOST_ACCOUNTS: Final = 10_000  # a wildcard rule makes one of each host
 _MOST_PASSED, _MOST_REFUSED = 4, 1024  # pages
@@ -37,10 +40,15 @@ class _Session:
     credential: str  # the first that used it, for the status page
 
 
+class _DoubtedError(Exception):
+    """The login is in doubt by now: whoever has not been sent yet waits."""
+
+
 @dataclass(slots=True)
 class _Account:
     """One login at one origin; of a Windows domain at all of them, for there it is one account that locks."""
 
+    accord: Accord
     standing: Standing = field(default_factory=Standing)
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     error: ProxyError | None = None
@@ -48,6 +56,16 @@ class _Account:
     passed: dict[_Page, tuple[Target, Route]] = field(default_factory=dict)  # a few, to ask again when in doubt
     confirmed: int = 0  # how often one of them took a doubt away
     refused: LRUCache[_Page, tuple[float, ProxyError]] = field(default_factory=lambda: LRUCache(_MOST_REFUSED))
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether only one request at a time may go out, or it is just being asked why one was refused."""
+        return self.alone.locked() or standing.goes_alone(self.standing)
+
+    def check(self) -> None:
+        """See `traffic.Outgoing`."""
+        if self.is_doubted:
+            raise _DoubtedError
 
 
 class WebTier:
@@ -58,35 +76,55 @@ class WebTier:
         transport: Transport,
         clock: Clock,
         observe: Callable[[str, str, str], None] = lambda event, credential, where: None,
+        commons: Commons | None = None,
     ) -> None:
-        self._transport, self._clock, self._observe = transport, clock, observe
+        """`commons` is what is known together with other processes and machines."""
+        self._transport, self._clock, self._observe, self._commons = transport, clock, observe, commons
         self._accounts: LRUCache[tuple[object, ...], _Account] = LRUCache(_MOST_ACCOUNTS)
 
-    async def send(self, outgoing: Outgoing) -> Reply:
+    def send(self, outgoing: Outgoing) -> Coroutine[None, None, Reply]:
         """See `ports.Upstream.send`. Raises CredentialRefused or CredentialMisconfigured besides, and NotAllowed (slug
         `denied`) for what a good login may not see."""
         identity = outgoing.route.identity
-        if identity is None:
-            return await self._transport.send(outgoing)
+        return self._transport.send(outgoing) if identity is None else self._sent_as(identity, outgoing)
+
+    async def _sent_as(self, identity: Identity, outgoing: Outgoing) -> Reply:
         outgoing = identify(outgoing, identity)
         login = identity.login
         if login is None:
             return await self._transport.send(outgoing)
         account = self._account(login, outgoing.target.origin)
-        self._check(account, outgoing.target)
-        while account.alone.locked() or standing.goes_alone(account.standing):
-            async with _alone(account, outgoing.route):
-                # Those before may have proven it meanwhile, and then nobody has to queue
-                self._check(account, outgoing.target)
-                if standing.goes_alone(account.standing):
-                    reply = await self._try(account, identity, login, outgoing)
-                    if reply.status == names.CODE_UNAUTHORIZED:
-                        await self._explain(account, identity, login, outgoing.target, reply, account.confirmed)
-                    return reply
+        while True:
+            self._check(account, outgoing.target)
+            if account.is_doubted:
+                reply = await self._alone(account, identity, login, outgoing)
+            else:
+                reply = await self._among_others(account, identity, login, outgoing)
+            if reply is not None:
+                return reply
+
+    async def _alone(self, account: _Account, identity: Identity, login: HttpLogin, outgoing: Outgoing) -> Reply | None:
+        """None where those before have proven it meanwhile: then nobody has to queue."""
+        async with self._turn(account, outgoing.route):
+            self._check(account, outgoing.target)
+            if not standing.goes_alone(account.standing):
+                return None
+            reply = await self._try(account, identity, login, outgoing)
+            if reply.status == names.CODE_UNAUTHORIZED:
+                await self._explain(account, identity, login, outgoing.target, reply, account.confirmed)
+            return reply
+
+    async def _among_others(
+        self, account: _Account, identity: Identity, login: HttpLogin, outgoing: Outgoing
+    ) -> Reply | None:
+        """None where it was not sent: while it waited for a connection, another one was refused."""
         confirmed = account.confirmed
-        reply = await self._try(account, identity, login, outgoing)
+        try:
+            reply = await self._try(account, identity, login, replace(outgoing, check=account.check))
+        except _DoubtedError:
+            return None
         if reply.status == names.CODE_UNAUTHORIZED:
-            async with _alone(account, outgoing.route):
+            async with self._turn(account, outgoing.route):
                 self._check(account, outgoing.target)
                 await self._explain(account, identity, login, outgoing.target, reply, confirmed)
         return reply
@@ -119,7 +157,9 @@ class WebTier:
             key = (login.username.casefold(), login.domain.casefold(), login.password)
         account = self._accounts.get(key)
         if account is None:
-            account = self._accounts[key] = _Account()
+            # A machine's own ticket is nobody else's
+            commons = self._commons if login.username else None
+            account = self._accounts[key] = _Account(Accord(commons, ("login", fingerprint(key))))
         return account
 
     def _session(self, account: _Account, identity: Identity, login: HttpLogin, origin: Origin) -> Upstream:
@@ -137,6 +177,29 @@ class WebTier:
                 return DigestSession(login, self._transport)
             case _:
                 return WindowsSession(login, self._transport)
+
+    @asynccontextmanager
+    async def _turn(self, account: _Account, route: Route) -> AsyncIterator[None]:
+        """One at a time, of all that share: many would be as many wrong passwords. What others found out meanwhile is
+        how the account stands."""
+        try:
+            async with asyncio.timeout(route.connect_timeout + route.header_timeout):
+                await account.alone.acquire()
+                try:
+                    account.standing, error = await account.accord.begin(account.standing, self._clock())
+                except BaseException:
+                    account.alone.release()
+                    raise
+        except TimeoutError:
+            raise UpstreamTimeout("The server did not answer in time to the first login.") from None
+        account.error = error or account.error
+        try:
+            yield
+        finally:
+            try:
+                await account.accord.end(account.standing, self._clock(), account.error)
+            finally:
+                account.alone.release()
 
     def _check(self, account: _Account, target: Target) -> None:
         """Raises where there is nothing to try."""
@@ -233,17 +296,3 @@ async def _status(upstream: Upstream, outgoing: Outgoing) -> int:
 
 def _page(target: Target) -> _Page:
     return target.origin, target.path
-
-
-@asynccontextmanager
-async def _alone(account: _Account, route: Route) -> AsyncIterator[None]:
-    """One at a time: many would be as many wrong passwords."""
-    try:
-        async with asyncio.timeout(route.connect_timeout + route.header_timeout):
-            await account.alone.acquire()
-    except TimeoutError:
-        raise UpstreamTimeout("The server did not answer in time to the first login.") from None
-    try:
-        yield
-    finally:
-        account.alone.release()

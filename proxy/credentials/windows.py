@@ -28,7 +28,7 @@ from proxy import names
 from proxy.core.challenge import find_challenge, offered_logins
 from proxy.credentials.kerberos import Tickets
 from proxy.errors import CredentialMisconfigured, CredentialRefused, UpstreamFailed, UpstreamTimeout
-from proxy.model import HttpLogin, Scheme
+from proxy.identity import HttpLogin, Scheme
 from proxy.ports import Lane, Transport
 from proxy.traffic import Body, Outgoing, Reply
 
@@ -126,6 +126,7 @@ class WindowsSession:
             is_ntlm = context.negotiated_protocol == _NTLM
             # The first message of NTLM is only ever answered with a challenge: no body is sent for that
             attempt = _bodiless(outgoing, outgoing.method) if is_ntlm and leg == 0 else outgoing
+            outgoing.check()  # each leg took its time
             reply = await lane.send(_with(attempt, f"{scheme.value} {b64encode(token).decode('ascii')}"))
             connection = connection or lane.connection
             was_cut = lane.connection != connection
@@ -222,12 +223,12 @@ def _bindings(certificate: bytes | None) -> GssChannelBindings | None:
 
 def _with(outgoing: Outgoing, authorization: str) -> Outgoing:
     headers = {**outgoing.headers, names.AUTHORIZATION: authorization}
-    return Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route)
+    return Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route, outgoing.check)
 
 
 def _bodiless(outgoing: Outgoing, method: str) -> Outgoing:
     headers = {name: value for name, value in outgoing.headers.items() if name != names.CONTENT_TYPE}
-    return Outgoing(method, outgoing.target, headers, Body(), outgoing.route)
+    return Outgoing(method, outgoing.target, headers, Body(), outgoing.route, outgoing.check)
 
 
 def _decoded(token: str) -> bytes:

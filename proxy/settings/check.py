@@ -14,15 +14,17 @@ from proxy.core.admit import parse_entry
 from proxy.core.match import RulePlace, parse_place
 from proxy.core.servers import server_of
 from proxy.core.target import parse_url
-from proxy.model import DEFAULT_PORTS, Listen, Network
+from proxy.model import Listen
 from proxy.settings.check_credentials import look_at_credential, look_at_stack
 from proxy.settings.check_mounts import look_at_mounts
+from proxy.settings.check_state import look_at_state
 from proxy.settings.check_users import look_at_users
 from proxy.settings.danger import look_for_danger
 from proxy.settings.document import Document, KeyPath
 from proxy.settings.findings import Findings, of_a_setting
 from proxy.settings.kinds import IN_PLACE, LOGINS, kind_in_place, kind_of, written
 from proxy.settings.schema import CredentialSettings, RuleSettings, Settings
+from proxy.urls import DEFAULT_PORTS, Network
 
 _PATH: Final = re.compile(r"/[!-~]*")
 _REFERER: Final = re.compile(r"[!-~]+")
@@ -46,6 +48,7 @@ def look_over(settings: Settings, document: Document) -> Findings:
     look.at_places(places)
     look_at_mounts(look.findings, settings, places)
     look_at_users(look.findings, settings)
+    look_at_state(look.findings, settings)
     look_for_danger(look.findings, settings)
     return look.findings
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from proxy import names
 from proxy.core.addresses import names_loopback
-from proxy.model import ClientCertificate
+from proxy.identity import ClientCertificate
 from proxy.settings.compiled_credentials import certificate_of
 from proxy.settings.document import KeyPath
 from proxy.settings.findings import Findings

@@ -8,27 +8,15 @@ from proxy.core.admit import parse_entry
 from proxy.core.match import parse_place
 from proxy.core.parameters import name_of
 from proxy.core.target import parse_url
-from proxy.model import (
-    Access,
-    AdmitPolicy,
-    CachePolicy,
-    Configuration,
-    Credential,
-    Limits,
-    Place,
-    Rate,
-    Reach,
-    Redirect,
-    RefererEntry,
-    Route,
-    Rule,
-    Target,
-    fingerprint,
-)
+from proxy.identity import Credential, Place, Reach, Route
+from proxy.model import Access, AdmitPolicy, CachePolicy, Configuration, Limits, Rate, Redirect, RefererEntry, Rule
+from proxy.secret import fingerprint
 from proxy.settings.check_mounts import mount_settings
 from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of, upstream_place
+from proxy.settings.compiled_state import compile_state
 from proxy.settings.compiled_users import compile_users, rule_users
 from proxy.settings.schema import RuleSettings, Settings
+from proxy.urls import Target
 
 
 def compile_settings(
@@ -38,6 +26,7 @@ def compile_settings(
     server, limits = settings.server, settings.server.limits
     admit = _admit(settings, settings.allowedReferers)
     credentials = compile_credentials(settings)
+    rules = tuple(_scoped(_rule(rule, settings), credentials) for rule in settings.serverUrls)
     upstream = Route(
         settings.upstream.connectTimeout,
         settings.upstream.headerTimeout,
@@ -67,7 +56,7 @@ def compile_settings(
         must_match=settings.mustMatch,
         admit=admit,
         credentials=credentials,
-        rules=tuple(_scoped(_rule(rule, settings), credentials) for rule in settings.serverUrls),
+        rules=rules,
         unlisted_route=upstream,
         log_level=settings.log.level,
         log_format=settings.log.format,
@@ -77,6 +66,7 @@ def compile_settings(
         dangers=dangers,
         users=compile_users(settings),
         admin_password=settings.admin.password,
+        state=compile_state(settings, credentials, rules),
         public_path=parse_url(server.publicUrl).path.rstrip("/") if server.publicUrl else "",
     )
 

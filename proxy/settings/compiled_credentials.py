@@ -10,7 +10,7 @@ from proxy.core.addresses import names_loopback
 from proxy.core.match import RulePlace, parse_place
 from proxy.core.servers import server_of
 from proxy.core.target import parse_url
-from proxy.model import (
+from proxy.identity import (
     AppCredential,
     ArcGISCredential,
     ClientCertificate,
@@ -18,20 +18,17 @@ from proxy.model import (
     ExchangeCredential,
     HttpLogin,
     Identity,
-    Network,
-    Origin,
     OutboundProxy,
     Reach,
     Route,
     Scheme,
-    Scope,
-    Secret,
-    Server,
     StaticCredential,
     WebCredential,
 )
+from proxy.secret import Secret
 from proxy.settings.kinds import kind_in_place, kind_of
 from proxy.settings.schema import CertificateFiles, CredentialKeys, CredentialSettings, RuleSettings, Settings
+from proxy.urls import Network, Origin, Scope, Server
 
 ONLINE_OAUTH: Final = "https://www.arcgis.com/sharing/rest/oauth2"
 _NONE: Final = Secret("")

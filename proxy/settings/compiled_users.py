@@ -3,7 +3,8 @@
 from proxy import names
 from proxy.core.target import parse_url
 from proxy.core.users import SIGNED_IN, parse_users
-from proxy.model import ForwardedUsers, JwtUsers, OutboundProxy, Route, UserPolicy
+from proxy.identity import OutboundProxy, Route
+from proxy.model import ForwardedUsers, JwtUsers, UserPolicy
 from proxy.settings.compiled_credentials import files_version, reach_of
 from proxy.settings.schema import RuleSettings, Settings
 

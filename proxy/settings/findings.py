@@ -5,9 +5,9 @@ from pathlib import Path
 
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
-from proxy.model import Target
 from proxy.settings.document import Complaint, Document, KeyPath
 from proxy.settings.permissions import READABLE, is_open, mending
+from proxy.urls import Target
 
 
 class Findings:

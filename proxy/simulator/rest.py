@@ -5,15 +5,16 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from proxy.simulator import answers
+from proxy.simulator import answers, vector
 from proxy.simulator.accounts import Issued
 from proxy.simulator.answers import Document, json_answer, page, token_failure
 from proxy.simulator.ogc import SERVERS
 from proxy.simulator.site import Asked, Site
 
-SERVICES: Final = {
-    "Secure": ("City", ("MapServer", "FeatureServer", "ImageServer")),
-    "Public": ("City", ("MapServer", "FeatureServer")),
+# By folder and name; Base is drawn beforehand, as tiles
+SERVICES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "Secure": {"City": ("MapServer", "FeatureServer", "ImageServer"), "Base": ("MapServer", "VectorTileServer")},
+    "Public": {"City": ("MapServer", "FeatureServer")},
 }
 ONLINE_TENANT: Final = "0123456789ABCDEF"
 
@@ -43,8 +44,9 @@ def visible(*, is_known: bool) -> list[str]:
     """The services as folder/name/type; secured ones are left out for those without a token."""
     return [
         f"{folder}/{name}/{kind}"
-        for folder, (name, kinds) in sorted(SERVICES.items())
+        for folder, named in sorted(SERVICES.items())
         if is_known or folder != "Secure"
+        for name, kinds in named.items()
         for kind in kinds
     ]
 
@@ -88,8 +90,7 @@ def answer(site: Site, asked: Asked, parts: list[str], holder: Issued | None, *,
     if len(parts) < 3:
         return _catalog(site, asked, parts, is_known=is_known)
     folder, name, kind, *rest = parts
-    known = SERVICES.get(folder)
-    if known is None or name != known[0] or kind not in known[1]:
+    if kind not in SERVICES.get(folder, {}).get(name, ()):
         return _failed(site, asked, answers.missing_service(f"{folder}/{name}/{kind}", site.options.missing_code))
     if folder == "Secure" and not is_known:
         return refuse(site, asked, missing(site))
@@ -101,9 +102,11 @@ def answer(site: Site, asked: Asked, parts: list[str], holder: Issued | None, *,
     root, services, parameters = f"{site.services_url}/{folder}/{name}/{kind}", site.services, asked.parameters
     match kind:
         case "MapServer":
-            response = services.map_server(root, rest, parameters)
+            response = services.map_server(root, rest, parameters, is_cached=name == "Base")
         case "FeatureServer":
             response = services.feature_server(rest, parameters, asked.body)
+        case "VectorTileServer":
+            response = vector.answer(rest, site.options)
         case _:
             response = services.image_server(root, rest, parameters)
     return response if response is not None else _failed(site, asked, answers.INVALID_URL)
@@ -118,8 +121,8 @@ def _catalog(site: Site, asked: Asked, parts: list[str], *, is_known: bool) -> w
         folders = sorted(SERVICES) if is_known else ["Public"]
         document: dict[str, Any] = {"currentVersion": version, "folders": folders, "services": []}
     elif parts[0] in SERVICES and len(parts) == 1:
-        name, kinds = SERVICES[parts[0]]
-        listed = [{"name": f"{parts[0]}/{name}", "type": kind} for kind in kinds]
+        named = SERVICES[parts[0]].items()
+        listed = [{"name": f"{parts[0]}/{name}", "type": kind} for name, kinds in named for kind in kinds]
         document = {"currentVersion": version, "folders": [], "services": listed}
     else:
         document = answers.INVALID_URL

@@ -18,6 +18,7 @@ from proxy.simulator.services import Services, output_png
 from proxy.simulator.site import PORTAL, Asked, Site
 
 _LARGEST: Final = 64 * 1024 * 1024
+_LONGEST_LINE: Final = 64 * 1024
 Fault = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -59,7 +60,7 @@ class Simulator:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         app = web.Application(client_max_size=_LARGEST)
         app.router.add_route("*", "/{path:.*}", self.handle)
-        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False)
+        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, max_line_size=_LONGEST_LINE)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()

@@ -12,8 +12,9 @@ from proxy.simulator.answers import json_answer
 from proxy.simulator.draw import PLACE_FILLS, map_png, swatch_png
 from proxy.simulator.geography import LAYERS
 from proxy.simulator.options import Options
+from proxy.simulator.tiling import extent_of, tile_info
 
-TILE, HALF_WORLD = 256, 20037508.342787
+TILE = 256
 
 
 class Services:
@@ -28,11 +29,14 @@ class Services:
     def version(self) -> float:
         return self.options.version
 
-    def map_server(self, root: str, rest: list[str], parameters: dict[str, str]) -> web.Response | None:
+    def map_server(
+        self, root: str, rest: list[str], parameters: dict[str, str], *, is_cached: bool
+    ) -> web.Response | None:
         """`…/MapServer/<rest>`; None where there is no such resource. `root` is the service's own URL."""
         match [part.lower() for part in rest]:
             case []:
-                return self._json(self._map_metadata(root), parameters)
+                cache = {"singleFusedMapCache": True, "tileInfo": tile_info(TILE, "PNG")} if is_cached else {}
+                return self._json(self._map_metadata(root) | cache, parameters)
             case ["layers"]:
                 described = [layers.layer_metadata(i, self.version, is_editable=False) for i in range(len(LAYERS))]
                 return self._json({"layers": described, "tables": []}, parameters)
@@ -261,9 +265,7 @@ def _find(parameters: dict[str, str]) -> dict[str, Any]:
 
 
 def _tile(level: int, row: int, column: int) -> bytes:
-    width = 2 * HALF_WORLD / 2**level
-    xmin, ymax = -HALF_WORLD + column * width, HALF_WORLD - row * width
-    return map_png((xmin, ymax - width, xmin + width, ymax), (TILE, TILE))
+    return map_png(extent_of(level, row, column), (TILE, TILE))
 
 
 def _box(parameters: dict[str, str]) -> tuple[float, float, float, float]:

@@ -11,17 +11,13 @@ from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from limits import RateLimitItemPerSecond
-from limits.storage import MovingWindowSupport, Storage
-from limits.strategies import MovingWindowRateLimiter
-
 from proxy.errors import RateLimited
 from proxy.model import Rate, Rule
-from proxy.ports import Clock
+from proxy.ports import Allowance, Clock
+from proxy.state.shared import Shared
 
 _MOST: Final = 64 * 1024 * 1024  # bytes
 _OF_A_WINDOW, _OF_A_REQUEST = 400, 9  # bytes that they take, keys and spare room included
-_MOST_RATES: Final = 1_000  # years of reloads do not add up
 
 
 class MemoryAllowance:
@@ -33,105 +29,87 @@ class MemoryAllowance:
 
     def __init__(self, clock: Clock = time.monotonic, most: int = _MOST) -> None:
         """`most` bounds the memory, in bytes: beyond it the client that passed longest ago is forgotten."""
-        self._clock = clock
-        self._limiter = MovingWindowRateLimiter(_Memory(clock, most))
-        self._items: dict[Rate, RateLimitItemPerSecond] = {}
+        self._clock, self._windows = clock, _Windows(clock, most)
 
     async def take(self, rule: Rule, client: str) -> None:
         """See `ports.Allowance.take`."""
         rate = rule.rate
         if rate is None:
             return
-        item, key = self._item(rate), (rule.name, client_key(client))
-        if self._limiter.hit(item, *key):
+        period = max(1, round(rate.period))
+        key = f"{rule.name} {client_key(client)} {rate.requests}/{period}"
+        if self._windows.take(key, rate.requests, period):
             return
-        reset_at = self._limiter.get_window_stats(item, *key).reset_time
-        raise RateLimited(
-            "Too many requests; the proxy's limit for this service is reached.",
-            f"The limit is {rate.requests} requests in {item.get_expiry()} seconds.",
-            retry_after=max(1, math.ceil(reset_at - self._clock())),
-        )
-
-    def _item(self, rate: Rate) -> RateLimitItemPerSecond:
-        item = self._items.get(rate)
-        if item is None:
-            if len(self._items) >= _MOST_RATES:
-                self._items.clear()
-            item = self._items[rate] = RateLimitItemPerSecond(rate.requests, max(1, round(rate.period)))
-        return item
+        raise _over(rate, self._windows.began(key, period) + period - self._clock())
 
 
-class _Memory(Storage, MovingWindowSupport):
-    """Where `limits` keeps its windows. Its own memory storage goes by the wall clock, which may be set back, starts
-    a thread at every turn, and has no bound; this one goes by a monotonic clock and forgets the stalest first."""
+class SharedAllowance:
+    """Implements `ports.Allowance`, counting in Redis for all replicas, and here as well: what is counted here is the
+    limit while Redis is away, and holds where it has forgotten everything."""
 
-    STORAGE_SCHEME = None  # reached from here alone, by no URL
+    def __init__(self, shared: Shared, here: Allowance) -> None:
+        self._shared, self._here = shared, here
+
+    async def take(self, rule: Rule, client: str) -> None:
+        """See `ports.Allowance.take`."""
+        rate = rule.rate
+        if rate is None:
+            return
+        wait = await self._shared.hit(rate, (rule.name, f"{rate.requests}/{rate.period}", client_key(client)))
+        if wait:
+            raise _over(rate, wait)
+        await self._here.take(rule, client)
+
+
+class _Windows:
+    """Who passed when, by a monotonic clock; bounded, the stalest goes first."""
 
     def __init__(self, clock: Clock, most: int) -> None:
-        super().__init__()
         self._clock, self._most = clock, most
-        self._windows: OrderedDict[str, array[float]] = OrderedDict()  # who passed last stands last
-        self._taken = 0  # bytes
+        self._times: OrderedDict[str, array[float]] = OrderedDict()  # who passed last stands last
+        self.taken = 0  # bytes
 
-    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Whether `amount` more fit into the window that ends now; if so they are in it."""
+    def take(self, key: str, most: int, period: int) -> bool:
+        """Whether one more fits into the window that ends now; if so it is in it."""
         now = self._clock()
-        window, gone = self._window(key, now - expiry)
-        if len(window) - gone + amount > limit:
+        times = self._times.get(key)
+        if times is None:
+            times = self._times[key] = array("d")
+            self.taken += _OF_A_WINDOW
+        gone = bisect_right(times, now - period)
+        if len(times) - gone >= most:
             return False
-        if gone > len(window) // 2:  # not at every turn: what is left has to move
-            del window[:gone]
-            self._taken -= gone * _OF_A_REQUEST
-        if key not in self._windows:
-            self._taken += _OF_A_WINDOW
-        window.extend([now] * amount)
-        self._taken += amount * _OF_A_REQUEST
-        self._windows[key] = window
-        self._windows.move_to_end(key)
-        while self._taken > self._most and len(self._windows) > 1:
-            self.clear(next(iter(self._windows)))
+        if gone > len(times) // 2:  # not at every turn: what is left has to move
+            del times[:gone]
+            self.taken -= gone * _OF_A_REQUEST
+        times.append(now)
+        self.taken += _OF_A_REQUEST
+        self._times.move_to_end(key)
+        while self.taken > self._most and len(self._times) > 1:
+            self._forget(next(iter(self._times)))
         return True
 
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        """When the oldest request of the window came, and how many there are."""
+    def began(self, key: str, period: int) -> float:
+        """When the oldest request of the window came."""
         now = self._clock()
-        window, gone = self._window(key, now - expiry)
-        return (window[gone] if gone < len(window) else now), len(window) - gone
+        times = self._times.get(key, ())
+        gone = bisect_right(times, now - period)
+        return times[gone] if gone < len(times) else now
 
-    def _window(self, key: str, since: float) -> tuple["array[float]", int]:
-        """The times of a client's requests, and how many of them are past."""
-        window = self._windows.get(key)
-        return (array("d"), 0) if window is None else (window, bisect_right(window, since))
+    def _forget(self, key: str) -> None:
+        self.taken -= _OF_A_WINDOW + len(self._times.pop(key)) * _OF_A_REQUEST
 
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return OSError
+    def __len__(self) -> int:
+        """Requests that are remembered."""
+        return sum(map(len, self._times.values()))
 
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Plain counting, in the same window."""
-        self.acquire_entry(key, self._most, expiry, amount)
-        return self.get(key)
 
-    def get(self, key: str) -> int:
-        return len(self._windows.get(key, ()))
-
-    def get_expiry(self, key: str) -> float:
-        window = self._windows.get(key)
-        return window[-1] if window else self._clock()
-
-    def check(self) -> bool:
-        return True
-
-    def clear(self, key: str) -> None:
-        window = self._windows.pop(key, None)
-        if window is not None:
-            self._taken -= _OF_A_WINDOW + len(window) * _OF_A_REQUEST
-
-    def reset(self) -> int:
-        forgotten = len(self._windows)
-        self._windows.clear()
-        self._taken = 0
-        return forgotten
+def _over(rate: Rate, wait: float) -> RateLimited:
+    return RateLimited(
+        "Too many requests; the proxy's limit for this service is reached.",
+        f"The limit is {rate.requests} requests in {max(1, round(rate.period))} seconds.",
+        retry_after=max(1, math.ceil(wait)),
+    )
 
 
 def client_key(address: str) -> str:

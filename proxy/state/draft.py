@@ -49,6 +49,7 @@ def drafted(
         born_at=now - caching.initial_age(told, delay=delay, wall=wall),
         varies=tuple((name, caching.vary_value(upward, name)) for name in caching.vary_names(told) or ()),
         operation=operation,
+        key_size=sum(len(part or "") for part in asked.key),
     )
 
 

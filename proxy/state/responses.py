@@ -25,12 +25,13 @@ from proxy.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from proxy.model import Configuration, Target
+from proxy.model import Configuration
 from proxy.ports import Clock, WallClock
 from proxy.state.draft import drafted, marked, served, updated
 from proxy.state.flight import Flight, Landing, Room, Stream
 from proxy.state.shelf import Key, Shelf, Stored
 from proxy.traffic import Asked, Changes, Exchange, Fetched, Reply
+from proxy.urls import Target
 
 Fetch = Callable[[Exchange, Changes], Awaitable[Fetched]]
 
@@ -54,7 +55,8 @@ class Responses:
         self._shelf = Shelf(memory)
         self._scopes: frozenset[str] = frozenset()
         self._flights: dict[tuple[Key, str], Flight] = {}
-        self._not_shared: TTLCache[Key, bool] = TTLCache(_MOST_NOT_SHARED, _NOT_SHARED, clock)
+        # By the hashes of their keys, which may be long: whoever is taken for another is only not kept waiting
+        self._not_shared: TTLCache[int, bool] = TTLCache(_MOST_NOT_SHARED, _NOT_SHARED, clock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._room, self._most = Room(0), 0
 
@@ -98,7 +100,7 @@ class Responses:
                 return served(stored, asked, exchange, age, "stale", _BEHIND.format(int(stored.life.fresh - age)))
         if wish.only_if_cached:
             raise UpstreamTimeout("There is no stored answer, and no other is wanted.", slug="only_if_cached")
-        if asked.method == "HEAD" or asked.key in self._not_shared or _is_for_the_server(asked, wish):
+        if asked.method == "HEAD" or hash(asked.key) in self._not_shared or _is_for_the_server(asked, wish):
             return await self._passed(asked, exchange, fetch)
         return await self._together(asked, exchange, fetch, stored)
 
@@ -229,7 +231,7 @@ class Responses:
         is_small = not length.isdecimal() or int(length) <= self._most
         if not (is_small and caching.is_storable(reply.status, fetched.told, asked.headers, asked.policy)):
             if reply.status == 200:
-                self._not_shared[asked.key] = True
+                self._not_shared[hash(asked.key)] = True
             self._over(asked, flight)
             flight.land(Landing(alone=fetched))
             return

@@ -7,7 +7,7 @@ from typing import Final
 from cachetools import LRUCache
 
 from proxy.core.caching import Life, service_of, vary_value
-from proxy.model import Headers
+from proxy.traffic import Headers
 
 Key = tuple[str, str, str, str | None]  # as in `traffic.Asked`
 _OVERHEAD: Final = 1024  # bytes that an answer takes beside its headers and body
@@ -27,6 +27,7 @@ class Stored:
     born_at: float
     varies: tuple[tuple[str, str | None], ...]  # what the request had to be like
     operation: str = ""
+    key_size: int = 0  # characters of the key it stands under: a query may be longer than its answer
 
     def suits(self, upward: Callable[[], Headers]) -> bool:
         """Whether it is the answer to a request with these headers (RFC 9111 §4.1)."""
@@ -37,7 +38,8 @@ class Stored:
 
     @property
     def size(self) -> int:
-        return len(self.body) + 2 * sum(len(name) + len(value) for name, value in self.headers.items()) + _OVERHEAD
+        headers = sum(len(name) + len(value) for name, value in self.headers.items())
+        return len(self.body) + 2 * (headers + self.key_size) + _OVERHEAD
 
 
 class Shelf:

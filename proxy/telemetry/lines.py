@@ -5,11 +5,12 @@ import json
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
+from proxy.core.remembering import remembered
 from proxy.telemetry.redaction import names_a_secret, redact
 from proxy.traffic import Exchange
 
@@ -17,7 +18,8 @@ LOGGER: Final = "proxy"
 _LONGEST: Final = 512  # characters of one value
 _MOST_ITEMS: Final = 30  # of a list
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
-_PARAMETER: Final = re.compile(r"[A-Za-z][\w.:$-]{0,39}")
+_LONGEST_KEY: Final = 40  # characters of a parameter's name; what is longer is none
+_PARAMETER: Final = re.compile(rf"[A-Za-z][\w.:$-]{{0,{_LONGEST_KEY - 1}}}")
 
 
 @dataclass(slots=True)
@@ -44,8 +46,7 @@ class Line(logging.LogRecord):
         self.event, self.fields = event, fields
 
 
-@dataclass(frozen=True, slots=True)
-class RequestLine:
+class RequestLine(NamedTuple):
     """The canonical line of a request that has ended. `created` in seconds since 1970."""
 
     created: float
@@ -60,7 +61,7 @@ class RequestLine:
             "user": exchange.user,
             "method": exchange.method,
             "target": exchange.target,
-            "query": _keys(tuple(exchange.query_keys)),
+            "query": _keys(_shortened(exchange.query_keys)),
             "rule": exchange.rule,
             "credential": exchange.credential,
             "operation": exchange.operation,
@@ -89,9 +90,9 @@ def _json_request(line: RequestLine) -> str:
     e = line.exchange
     milliseconds, upstream = (line.ended_at - e.started_at) * 1000, e.upstream_seconds * 1000
     return (
-        f'{{"time":"{_time(line)}","level":"info","event":"request","request_id":{_shown(e.request_id)},'
+        f'{{"time":"{_time(line)}","level":"info","event":"request","request_id":{_word(e.request_id)},'
         f'"client":{_shown(e.client)},"user":{_shown(e.user)},"method":{_shown(e.method)},"target":{_shown(e.target)},'
-        f'"query":{_shown(_keys(tuple(e.query_keys)))},"rule":{_shown(e.rule)},"credential":{_shown(e.credential)},'
+        f'"query":{_shown(_keys(_shortened(e.query_keys)))},"rule":{_shown(e.rule)},"credential":{_shown(e.credential)},'
         f'"operation":{_shown(e.operation)},"status":{e.status},"outcome":{_shown(e.outcome)},'
         f'"duration_ms":{milliseconds:.1f},"upstream_ms":{upstream:.1f},"cache":{_shown(e.cache)},'
         f'"attempts":{e.attempts},'
@@ -100,13 +101,18 @@ def _json_request(line: RequestLine) -> str:
     )
 
 
+def _word(value: str) -> str:
+    """What never comes again. Letters and digits alone need no escape and hold no name with a value behind it."""
+    return f'"{value}"' if value.isalnum() and value.isascii() and len(value) <= _LONGEST else _shown(value)
+
+
 def _shown(value: str) -> str:
     text, times = _encoded(value)
     WRITTEN.redacted += times
     return text
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def _encoded(value: str) -> tuple[str, int]:
     """A value as JSON, and how much was taken out of it."""
     text, times = redact(value[: 16 * _LONGEST])
@@ -155,4 +161,9 @@ def _second(second: int) -> str:
 @lru_cache(maxsize=4096)
 def _keys(keys: tuple[str, ...]) -> str:
     """A piece without `=` may be a bare token; only what looks like a parameter's name is written."""
-    return ",".join(key if _PARAMETER.fullmatch(key) else "…" for key in keys[:_MOST_ITEMS])
+    return ",".join(key if _PARAMETER.fullmatch(key) else "…" for key in keys)
+
+
+def _shortened(keys: Sequence[str]) -> tuple[str, ...]:
+    """As much of them as `_keys` looks at, and no more: it remembers them."""
+    return tuple(key[: _LONGEST_KEY + 1] for key in keys[:_MOST_ITEMS])

@@ -1,17 +1,20 @@
 """Request bodies on their way up: whole where they can be sent again, else a stream that is sent once."""
 
 from collections.abc import AsyncIterator
-from typing import Final, NamedTuple
+from types import TracebackType
+from typing import Final, NamedTuple, Self
 
 from proxy import names
 from proxy.core import content, demands
 from proxy.core.multipart import MultipartFilter
 from proxy.core.parameters import Field, of_form, of_json
 from proxy.core.soap import soap_element
-from proxy.errors import BodyTooLarge
+from proxy.errors import BodyTooLarge, Overloaded
 from proxy.traffic import Body, Incoming
 
 KEPT: Final = 1024 * 1024  # bytes of a body that are kept for one replay
+_ROOM: Final = 128 * 1024 * 1024  # bytes of all bodies that are held at a time
+_FREE: Final = 64 * 1024  # bytes of each that do not count: ordinary forms pass however many large ones wait
 
 
 class Judged(NamedTuple):
@@ -22,9 +25,50 @@ class Judged(NamedTuple):
     element: str | None
 
 
-async def take(incoming: Incoming, *, limit: int) -> Body:
-    """The client's body, at most `limit` bytes. Raises BodyTooLarge, at once where the length is declared, and
-    BadRequest for a body that cannot be judged (`content.check`).
+class Room:
+    """Memory for the bodies of all requests together. Clients may send the largest that are allowed on every one of
+    their connections, and end none of them for hours."""
+
+    def __init__(self, most: int = _ROOM) -> None:
+        self.most = most
+        self.taken = 0
+
+    def stay(self) -> "Stay":
+        """For the body of one request."""
+        return Stay(self)
+
+
+class Stay:
+    """What one body takes of the room, until its request is answered."""
+
+    __slots__ = ("_room", "_taken")
+
+    def __init__(self, room: Room) -> None:
+        self._room, self._taken = room, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._room.taken -= self._taken
+
+    def grow(self, size: int) -> None:
+        """The body has `size` bytes by now. Raises Overloaded where there is no room; the first of all always has."""
+        more = size - _FREE - self._taken
+        if more <= 0:
+            return
+        others = self._room.taken - self._taken
+        if others and self._room.taken + more > self._room.most:
+            raise Overloaded("Too many large requests at a time.", retry_after=1)
+        self._room.taken += more
+        self._taken += more
+
+
+async def take(incoming: Incoming, stay: Stay, *, limit: int) -> Body:
+    """The client's body, at most `limit` bytes. Raises BodyTooLarge, at once where the length is declared, BadRequest
+    for a body that cannot be judged (`content.check`), and Overloaded.
 
     Forms are always read whole, since they hold parameters that have to be judged; other bodies up to 1 MiB.
     """
@@ -40,6 +84,7 @@ async def take(incoming: Incoming, *, limit: int) -> Body:
     head = bytearray()
     async for piece in pieces:
         head += piece
+        stay.grow(len(head))
         if len(head) > kept:
             return Body(None, _chained(bytes(head), pieces), length)
     return _whole(bytes(head))
@@ -51,6 +96,8 @@ def judged(body: Body, content_type: str, *, dropped: frozenset[str]) -> Judged:
     Of a stream nothing is read: see `check_stream`.
     """
     whole, fields, element = body.whole, list[Field](), None
+    if whole == b"":
+        return Judged(body, fields, element)
     if whole is None:
         return Judged(_filtered(body, content_type, dropped), fields, element)
     if content.is_form(content_type):

@@ -8,7 +8,8 @@ from proxy import names
 from proxy.core.inflate import Inflater, Inflating
 from proxy.core.redact import Redactor, is_text, whole_without, without_secrets
 from proxy.errors import UpstreamFailed
-from proxy.model import Identity, Rule
+from proxy.identity import Identity
+from proxy.model import Rule
 from proxy.traffic import Exchange, Reply, Token
 
 # A parameter called so holds a secret; the values of others (a forced `where`) may well stand in an answer.
@@ -17,11 +18,15 @@ _HELD: Final = 64 * 1024  # bytes of a compressed text that are looked through b
 _NOT_OF_THE_TEXT: Final = (names.CONTENT_ENCODING, names.CONTENT_LENGTH, names.ETAG, names.ACCEPT_RANGES)
 
 
-def secrets_of(rule: Rule, token: Token | None) -> tuple[str, ...]:
-    """What went up with a request and must not come down."""
-    found = [token.value.reveal()] if token is not None else []
-    found += [value.reveal() for name, value in rule.set_parameters if _KEY.search(name)]
+def secrets_of(rule: Rule) -> tuple[str, ...]:
+    """What goes up with every request of a rule, beside a token, and must not come down."""
+    found = [value.reveal() for name, value in rule.set_parameters if _KEY.search(name)]
     return (*found, *secrets_of_identity(rule.route.identity))
+
+
+def with_token(secrets: tuple[str, ...], token: Token) -> tuple[str, ...]:
+    """`secrets`, and the token that went up with this attempt."""
+    return (token.value.reveal(), *secrets)
 
 
 def secrets_of_identity(identity: Identity | None) -> tuple[str, ...]:
@@ -37,8 +42,10 @@ def secrets_of_identity(identity: Identity | None) -> tuple[str, ...]:
 async def conceal(reply: Reply, secrets: tuple[str, ...], exchange: Exchange) -> None:
     """Makes `reply` one without `secrets`, in headers and text. Lengths stay, but for a compressed text that has one:
     that is sent in the clear. Raises UpstreamFailed; `reply` is then closed by the caller."""
-    clean = without_secrets("\n".join(reply.headers.values()), secrets)
-    reply.headers = dict(zip(reply.headers, clean.split("\n"), strict=True))  # no value has a line break
+    said = "\n".join(reply.headers.values())
+    clean = without_secrets(said, secrets)
+    if clean is not said:
+        reply.headers = dict(zip(reply.headers, clean.split("\n"), strict=True))  # no value has a line break
     if reply.status in (204, 304) or not is_text(reply.headers.get(names.CONTENT_TYPE, "")):
         return
     if reply.status == 206:

@@ -254,9 +254,9 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, reply: Reply, *, is_clean: bool) -> None:
         waiter, self._waiter = self._waiter, None
-        self._finish(is_clean=is_clean)
         if waiter is not None and not waiter.done():
-            waiter.set_result(reply)
+            waiter.set_result(reply)  # first: what it says may concern whoever waits for this connection
+        self._finish(is_clean=is_clean)
 
     def _tunnel(self, reply: Reply, *, is_open: bool) -> None:
         """The proxy's word on CONNECT: what comes behind it is the server's, if it lets us through."""

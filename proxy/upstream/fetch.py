@@ -6,9 +6,10 @@ import zlib
 
 from proxy import names
 from proxy.errors import UpstreamFailed, UpstreamTimeout
-from proxy.model import Headers, Route, Target
+from proxy.identity import Route
 from proxy.ports import Upstream
-from proxy.traffic import Answer, Body, Outgoing, Reply
+from proxy.traffic import Answer, Body, Headers, Outgoing, Reply
+from proxy.urls import Target
 
 
 class Fetch:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container
 from aiohappyeyeballs import AddrInfoType
 
 from proxy.core.addresses import refusal
-from proxy.model import Route
+from proxy.identity import Route
 
 
 class AddressRefused(OSError):

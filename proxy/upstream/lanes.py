@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable, Container
 
-from proxy.model import Origin, Route
+from proxy.identity import Route
 from proxy.traffic import Outgoing, Reply
 from proxy.upstream.failures import busy
 from proxy.upstream.pool import Pool
+from proxy.urls import Origin
 
 
 class _Lane:

@@ -10,7 +10,8 @@ from proxy import names
 from proxy.core.addresses import names_loopback
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest, UpstreamFailed
-from proxy.model import Origin, Reach, Route
+from proxy.identity import Reach, Route
+from proxy.urls import Origin
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Container
 
-from proxy.model import DEFAULT_PORTS, Origin, Route
+from proxy.identity import Route
 from proxy.traffic import Outgoing, Reply
 from proxy.upstream import asking, wire
 from proxy.upstream.asking import Question
@@ -12,6 +12,7 @@ from proxy.upstream.connection import Connection, Stale
 from proxy.upstream.dial import Dialer
 from proxy.upstream.failures import bad_answer, busy, proxy_refuses, stopping
 from proxy.upstream.watch import Watch
+from proxy.urls import DEFAULT_PORTS, Origin
 
 
 class Pool:
@@ -51,14 +52,14 @@ class Pool:
     async def send(self, outgoing: Outgoing) -> Reply:
         """See `ports.Upstream.send`."""
         asked, patience = self._question(outgoing), self._route.header_timeout
-        connection = self._free.pop() if self._free else await self._next()
+        connection = self._free.pop() if self._free else await self._checked(outgoing)
         try:
             reply = await asking.answer(connection, asked, patience)
         except Stale:
             # Nothing of it was answered, and only what changes nothing may be asked twice (RFC 9110 §9.2.2)
             if asked.method not in asking.BODILESS or outgoing.body.whole != b"":
                 raise bad_answer() from None
-            reply = await self._once_more(asked)
+            reply = await self._once_more(asked, outgoing)
         if reply.status == 407 and self._dialer.way is not None:
             reply.close()
             raise proxy_refuses(reply.status)
@@ -122,11 +123,21 @@ class Pool:
         head = wire.request_head(method, address, self._host, headers, asking.framing_line(method, body))
         return asking.question(method, head, body)
 
-    async def _once_more(self, asked: Question) -> Reply:
+    async def _checked(self, outgoing: Outgoing) -> Connection:
+        """The next one; after a wait the request may have lost its point."""
+        connection = await self._next()
+        try:
+            outgoing.check()
+        except BaseException:
+            self.freed(connection, min(connection.deadline - self._loop.time(), wire.idle_limit(None)))
+            raise
+        return connection
+
+    async def _once_more(self, asked: Question, outgoing: Outgoing) -> Reply:
         """On a connection that nobody has used before, if there may be another."""
         if self._slots >= self._limit and self._free:
             self._free[0].abort()  # the oldest one gives way; `lost` frees its slot
-        connection = await self._next()
+        connection = await self._checked(outgoing)
         try:
             return await asking.answer(connection, asked, self._route.header_timeout)
         except Stale:

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from proxy.errors import CredentialMisconfigured
-from proxy.model import ClientCertificate, Secret
+from proxy.identity import ClientCertificate
+from proxy.secret import Secret
 
 _MOST_SESSIONS: Final = 1024
 _PKCS12: Final = (".p12", ".pfx")

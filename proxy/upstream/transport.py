@@ -2,14 +2,15 @@
 up the connections of another. Follows no redirects, keeps no cookies, decodes no bodies, reads no settings."""
 
 import asyncio
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Coroutine, Iterable
 from typing import Final
 
-from proxy.model import Origin, Route
+from proxy.identity import Route
 from proxy.ports import Lane
 from proxy.traffic import Outgoing, Reply
 from proxy.upstream.lanes import Lanes
 from proxy.upstream.pool import Pool
+from proxy.urls import Origin
 
 _MANY_POOLS: Final = 256  # above this, those that nobody uses are forgotten: a wildcard rule makes one for each host
 
@@ -28,7 +29,7 @@ class UpstreamTransport:
         self._count = 0
         self._retired: list[Pool | Lanes] = []
 
-    async def send(self, outgoing: Outgoing) -> Reply:
+    def send(self, outgoing: Outgoing) -> Coroutine[None, None, Reply]:
         """See `ports.Upstream.send`."""
         route, origin = outgoing.route, outgoing.target.origin
         known = self._known.get(id(route))
@@ -36,7 +37,7 @@ class UpstreamTransport:
         pool = pools.get((origin.host, origin.port, origin.scheme))
         if pool is None:
             pool = self._new(pools, origin, route)
-        return await pool.send(outgoing)
+        return pool.send(outgoing)
 
     async def lane(self, origin: Origin, route: Route) -> Lane:
         """See `ports.Transport.lane`."""

@@ -16,6 +16,7 @@ from proxy.errors import BadRequest, UpstreamFailed
 from proxy.upstream.failures import bad_answer
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_NO_LINES: Final = ("", "")  # which end a head
 _MOST_INTERIMS: Final = 8
 MAX_HEAD: Final = 64 * 1024  # bytes
 _MAX_FIELDS: Final = 128
@@ -53,8 +54,9 @@ def request_head(method: str, target: str, host: str, headers: Mapping[str, str]
     lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *map(": ".join, headers.items())]
     if framing:
         lines.append(framing)
-    text = "\r\n".join([*lines, "", ""])
-    breaks = len(lines) + 1
+    lines += _NO_LINES
+    text = "\r\n".join(lines)
+    breaks = len(lines) - 1
     if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text or " " in target:
         raise BadRequest("A header of the request is malformed.", slug="bad_header")
     try:
@@ -137,6 +139,7 @@ def _framing(headers: Mapping[str, str], minor: int) -> tuple[int | None, bool]:
     return int(length), False
 
 
+@lru_cache(maxsize=64)
 def _persists(connection: str, minor: int) -> bool:
     options = {option.strip() for option in connection.lower().split(",")}
     return "close" not in options and (minor == 1 or "keep-alive" in options)

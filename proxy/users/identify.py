@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from proxy import names
 from proxy.core.users import admit, check_times, forwarded_user, repeated_names, sign_in, token_of, user_of_claims
-from proxy.model import ForwardedUsers, JwtUsers, Route, Rule, Target, UserPolicy
+from proxy.identity import Route
+from proxy.model import ForwardedUsers, JwtUsers, Rule, UserPolicy
 from proxy.ports import Clock, Fetcher, WallClock
 from proxy.traffic import Exchange, Incoming, User
+from proxy.urls import Target
 from proxy.users.keyring import Keyring, Observe
 from proxy.users.keys import ALGORITHMS
 from proxy.users.login import read_head, verified

@@ -8,8 +8,10 @@ from typing import Final
 
 from proxy import names
 from proxy.errors import ProxyError, TokenUnavailable
-from proxy.model import Headers, Route, Target
+from proxy.identity import Route
 from proxy.ports import Clock, Fetcher
+from proxy.traffic import Headers
+from proxy.urls import Target
 from proxy.users.keys import Key, fitting, parse_keys
 
 _SHORTEST, _LONGEST = 300.0, 86400.0  # seconds that keys are kept, whatever the service says

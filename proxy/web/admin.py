@@ -16,8 +16,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from proxy import __version__, names
 from proxy.core.hygiene import COMMON
-from proxy.model import Secret
 from proxy.ports import Clock
+from proxy.secret import Secret
 from proxy.telemetry.metrics import Metrics
 from proxy.web import status_page
 

@@ -15,6 +15,7 @@ from proxy.web.connection import Connection
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
 _BODILESS: Final = (204, 304)
+_END: Final = ("", "")  # of the lines of a head
 _date: tuple[int, str] = (0, "")  # of the current second
 
 
@@ -31,7 +32,8 @@ async def send(connection: Connection, reply: Reply, exchange: Exchange) -> None
             connection.flush(_head(connection, reply, []), body)
         else:
             await _stream(connection, reply, exchange)
-        await connection.drained()
+        if not connection.is_drained:
+            await connection.drained()
     except ProxyError as error:
         exchange.outcome, exchange.note = "cut", error.message
         connection.cut()
@@ -73,9 +75,10 @@ def _head(connection: Connection, reply: Reply, framing: list[str], *, is_last: 
         lines.append(f"{names.CONNECTION}: close")
     elif not connection.head.minor:
         lines.append(f"{names.CONNECTION}: keep-alive")
-    text = "\r\n".join([*lines, "", ""])
+    lines += _END
+    text = "\r\n".join(lines)
     # Headers were checked where they came from; a line break that was not seen there must not make a header here
-    if not text.count("\n") == text.count("\r") == len(lines) + 1:
+    if not text.count("\n") == text.count("\r") == len(lines) - 1:
         raise UpstreamFailed("The answer has malformed headers.", slug="bad_answer")
     return text.encode("latin-1")
 

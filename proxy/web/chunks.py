@@ -12,6 +12,10 @@ from proxy.errors import BadRequest
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SIZE: Final = re.compile(rb'([0-9A-Fa-f]{1,8})(?:;%b(?:=(?:%b|"[!#-\[\]-~]*"))?){0,8}' % (_TOKEN, _TOKEN))
 _FIELD: Final = re.compile(rb"(%b):[\t\x20-\x7e\x80-\xff]*" % _TOKEN)
+# What a line may be before its end has come, by state: garbage gets its answer at once, without a line break, too.
+_SIZE_SO_FAR: Final = re.compile(rb"[0-9A-Fa-f]{1,8}(?:;[\x21-\x7e]*)?\r?")
+_END_SO_FAR: Final = re.compile(rb"\r?")
+_FIELD_SO_FAR: Final = re.compile(rb"(?:%b(?::[\t\x20-\x7e\x80-\xff]*)?)?\r?" % _TOKEN)
 _LONGEST_LINE: Final = 1024
 _MOST_TRAILERS: Final = 16
 # What a trailer may not say, for whoever would merge it with the headers (RFC 9110 §6.5.1).
@@ -38,6 +42,7 @@ _NEVER_LAST: Final = frozenset(
 _FREE_CHUNKS: Final = 1024
 _AVERAGE: Final = 16
 _SIZE_LINE, _DATA_END, _TRAILERS = range(3)
+_SO_FAR: Final = (_SIZE_SO_FAR, _END_SO_FAR, _FIELD_SO_FAR)
 
 
 class Chunks:
@@ -68,7 +73,7 @@ class Chunks:
             end = data.find(b"\n", at, at + _LONGEST_LINE)
             if end < 0:
                 self._line += data[at:]
-                if len(self._line) > _LONGEST_LINE:
+                if len(self._line) > _LONGEST_LINE or not _SO_FAR[self._state].fullmatch(self._line):
                     raise _bad()
                 break
             line = self._line + data[at : end + 1]

@@ -6,7 +6,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from proxy import names
-from proxy.model import DEFAULT_PORTS, Configuration, Headers, Network, Origin
+from proxy.model import Configuration
+from proxy.traffic import Headers
+from proxy.urls import DEFAULT_PORTS, Network, Origin
 from proxy.web.connection import Connection
 
 _HOST: Final = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.IGNORECASE)

@@ -15,12 +15,13 @@ from proxy.core import admit, browsers, hygiene
 from proxy.core.mount import wanted
 from proxy.core.target import parse_request_target
 from proxy.errors import ClientGone, NotFound, Overloaded, ProxyError
-from proxy.model import AdmitPolicy, Headers, Origin
+from proxy.model import AdmitPolicy
 from proxy.pipeline import Pipeline
 from proxy.plan import methods
 from proxy.ports import Clock, Recorder
 from proxy.runtime import Asking, Current, Runtime
-from proxy.traffic import Exchange, Incoming, Reply
+from proxy.traffic import Exchange, Headers, Incoming, Reply
+from proxy.urls import Origin
 from proxy.web import answer
 from proxy.web.client import client_address, is_trusted, own_origin
 from proxy.web.connection import Connection
@@ -76,9 +77,13 @@ class Door:
             exchange.outcome, exchange.note = "internal", type(error).__name__
         policy = exchange.policy or runtime.configuration.admit
         asking = id(policy), connection.head.headers.get(names.ORIGIN, ""), origin, is_theirs
-        for name, value in (runtime.said.get(asking) or _say(runtime, policy, asking)).items():
-            reply.headers[name] = f"{reply.headers[name]}, {value}" if name in reply.headers else value
-        reply.headers[names.X_REQUEST_ID] = exchange.request_id
+        said, headers = runtime.said.get(asking) or _say(runtime, policy, asking), reply.headers
+        if headers.keys().isdisjoint(said):
+            headers.update(said)
+        else:
+            for name, value in said.items():
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        headers[names.X_REQUEST_ID] = exchange.request_id
         exchange.status = reply.status
         return reply
 

@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 from proxy import names
 from proxy.core import hygiene
 from proxy.errors import BadRequest, ExpectationFailed, HeadersTooLarge, MethodNotAllowed, TargetTooLong
-from proxy.model import Headers, Limits
+from proxy.model import Limits
+from proxy.traffic import Headers
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _KNOWN: Final = frozenset(METHODS)

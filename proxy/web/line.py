@@ -88,6 +88,11 @@ class Line(asyncio.Protocol):
         if pieces and not self._is_closing:
             self.transport.writelines(pieces)
 
+    @property
+    def is_drained(self) -> bool:
+        """There is room for more: nobody needs to wait."""
+        return self._room is None and not self._is_closing
+
     async def drained(self) -> None:
         """There is room for more. Raises ClientGone."""
         if self._room is not None:

@@ -8,7 +8,8 @@ import pickle
 from base64 import b64decode, b64encode
 from typing import Any
 
-from proxy.model import Configuration, Secret
+from proxy.model import Configuration
+from proxy.secret import Secret
 
 
 def packed(configuration: Configuration) -> str:

@@ -8,9 +8,12 @@ from cachetools import LRUCache
 
 from proxy.core.hearing import Hearing
 from proxy.errors import Overloaded
-from proxy.model import Origin, Place, Rule, Secret, Server
+from proxy.identity import Place
+from proxy.model import Rule
 from proxy.ports import Clock
+from proxy.secret import Secret
 from proxy.traffic import Audience, Token
+from proxy.urls import Origin, Server
 from proxy.workers.channel import Channel, Gone
 
 _MOST_AUDIENCES: Final = 10_000

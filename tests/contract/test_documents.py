@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from proxy.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "config/guide").glob("*.md"))]
+GUIDE = "".join(page.read_text(encoding="utf-8") for page in PAGES if page.parent.name == "guide")
 EXAMPLE = (ROOT / "config/example.yaml").read_text(encoding="utf-8")
 
 
@@ -57,19 +60,19 @@ def test_a_command_is_in_the_readme_and_has_help(name: str) -> None:
     assert result.exit_code == 0
 
 
-def test_a_metric_is_in_the_readme() -> None:
+def test_a_metric_is_in_the_guide() -> None:
     text = Metrics().render().decode()
     for name in set(re.findall(r"^# HELP (resource_proxy\w+)", text, re.MULTILINE)):
-        assert name in README, name
+        assert name in GUIDE, name
 
 
 @pytest.mark.parametrize(
     "kind", [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ProxyError)]
 )
-def test_an_error_has_a_status_that_opens_no_dialog_and_is_in_the_readme(kind: type[errors.ProxyError]) -> None:
+def test_an_error_has_a_status_that_opens_no_dialog_and_is_in_the_guide(kind: type[errors.ProxyError]) -> None:
     assert kind.status not in (401, 498, 499)
     assert kind.__doc__
-    assert f"`{kind.slug}`" in README
+    assert f"`{kind.slug}`" in GUIDE
 
 
 @pytest.fixture
@@ -87,20 +90,50 @@ def certificates(tmp_path: Path) -> dict[str, Path]:
     return {"/etc/ssl/city-ca.pem": pem, "/run/secrets/map.p12": p12}
 
 
-def test_the_readmes_yaml_passes_check(tmp_path: Path, certificates: dict[str, Path]) -> None:
-    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)):
-        if "serverUrls:" not in block:
+YAML = [
+    pytest.param(textwrap.dedent(block), id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, block in enumerate(
+        re.findall(r"^ *```yaml\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    )
+    if "serverUrls:" in block
+]
+
+
+@pytest.mark.parametrize("block", YAML)
+def test_a_documented_configuration_passes_check(block: str, tmp_path: Path, certificates: dict[str, Path]) -> None:
+    path, secret = tmp_path / "proxy.yaml", tmp_path / "secret"
+    secret.write_text("secret\n", encoding="utf-8")
+    for written, real in certificates.items():
+        block = block.replace(written, str(real))
+    block = re.sub(r"\$\{file:[^}]*\}", f"${{file:{secret}}}", block)
+    if "allowedReferers" not in block:
+        block = f'allowedReferers: ["https://m.example"]\n{block}'
+    path.write_text(block, encoding="utf-8")
+    environ = dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+)\}", block), "secret")
+    assert load(path, environ).rules, block
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith(("http://", "https://")):
             continue
-        path, secret = tmp_path / f"{number}.yaml", tmp_path / "secret"
-        secret.write_text("secret\n", encoding="utf-8")
-        for written, real in certificates.items():
-            block = block.replace(written, str(real))
-        block = re.sub(r"\$\{file:[^}]*\}", f"${{file:{secret}}}", block)
-        path.write_text(
-            block if "allowedReferers" in block else f'allowedReferers: ["https://m.example"]\n{block}', "utf-8"
-        )
-        environ = dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+)\}", block), "secret")
-        assert load(path, environ).rules, block
+        name, _, anchor = link.partition("#")
+        linked = (page.parent / name) if name else page
+        assert linked.exists(), link
+        assert not anchor or anchor in anchors(linked), link
+
+
+def test_a_page_of_the_guide_is_in_the_readme() -> None:
+    for page in PAGES:
+        assert page == ROOT / "README.md" or page.name in README, page
 
 
 def test_the_changelog_begins_with_what_is_unreleased() -> None:

@@ -1,8 +1,8 @@
 """A real browser, bundles of real clients, and the servers they talk to; skips with a reason where one is missing."""
 
 import asyncio
+import re
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from aiohttp import web
 from playwright.async_api import Browser, Page, Response, async_playwright
 
 from proxy.assemble import Service, on_free_ports
@@ -18,30 +17,20 @@ from proxy.demo import Demo
 from proxy.settings.load import load
 from proxy.simulator.options import Options
 from proxy.simulator.server import Simulator
+from tests.e2e.pages import MODULES, Served, bundle, serve, skip_unless_installed
 
-HERE = Path(__file__).parent
-MODULES = HERE / "node_modules"
-ARTIFACTS = HERE.parents[1] / "artifacts"
+ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 PASSWORD = "canary-Pa55word"
+DIALOG = ".esri-identity-modal"
 ARGUMENTS = (
     "--no-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader --disable-quic --no-first-run"
     " --disable-background-networking --disable-component-update --disable-sync"
 ).split()
-PAGES = ("core", "leaflet", "ol", "maplibre")
-SHEETS = {
-    "core": "assets/esri/themes/light/main.css",
-    "leaflet": "of/leaflet/leaflet.css",
-    "ol": "of/ol/ol.css",
-    "maplibre": "of/maplibre/maplibre-gl.css",
-}
-PAGE = '<!doctype html><html><head><meta charset="utf-8"><title>e2e</title><link rel="icon" href="data:,">{css}</head>'
-BODY = '<body style="margin:0"><div id="view" style="height:100vh"></div>{script}'
 
 
 @pytest.fixture(scope="session")
 def modules() -> Path:
-    if not MODULES.is_dir():
-        pytest.skip("npm packages are missing: npm install --prefix tests/e2e --legacy-peer-deps")
+    skip_unless_installed()
     return MODULES
 
 
@@ -49,10 +38,7 @@ def modules() -> Path:
 def bundles(modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The client pages, bundled."""
     out = tmp_path_factory.mktemp("dist")
-    pages = [str(HERE / f"pages/{name}.js") for name in PAGES]
-    command = [str(modules / ".bin/esbuild"), *pages, f"--outdir={out}"]
-    options = "--bundle --splitting --format=esm --log-level=error --loader:.png=dataurl --loader:.svg=dataurl".split()
-    subprocess.run([*command, *options], check=True, cwd=HERE, timeout=300)
+    bundle(out)
     return out
 
 
@@ -79,7 +65,7 @@ class Witness:
         page.on(
             "request", lambda request: self.seen.append(f"{request.url} {request.headers} {request.post_data or ''}")
         )
-        page.on("response", self._answered)
+        page.on("response", lambda answer: None if is_of_page(answer.url) else self._answered(answer))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self.seen.append(message.text))
 
@@ -105,6 +91,11 @@ class Witness:
             assert quote(secret, safe="") not in everything
 
 
+def is_of_page(url: str) -> bool:
+    """Whether it is the client's own code and data: much, and no server's answer."""
+    return re.match(r"http://[^/]+/(dist|assets4?|of)/", url) is not None
+
+
 @pytest.fixture
 async def demo() -> AsyncIterator[Demo]:
     started = Demo("127.0.0.1", 0)
@@ -119,22 +110,21 @@ class Stage:
 
     arcgis: Simulator
     service: Service
-    port: int
+    pages: Served
 
     @property
-    def proxy(self) -> str:
-        return f"http://localhost:{self.service.public.port}/proxy"
+    def public(self) -> str:
+        """The proxy's origin, which is not the pages'."""
+        return f"http://localhost:{self.service.public.port}"
 
     @property
     def mount(self) -> str:
         """The base URL for clients that know no proxy."""
-        return f"http://localhost:{self.service.public.port}/gis"
+        return f"{self.public}/gis"
 
-    def page(self, name: str, *, with_proxy: bool = True, site: str = "") -> str:
-        query = f"site={quote(site or self.arcgis.url, safe='')}"
-        if with_proxy:
-            query += f"&proxy={quote(self.proxy, safe='')}"
-        return f"http://localhost:{self.port}/{name}?{query}"
+    def page(self, name: str, *, with_proxy: bool = True, site: str = "", folder: str = "5") -> str:
+        proxy = f"{self.public}/proxy" if with_proxy else ""
+        return self.pages.address(name, folder, site or self.arcgis.url, proxy)
 
     @property
     def secrets(self) -> set[str]:
@@ -142,17 +132,16 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(bundles: Path, modules: Path, tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(bundles: Path, tmp_path: Path) -> AsyncIterator[Stage]:
     arcgis = Simulator(Options(users={"webmap": PASSWORD}))
     await arcgis.start()
-    runner = await _pages(bundles, modules)
-    port = runner.addresses[0][1]
+    pages = await serve(bundles)
     path = tmp_path / "proxy.yaml"
     path.write_text(
         f"""
 server: {{listen: "127.0.0.1:0", limits: {{drain: 1s}}}}
 admin: {{listen: null}}
-allowedReferers: ["http://localhost:{port}"]
+allowedReferers: ["http://localhost:{pages.port}"]
 credentials: {{city: {{username: webmap, password: {PASSWORD}}}}}
 serverUrls: [{{url: "{arcgis.url}", credential: city, mount: /gis}}]
 log: {{level: error}}
@@ -161,31 +150,32 @@ log: {{level: error}}
     )
     service = Service(on_free_ports(load(path, {})))
     await service.start()
-    yield Stage(arcgis, service, port)
+    stage = Stage(arcgis, service, pages)
+    pages.server, pages.public = arcgis.url, stage.public
+    yield stage
     await service.stop()
-    await runner.cleanup()
+    await pages.stop()
     await arcgis.stop()
 
 
-async def _pages(bundles: Path, modules: Path) -> web.AppRunner:
-    async def show(request: web.Request) -> web.Response:
-        name = request.match_info["name"]
-        css = f'<link rel="stylesheet" href="/{SHEETS[name]}">'
-        return web.Response(
-            text=PAGE.format(css=css) + BODY.format(script=f'<script type="module" src="/dist/{name}.js"></script>'),
-            content_type="text/html",
-        )
+async def opened(browser: Browser, witness: Witness, url: str) -> Page:
+    """A page of a visitor who was never here: nothing is cached."""
+    context = await browser.new_context(viewport={"width": 1000, "height": 750})
+    page = await context.new_page()
+    witness.watch(page)
+    await page.goto(url)
+    return page
 
-    app = web.Application()
-    app.router.add_static("/dist", bundles)
-    app.router.add_static("/assets", modules / "@arcgis/core/assets")
-    for path, folder in (("leaflet", "leaflet/dist"), ("ol", "ol"), ("maplibre", "maplibre-gl/dist")):
-        app.router.add_static(f"/of/{path}", modules / folder)
-    app.router.add_get(f"/{{name:{'|'.join(PAGES)}}}", show)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return runner
+
+async def drawn(page: Page, name: str, patience: float = 30.0, **least: int) -> dict[str, int]:
+    """Waits until so many pixels have the map's own colours. Raises AssertionError with what is there."""
+    until = asyncio.get_running_loop().time() + patience
+    while True:
+        counts = await colours(page, name)
+        if all(counts[what] >= least[what] for what in least):
+            return counts
+        assert asyncio.get_running_loop().time() < until, f"{name} shows {counts}"
+        await page.wait_for_timeout(200)
 
 
 async def colours(page: Page, name: str) -> dict[str, int]:

@@ -18,7 +18,7 @@ from yarl import URL
 from proxy.assemble import Service, on_free_ports
 from proxy.core import lifetime
 from proxy.settings.load import load
-from tests.e2e.conftest import HERE
+from tests.e2e.pages import HERE
 
 PASSWORD = "canary-koop-password"
 POINT = {"type": "Feature", "properties": {"name": "pump"}, "geometry": {"type": "Point", "coordinates": [9.9, 47.4]}}

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from proxy.model import ArcGISCredential
+from proxy.identity import ArcGISCredential
 from proxy.simulator.server import Simulator
 from tests.live.conftest import Build, World, config
 from tests.live.served import PAGE

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import serialization
 
 from proxy.core.target import parse_url
 from proxy.errors import NotAllowed, TokenUnavailable
-from proxy.model import JwtUsers, Reach, Route
+from proxy.identity import Reach, Route
+from proxy.model import JwtUsers
 from proxy.runtime import routes
 from proxy.traffic import Incoming
 from proxy.upstream.fetch import Fetch

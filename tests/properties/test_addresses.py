@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.core.addresses import refusal
-from proxy.model import Network, Reach
+from proxy.identity import Reach
+from proxy.urls import Network
 
 Allowed = tuple[Network, ...]
 v4 = st.integers(0, 2**32 - 1).map(IPv4Address) | st.ip_addresses(v=4)

@@ -11,9 +11,11 @@ from proxy.core import lifetime
 from proxy.core.lifetime import Slot
 from proxy.credentials.store import TokenStore
 from proxy.errors import CredentialRefused, ProxyError, TokenUnavailable
-from proxy.model import Origin, Place, Secret, Server
+from proxy.identity import Place
 from proxy.ports import TokenSource
+from proxy.secret import Secret
 from proxy.traffic import Audience, Token
+from proxy.urls import Origin, Server
 
 AUDIENCE = Audience("c", Server(Origin("https", "h", 443), "/arcgis"), "")
 LIVES = st.sampled_from([1.0, 2.0, 15.0, 60.0, 600.0, 3600.0, 86400.0]) | st.floats(1.0, 1e6)

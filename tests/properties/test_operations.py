@@ -10,7 +10,8 @@ from proxy.core.demands import JUDGED, has_data_layer, read_parameters, wants_js
 from proxy.core.operations import operation
 from proxy.core.parameters import of_form, split
 from proxy.core.soap import soap_element
-from proxy.model import Access, Origin, Target
+from proxy.model import Access
+from proxy.urls import Origin, Target
 
 ORIGIN = Origin("https", "h", 443)
 methods = st.sampled_from(["GET", "HEAD", "POST"])

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from proxy.model import Limits, Listen, Secret
+from proxy.model import Limits, Listen
 from proxy.overview import credential_rows, needing_restart, user_source
+from proxy.secret import Secret
 from tests.unit.telemetry.configurations import ROADS, configuration
 
 BEGUN = configuration(ROADS)

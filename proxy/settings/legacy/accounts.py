@@ -5,7 +5,7 @@ from typing import Final
 
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
-from proxy.model import Secret
+from proxy.secret import Secret
 from proxy.settings.legacy.nouns import Account, OldEntry, Report, Traits
 
 _PARAMETER: Final = re.compile(r"[A-Za-z0-9_.-]+")

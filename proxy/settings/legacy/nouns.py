@@ -5,7 +5,7 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from proxy.model import Secret
+from proxy.secret import Secret
 
 
 class Level(enum.Enum):

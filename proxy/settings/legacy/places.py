@@ -5,9 +5,9 @@ from itertools import combinations
 from typing import Final
 
 from proxy.core.match import RulePlace, parse_place
-from proxy.model import DEFAULT_PORTS
 from proxy.settings.findings import of_a_setting
 from proxy.settings.legacy.nouns import NewRule, Old, OldEntry, Report, Traits
+from proxy.urls import DEFAULT_PORTS
 
 _ABSOLUTE: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _WEB: Final = re.compile(r"(?:https?:)?//", re.IGNORECASE)

@@ -3,7 +3,8 @@
 from typing import Any
 
 from proxy.core.match import parse_place
-from proxy.model import Route, Rule
+from proxy.identity import Route
+from proxy.model import Rule
 
 
 def rule(url: str, *, matchAll: bool = True, caseSensitive: bool = False, **more: Any) -> Rule:  # noqa: N803 - the file's spelling

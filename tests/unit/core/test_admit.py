@@ -7,7 +7,8 @@ import pytest
 
 from proxy.core.admit import admit, cors_headers, parse_entry, preflight_headers, require_page
 from proxy.errors import NotAllowed
-from proxy.model import AdmitPolicy, Origin
+from proxy.model import AdmitPolicy
+from proxy.urls import Origin
 
 OWN = Origin("https", "proxy.example", 443)
 

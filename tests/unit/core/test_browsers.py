@@ -6,7 +6,8 @@ import pytest
 
 from proxy.core.browsers import answer_headers, check, needs_look
 from proxy.errors import NotAllowed
-from proxy.model import Headers, Origin
+from proxy.traffic import Headers
+from proxy.urls import Origin
 from tests.unit.core.rules import rule
 from tests.unit.core.test_admit import policy
 

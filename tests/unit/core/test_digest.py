@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from proxy.core.challenge import Challenge, parse_challenges
 from proxy.core.digest import DigestChallenge, answer, choose
-from proxy.model import HttpLogin, Scheme, Secret
+from proxy.identity import HttpLogin, Scheme
+from proxy.secret import Secret
 
 
 def login(username: str = "Mufasa", password: str = "Circle of Life", domain: str = "") -> HttpLogin:

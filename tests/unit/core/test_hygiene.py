@@ -100,7 +100,17 @@ def test_an_answer_made_with_a_credential_is_private(given: str, sent: str) -> N
     assert to_client(headers, private=True)["cache-control"] == sent
 
 
-@pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/xml", "TEXT/HTML; charset=utf-8"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/xsl",
+        "multipart/x-mixed-replace; boundary=a",
+        "text/html",
+        "image/svg+xml",
+        "application/xml",
+        "TEXT/HTML; charset=utf-8",
+    ],
+)
 def test_documents_that_run_are_sandboxed(kind: str) -> None:
     assert to_client({"content-type": kind}, private=False)["content-security-policy"] == "sandbox"
     assert "content-security-policy" not in to_client({"content-type": "image/png"}, private=False)

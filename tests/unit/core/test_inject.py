@@ -8,8 +8,10 @@ from proxy.core.inject import authorize, credential_names
 from proxy.core.parameters import of_form, without
 from proxy.core.target import parse_url
 from proxy.errors import CredentialMisconfigured
-from proxy.model import Place, Route, Scope, Secret, Server, StaticCredential
+from proxy.identity import Place, Route, StaticCredential
+from proxy.secret import Secret
 from proxy.traffic import Audience, Body, Outgoing, Token
+from proxy.urls import Scope, Server
 
 NAMES = credential_names("access_token")
 TARGET = parse_url("https://h/arcgis/rest/services/A?f=json")

@@ -15,8 +15,9 @@ from proxy.core.lifetime import (
     renewal_at,
     usable_until,
 )
-from proxy.model import Origin, Secret, Server
+from proxy.secret import Secret
 from proxy.traffic import Audience, Token
+from proxy.urls import Origin, Server
 
 AUDIENCE = Audience("c", Server(Origin("https", "h", 443), "/arcgis"), "")
 

@@ -105,7 +105,11 @@ def test_headers() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [("application/json", True), ("", True), ("image/svg+xml", True), ("image/png", False), ("TEXT/plain", True)],
+    [
+        *(("application/json", True), ("", True), ("image/svg+xml", True), ("image/png", False), ("TEXT/plain", True)),
+        *(("application/vnd.apple.mpegurl", True), ("audio/x-mpegURL", True), ("application/csv", True)),
+        *(("application/ecmascript", True), ("application/geopackage+sqlite3", False)),
+    ],
 )
 def test_which_types_are_looked_through(kind: str, expected: bool) -> None:
     assert is_text(kind) is expected

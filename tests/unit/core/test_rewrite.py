@@ -7,7 +7,7 @@ import pytest
 from proxy.core.mount import Mount
 from proxy.core.rewrite import Rewriter, is_rewritable, link_header, links_of, names_hosts
 from proxy.core.target import parse_url
-from proxy.model import Target
+from proxy.urls import Target
 
 GIS = Mount("/gis", parse_url("https://gis.example.com/arcgis"))
 PORT = Mount("/port", parse_url("http://gis.example.com:6080/arcgis"))

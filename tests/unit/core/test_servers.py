@@ -4,7 +4,7 @@ import pytest
 
 from proxy.core.servers import audience_of, server_for_rule, server_of
 from proxy.core.target import parse_url
-from proxy.model import Origin
+from proxy.urls import Origin
 from tests.unit.core.rules import rule
 
 HOST = "https://gis.example.com"

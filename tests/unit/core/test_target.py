@@ -7,7 +7,7 @@ import yaml
 
 from proxy.core.target import normal_path, parse_request_target, parse_url
 from proxy.errors import BadRequest
-from proxy.model import Origin
+from proxy.urls import Origin
 
 CASES = yaml.safe_load(Path(__file__).parents[2].joinpath("cases/targets.yaml").read_text(encoding="utf-8"))
 

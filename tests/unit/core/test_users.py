@@ -27,7 +27,8 @@ from proxy.core.users import (
     user_of_claims,
 )
 from proxy.errors import NotAllowed
-from proxy.model import ForwardedUsers, JwtUsers, Route
+from proxy.identity import Route
+from proxy.model import ForwardedUsers, JwtUsers
 from proxy.traffic import User
 
 NOW = 1_700_000_000.0

@@ -14,7 +14,7 @@ from proxy.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from proxy.model import Secret
+from proxy.secret import Secret
 from proxy.traffic import Answer
 from tests.unit.credentials.world import (
     NO_TOKENS,

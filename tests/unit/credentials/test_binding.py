@@ -10,8 +10,10 @@ from proxy.credentials.exchange import ExchangeProvider
 from proxy.credentials.oauth import AppProvider
 from proxy.credentials.static import StaticProvider
 from proxy.errors import CredentialMisconfigured
-from proxy.model import AppCredential, ArcGISCredential, ExchangeCredential, Scope, Secret, StaticCredential
+from proxy.identity import AppCredential, ArcGISCredential, ExchangeCredential, StaticCredential
 from proxy.ports import TokenProvider
+from proxy.secret import Secret
+from proxy.urls import Scope
 from tests.unit.credentials.world import Tokens, World, audience, issued, reply, server
 
 PORTAL = server("https://portal.example.com/portal")

@@ -11,8 +11,10 @@ from proxy.core.hygiene import upstream_headers
 from proxy.credentials.digest import DigestSession
 from proxy.credentials.web_tier import WebTier
 from proxy.errors import CredentialRefused, ProxyError, UpstreamFailed
-from proxy.model import HttpLogin, Identity, Route, Scheme, Scope, Secret
+from proxy.identity import HttpLogin, Identity, Route, Scheme
+from proxy.secret import Secret
 from proxy.traffic import Reply
+from proxy.urls import Scope
 from tests.unit.credentials.world import PASSWORD, Sent, Wire, outgoing, read, streamed
 
 LOGIN = HttpLogin(Scheme.DIGEST, "web map", Secret(PASSWORD))

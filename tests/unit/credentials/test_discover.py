@@ -7,7 +7,7 @@ import pytest
 from proxy.core.target import parse_url
 from proxy.credentials.discover import Discovery, ServerInfo
 from proxy.errors import UpstreamFailed, UpstreamTimeout
-from proxy.model import Route
+from proxy.identity import Route
 from proxy.traffic import Answer
 from tests.unit.credentials.world import Call, Script, World, reply, server
 

@@ -11,8 +11,10 @@ from proxy.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from proxy.model import ExchangeCredential, HttpLogin, Identity, Route, Scheme, Scope, Secret
+from proxy.identity import ExchangeCredential, HttpLogin, Identity, Route, Scheme
+from proxy.secret import Secret
 from proxy.traffic import Answer
+from proxy.urls import Scope
 from tests.unit.credentials.world import (
     NO_TOKENS,
     PASSWORD,

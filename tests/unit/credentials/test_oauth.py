@@ -15,8 +15,10 @@ from proxy.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from proxy.model import AppCredential, Scope, Secret
+from proxy.identity import AppCredential
+from proxy.secret import Secret
 from proxy.traffic import Answer
+from proxy.urls import Scope
 from tests.unit.credentials.world import (
     NO_TOKENS,
     REFERER,

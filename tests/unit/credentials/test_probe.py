@@ -6,7 +6,8 @@ import pytest
 
 from proxy.credentials.probe import Probe
 from proxy.errors import NotAllowed, UpstreamFailed, UpstreamTimeout
-from proxy.model import Place, Secret
+from proxy.identity import Place
+from proxy.secret import Secret
 from proxy.traffic import Answer, Token
 from tests.unit.core.rules import rule
 from tests.unit.credentials.world import REFERER, Script, World, audience, error, reply

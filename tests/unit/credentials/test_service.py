@@ -25,8 +25,10 @@ from proxy.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from proxy.model import HttpLogin, Identity, Route, Scheme, Scope, Secret, Target
+from proxy.identity import HttpLogin, Identity, Route, Scheme
+from proxy.secret import Secret
 from proxy.traffic import Answer
+from proxy.urls import Scope, Target
 from tests.unit.credentials.world import (
     PASSWORD,
     REFERER,

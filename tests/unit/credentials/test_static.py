@@ -7,7 +7,8 @@ import pytest
 from proxy.credentials.static import StaticProvider
 from proxy.credentials.store import TokenStore
 from proxy.errors import CredentialRefused
-from proxy.model import Place, Secret, StaticCredential
+from proxy.identity import Place, StaticCredential
+from proxy.secret import Secret
 from tests.unit.credentials.world import NO_TOKENS, SCOPES, World, audience
 
 KEY = "AAPKcanary-key"

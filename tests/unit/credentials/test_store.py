@@ -6,9 +6,11 @@ import pytest
 
 from proxy.credentials.store import TokenStore
 from proxy.errors import CredentialRefused, TokenUnavailable
-from proxy.model import Origin, Place, Secret, Server
+from proxy.identity import Place
 from proxy.ports import TokenSource
+from proxy.secret import Secret
 from proxy.traffic import Audience, Token
+from proxy.urls import Origin, Server
 
 AUDIENCE = Audience("c", Server(Origin("https", "h", 443), "/arcgis"), "")
 

@@ -14,7 +14,8 @@ from proxy.errors import (
     TokenUnavailable,
     UpstreamTimeout,
 )
-from proxy.model import Place, Secret
+from proxy.identity import Place
+from proxy.secret import Secret
 from proxy.traffic import Answer, Audience, Token
 from tests.unit.credentials.test_arcgis import GENERATE, INFO, PORTAL_GENERATE, PORTAL_INFO, federated, info
 from tests.unit.credentials.test_store import AUDIENCE, Service, store_of

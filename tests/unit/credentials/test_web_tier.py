@@ -17,8 +17,10 @@ from proxy.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from proxy.model import HttpLogin, Identity, Route, Scheme, Scope, Secret
+from proxy.identity import HttpLogin, Identity, Route, Scheme
+from proxy.secret import Secret
 from proxy.traffic import Reply
+from proxy.urls import Scope
 from tests.unit.credentials.virtual import run
 from tests.unit.credentials.world import PASSWORD, Sent, Wire, outgoing, read, streamed
 

@@ -20,8 +20,10 @@ from spnego.exceptions import NegotiateOptions, SpnegoError
 from proxy.credentials.web_tier import WebTier
 from proxy.credentials.windows import NO_TICKET, WindowsSession
 from proxy.errors import CredentialMisconfigured, CredentialRefused, ProxyError, UpstreamFailed
-from proxy.model import HttpLogin, Identity, Route, Scheme, Scope, Secret
+from proxy.identity import HttpLogin, Identity, Route, Scheme
+from proxy.secret import Secret
 from proxy.traffic import Reply
+from proxy.urls import Scope
 from tests.unit.credentials.world import PASSWORD, Sent, Wire, outgoing, read, streamed
 
 LOGIN = HttpLogin(Scheme.NTLM, "webmap", Secret(PASSWORD), "CITY")

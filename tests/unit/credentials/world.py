@@ -11,9 +11,11 @@ from proxy.credentials.arcgis import ArcGISProvider
 from proxy.credentials.discover import Discovery
 from proxy.credentials.service import TokenService
 from proxy.errors import UpstreamFailed
-from proxy.model import ArcGISCredential, Headers, Origin, Route, Scope, Secret, Server, Target
+from proxy.identity import ArcGISCredential, Route
 from proxy.ports import TokenSource
-from proxy.traffic import Answer, Audience, Body, Outgoing, Reply, Token
+from proxy.secret import Secret
+from proxy.traffic import Answer, Audience, Body, Headers, Outgoing, Reply, Token
+from proxy.urls import Origin, Scope, Server, Target
 
 PASSWORD = "p+w%41&=#é"
 REFERER = "https://proxy.example.com/"

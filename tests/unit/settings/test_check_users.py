@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from proxy.model import ForwardedUsers, JwtUsers, Reach
+from proxy.identity import Reach
+from proxy.model import ForwardedUsers, JwtUsers
 from proxy.settings.reload import _paths
 from tests.unit.settings.files import PAGES, RULE, complaints, loaded, warnings
 

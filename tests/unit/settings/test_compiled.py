@@ -5,19 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from proxy.model import (
-    Access,
-    ArcGISCredential,
-    Limits,
-    Listen,
-    Origin,
-    Place,
-    Rate,
-    Reach,
-    Scope,
-    Secret,
-    WebCredential,
-)
+from proxy.identity import ArcGISCredential, Place, Reach, WebCredential
+from proxy.model import Access, Limits, Listen, Rate
+from proxy.secret import Secret
+from proxy.urls import Origin, Scope
 from tests.unit.settings.files import PAGES, RULE, loaded
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from proxy.errors import ConfigurationError
-from proxy.model import ArcGISCredential, ClientCertificate, Configuration, Route, Secret
+from proxy.identity import ArcGISCredential, ClientCertificate, Route
+from proxy.model import Configuration
+from proxy.secret import Secret
 from proxy.settings.reload import Reloader
 from proxy.telemetry.log import configure
 from tests.unit.telemetry.configurations import ROADS, configuration

@@ -1,5 +1,7 @@
 """proxy.state.shelf: bounded by bytes, by variants, and emptied by rule, service or key."""
 
+from dataclasses import replace
+
 from proxy.core.caching import Life
 from proxy.state.shelf import Key, Shelf, Stored
 
@@ -24,6 +26,13 @@ def test_what_was_used_longest_ago_goes_first() -> None:
     assert not shelf.get(key("/1"))
     assert not shelf.put(key("/huge"), stored(MEMORY))
     assert not shelf.get(key("/huge"))
+
+
+def test_a_long_query_takes_its_room_too() -> None:
+    shelf = Shelf(MEMORY)
+    for number in range(100):
+        shelf.put(("s", "", "https://gis.example.com/a", f"{number}{'x' * 30_000}"), replace(stored(), key_size=30_000))
+    assert len(shelf) == 1
 
 
 def test_variants_stand_side_by_side_and_are_bounded() -> None:

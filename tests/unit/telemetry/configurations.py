@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from proxy.model import AdmitPolicy, ArcGISCredential, Configuration, Limits, Listen, Route, Rule, Secret
+from proxy.identity import ArcGISCredential, Route
+from proxy.model import AdmitPolicy, Configuration, Limits, Listen, Rule
+from proxy.secret import Secret
 from proxy.traffic import Exchange
 
 ROADS, PARKS = "https://gis.example.com/roads", "https://gis.example.com/parks"

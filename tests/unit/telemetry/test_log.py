@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from proxy.model import Secret
+from proxy.secret import Secret
 from proxy.telemetry.lines import tally
 from proxy.telemetry.log import AccessLog, LogHandle, configure, state_change
 from tests.unit.telemetry.configurations import ROADS, exchange

@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from proxy.upstream.resolve import Lookups, Name
+from proxy.upstream.resolve import LISTED, OTHERS, Lookups, Name
 
 ADDRESS = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 80))
 
@@ -58,3 +60,49 @@ async def test_no_more_are_asked_for_at_a_time_than_there_is_room(server: NameSe
     server.is_let_go.set()
     await asyncio.sleep(0.1)
     assert await Name("fast", 80, lookups).addresses() == [ADDRESS]
+
+
+async def test_names_that_get_no_answer_hold_up_no_other(server: NameServer) -> None:
+    lookups = Lookups(9, 1024, server)
+    waiting = [asyncio.create_task(Name(f"slow{number}", 80, lookups).addresses()) for number in range(8)]
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(1):
+        for _ in range(20):
+            assert await Name("fast", 80, lookups).addresses() == [ADDRESS]
+            assert await Name("missing", 80, lookups).addresses() == []
+    assert LISTED is not OTHERS  # what callers make us ask for has threads of its own
+    server.is_let_go.set()
+    assert await asyncio.gather(*waiting) == [[ADDRESS]] * 8
+
+
+async def test_who_leaves_before_their_turn_asks_nothing(server: NameServer) -> None:
+    lookups = Lookups(1, 10, server)
+    first = asyncio.create_task(Name("slow", 80, lookups).addresses())
+    await asyncio.sleep(0.05)
+    second = Name("second", 80, lookups)
+    waiting = asyncio.create_task(second.addresses())
+    await asyncio.sleep(0)
+    second.close()
+    await asyncio.wait((waiting,))
+    server.is_let_go.set()
+    assert await first == [ADDRESS]
+    assert await Name("fast", 80, lookups).addresses() == [ADDRESS]
+    assert server.asked == ["slow", "fast"]
+
+
+ENDS = """
+import asyncio, threading
+from proxy.upstream.resolve import Lookups, Name
+
+async def main():
+    name = Name("slow.example", 80, Lookups(1, 1, lambda *rest: threading.Event().wait()))
+    asyncio.ensure_future(name.addresses())
+    await asyncio.sleep(0.05)
+    name.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_lookup_without_end_does_not_hold_up_the_end_of_the_process() -> None:
+    subprocess.run([sys.executable, "-c", ENDS], check=True, timeout=10)

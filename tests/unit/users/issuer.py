@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from proxy.core.target import parse_url
-from proxy.model import Headers, JwtUsers, Route, Target
-from proxy.traffic import Answer
+from proxy.identity import Route
+from proxy.model import JwtUsers
+from proxy.traffic import Answer, Headers
+from proxy.urls import Target
 
 ISSUER, AUDIENCE = "https://login.example.com/", "maps"
 WALL = 1_700_000_000.0

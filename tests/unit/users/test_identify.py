@@ -8,8 +8,9 @@ import pytest
 
 from proxy.core.users import SIGNED_IN, parse_users
 from proxy.errors import NotAllowed
-from proxy.model import ForwardedUsers, Headers, JwtUsers, Route, Rule, UserPolicy
-from proxy.traffic import Exchange, Incoming, User
+from proxy.identity import Route
+from proxy.model import ForwardedUsers, JwtUsers, Rule, UserPolicy
+from proxy.traffic import Exchange, Headers, Incoming, User
 from proxy.users.identify import Users
 from tests.unit.users.issuer import Service, claims, jwk, jwks, policy, private, signed
 

@@ -7,7 +7,7 @@ import pytest
 
 from proxy.core.target import parse_url
 from proxy.errors import TokenUnavailable, UpstreamTimeout
-from proxy.model import Route
+from proxy.identity import Route
 from proxy.users.keyring import Keyring, life
 from tests.unit.users.issuer import Service, jwk, jwks, private
 

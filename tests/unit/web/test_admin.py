@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from proxy import __version__
-from proxy.model import Secret
+from proxy.secret import Secret
 from proxy.telemetry.metrics import Metrics
 from proxy.web.admin import admin_app
 from tests.unit.telemetry.configurations import ROADS, configuration, exchange
