@@ -18,6 +18,8 @@ LOCKS = sorted((ROOT / "config").glob("requirements*.txt"))
 AUDIT: dict[str, Any] = runpy.run_path(str(ROOT / ".ci/audit"), run_name="audit")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+
 
 def pins(lock: Path) -> dict[str, list[str]]:
     """The versions of each name: another Python may have another one."""
@@ -41,8 +43,8 @@ def test_every_pin_has_hashes_and_no_place_to_get_it_from(lock: Path) -> None:
 @pytest.mark.parametrize(
     ("lock", "declared"),
     [
-        ("requirements.txt", PROJECT["project"]["dependencies"]),
-        ("requirements-demo.txt", PROJECT["project"]["optional-dependencies"]["demo"]),
+        ("requirements.txt", [*PROJECT["project"]["dependencies"], *EXTRAS["redis"]]),
+        ("requirements-demo.txt", EXTRAS["demo"]),
         ("requirements-build.txt", PROJECT["dependency-groups"]["image-build"]),
     ],
 )
