@@ -29,6 +29,7 @@ from proxy.settings.reload import Reloader
 from proxy.simulator.options import PROFILES
 from proxy.telemetry.log import configure as configure_log
 from proxy.traffic import User
+from proxy.usage import Commands, completion_script
 from proxy.workers.supervisor import Supervisor
 from proxy.workers.worker import work
 
@@ -43,7 +44,7 @@ _CONFIG = click.option(
 _FINDINGS, _UNUSABLE = 1, 2
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="resource-proxy")
 def main() -> None:
     """Signs a web map's requests to secured ArcGIS services, so that nobody sees a sign-in prompt.
@@ -183,6 +184,13 @@ def worker(descriptor: int) -> None:
 def schema() -> None:
     """Print the JSON Schema of proxy.yaml, for editors."""
     click.echo(json.dumps(schema_document(), indent=2))
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes Tab complete commands and options in SHELL."""
+    click.echo(completion_script(shell))
 
 
 async def _check_live(configuration: Configuration, *, as_json: bool) -> int:

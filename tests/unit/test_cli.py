@@ -74,3 +74,25 @@ def test_explain_for_a_user(tmp_path: Path, who: list[str], status: int) -> None
     found, said = run(tmp_path / "proxy.yaml", text, "explain", url, *page, *who)
     assert found == status
     assert "group editors" in said
+
+
+def test_help_teaches_by_examples_that_are_commands() -> None:
+    whole = CliRunner().invoke(main, ["--help"]).output
+    shown = [name for name, command in main.commands.items() if not command.hidden]
+    assert [whole.index(f"  {name} ") for name in shown] == sorted(whole.index(f"  {name} ") for name in shown)
+    for name in ("", *shown):
+        text = CliRunner().invoke(main, [name, "--help"] if name else ["--help"]).output
+        examples = [line.strip() for line in text.partition("Examples:")[2].splitlines() if "resource-proxy " in line]
+        assert examples, name
+        for example in examples:
+            used = example.partition("resource-proxy ")[2].split()[0].rstrip('")')
+            assert used in main.commands, example
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete(shell: str) -> None:
+    result = CliRunner().invoke(main, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_RESOURCE_PROXY_COMPLETE" in result.output
+    complete = {"_RESOURCE_PROXY_COMPLETE": "bash_complete", "COMP_WORDS": "resource-proxy ch", "COMP_CWORD": "1"}
+    assert "check" in CliRunner().invoke(main, [], env=complete, prog_name="resource-proxy").output
