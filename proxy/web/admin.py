@@ -48,6 +48,17 @@ _GOOD: Final = frozenset(("ready", "good"))
 _BAD: Final = frozenset(("held off", "refused", "draining", "not ready"))
 
 
+async def admin_runner(
+    ready: Callable[[], str | None],
+    metrics: Callable[[], Awaitable[bytes]],
+    status: Callable[[], Awaitable[Mapping[str, object]]],
+) -> web.AppRunner:
+    """`admin_app`, set up to be served."""
+    runner = web.AppRunner(admin_app(ready, metrics, status), access_log=None)
+    await runner.setup()
+    return runner
+
+
 def admin_app(
     ready: Callable[[], str | None],
     metrics: Callable[[], Awaitable[bytes]],

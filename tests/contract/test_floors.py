@@ -13,7 +13,7 @@ FLOORS = [
     {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals", "links"},
     {"pipeline", "plan", "shape", "cached"},
     {"web", "settings", "explain", "policy"},
-    {"assemble", "workers", "demo", "live_check", "samples", "hardening", "console", "cli", "__main__"},
+    {"assemble", "workers", "demo", "live_check", "samples", "hardening", "eventloop", "console", "cli", "__main__"},
 ]
 SIMULATOR = "simulator"
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "os", "random", "socket", "pathlib", "threading", "subprocess"}
