@@ -44,7 +44,6 @@ from proxy.web.connection import Handler
 from proxy.web.front import Front
 from proxy.web.handler import Door
 
-
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner
 
