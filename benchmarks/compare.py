@@ -183,6 +183,10 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
+    """To the nanosecond where the kernel tells: its ticks miss much of a process that often sleeps for less than one."""
+    every = [task for each in tree(pid) for task in Path(f"/proc/{each}/task").iterdir()]
+    if Path("/proc/self/schedstat").exists():
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in every) / 1e9
     total = 0
     for each in tree(pid):
         fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
