@@ -12,6 +12,7 @@ from proxy.credentials.exchange import ExchangeProvider
 from proxy.credentials.oauth import AppProvider
 from proxy.credentials.probe import Probe
 from proxy.credentials.service import TokenService
+from proxy.credentials.sharing import Sharing
 from proxy.credentials.static import StaticProvider
 from proxy.credentials.store import TokenStore
 from proxy.credentials.web_tier import WebTier
@@ -26,13 +27,16 @@ from proxy.identity import (
     WebCredential,
 )
 from proxy.model import Configuration, Rule
+from proxy.overview import credential_rows, needing_restart, user_source
 from proxy.pipeline import Pipeline
-from proxy.ports import Allowance, TokenProvider, Tokens
+from proxy.ports import Allowance, Commons, TokenProvider, Tokens
 from proxy.runtime import Current, build, routes
-from proxy.state.allowance import MemoryAllowance
+from proxy.state.allowance import MemoryAllowance, SharedAllowance
 from proxy.state.responses import Responses
+from proxy.state.shared import Shared
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
+from proxy.telemetry.recent import Recent
 from proxy.traffic import Audience, Exchange, Token
 from proxy.upstream.fetch import Fetch
 from proxy.upstream.transport import UpstreamTransport
@@ -61,24 +65,31 @@ class Service:
         *,
         tokens: Tokens | None = None,
         allowance: Allowance | None = None,
+        commons: Commons | None = None,
         shares_port: bool = False,
         serves: bool = True,
     ) -> None:
-        """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens and
-        the allowance that it shares; a supervisor serves nothing but them and the admin pages."""
-        self.metrics = Metrics(lambda: self.responses.bytes_used)
+        """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens, the
+        allowance and the commons that it shares; a supervisor serves nothing but them and the admin pages."""
+        self.shared = Shared(observe=self._shared_event)
+        self.metrics = Metrics(lambda: self.responses.bytes_used, self.shared)
         self.current = Current(build(configuration, generation=1))
         self.transport = UpstreamTransport(self._own_ports)
-        self.web_tier = WebTier(self.transport, time.monotonic, observe=self._login_event)
+        self.web_tier = WebTier(self.transport, time.monotonic, self._login_event, commons or self.shared)
         self.fetcher = Fetch(self.web_tier)
         self.discovery = Discovery(self.fetcher, time.monotonic)
         self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
+        self.sharing = Sharing(self.shared, time.monotonic, self.store.withdraw)
+        self.shared.on_drop = self.sharing.heard
         self.users = Users(self.fetcher, time.monotonic, time.time, observe=self._keys_event)
-        self.allowance = allowance or MemoryAllowance()
+        self.allowance = allowance or SharedAllowance(self.shared, MemoryAllowance())
         self.responses = Responses(time.monotonic, time.time)
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
         self._access_log = AccessLog()
+        self._recent = Recent()
+        self._begun = configuration
+        self._keys_problem: str | None = None  # why logins cannot be checked
         self._prober = Probe(self.fetcher)
         self._started_at = time.monotonic()
         self.pipeline = Pipeline(
@@ -105,7 +116,7 @@ class Service:
             handshake=configuration.limits.header_timeout,
             shares_port=shares_port,
         )
-        self._serves = serves
+        self._serves, self._is_worker = serves, shares_port
         self.pages: Pages = (self._not_ready, self._metrics, self._status)  # a supervisor's are of all its workers
         self.admin: Listener | None = None
         self._admin_runner: AppRunner | None = None
@@ -113,6 +124,7 @@ class Service:
 
     async def start(self) -> None:
         """Raises ConfigurationError where an address cannot be used."""
+        await self.shared.configure(self.current.runtime.configuration.state)
         if self._serves:
             await self.public.start()
         admin_listen = self.current.runtime.configuration.admin_listen
@@ -120,7 +132,7 @@ class Service:
             # Only here: a worker has no pages of its own, and does without the memory of aiohttp
             from proxy.web.admin import admin_runner
 
-            self._admin_runner = await admin_runner(*self.pages)
+            self._admin_runner = await admin_runner(*self.pages, self._begun.admin_password)
             assert self._admin_runner.server is not None  # noqa: S101 - it is set up
             self.admin = Listener(self._admin_runner.server, admin_listen)
             await self.admin.start()
@@ -129,11 +141,14 @@ class Service:
     async def apply(self, configuration: Configuration) -> None:
         """A new generation; requests in flight end with the one that they began with."""
         runtime = build(configuration, self.current.runtime.generation + 1)
+        await self.shared.configure(configuration.state)
         self._adopt(configuration, runtime.generation)
         self.current.runtime = runtime
         await self.transport.retain(routes(configuration))
         self.public.renew()
         state_change("reloaded", generation=runtime.generation)
+        if (waiting := needing_restart(self._begun, configuration)) and not self._is_worker:
+            state_change("needs_restart", settings=waiting)
 
     async def stop(self) -> None:
         """Readiness goes first, then the listeners, then what is in flight, then the tokens."""
@@ -146,21 +161,27 @@ class Service:
             await self._admin_runner.cleanup()
         await self.responses.close()
         await self.store.close()
+        await self.sharing.close()
+        await self.shared.close()
         await self.users.close()
         await self.transport.close()
         state_change("stopped")
 
     def status(self) -> dict[str, object]:
         """What the status page shows; no secrets."""
-        runtime = self.current.runtime
+        configuration, shared = self.current.runtime.configuration, self.shared.snapshot()
         return {
-            "generation": runtime.generation,
+            "generation": self.current.runtime.generation,
             "uptimeSeconds": round(time.monotonic() - self._started_at),
-            "rules": self.metrics.by_rule(),
-            "credentials": self.store.snapshot() + self.web_tier.snapshot(),
-            "totals": self.metrics.totals(),
+            **self.metrics.status(),
+            "cache": {**self.metrics.cached(), "bytes": self.responses.bytes_used},
+            "credentials": credential_rows(configuration, self.store.snapshot() + self.web_tier.snapshot()),
+            "users": {"source": user_source(configuration), "problem": self._keys_problem},
+            "recent": self._recent.rows(),
+            "needsRestart": needing_restart(self._begun, configuration),
+            **({"sharedState": shared} if shared is not None else {}),
             "rejectedConfiguration": self.rejected(),
-            "warnings": [*runtime.configuration.dangers, *runtime.configuration.warnings],
+            "warnings": [*configuration.dangers, *configuration.warnings],
         }
 
     async def _metrics(self) -> bytes:
@@ -172,7 +193,7 @@ class Service:
     def _adopt(self, configuration: Configuration, generation: int) -> None:
         self.store.replace_providers(
             {
-                credential.name: self._provider(configuration, credential)
+                credential.name: self._shared_provider(configuration, credential)
                 for credential in configuration.credentials
                 if not isinstance(credential, WebCredential)
             }
@@ -180,6 +201,12 @@ class Service:
         self.users.retain(configuration.users)
         self.responses.configure(configuration)
         self.metrics.configured(configuration, generation)
+
+    def _shared_provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
+        provider = self._provider(configuration, credential)
+        if configuration.state is None or isinstance(credential, StaticCredential):
+            return provider
+        return self.sharing.around(provider)
 
     def _provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
         if isinstance(credential, StaticCredential):
@@ -206,9 +233,12 @@ class Service:
         ended_at = time.monotonic()
         self.metrics.record(exchange, ended_at)
         self.metrics.redacted(exchange.redacted)
+        self._recent.record(exchange)
         self._access_log(exchange, ended_at)
 
     def _token_event(self, event: str, audience: Audience) -> None:
+        if event == "rejected":
+            self.sharing.rejected(audience)
         self._login_event(event, audience.credential, str(audience.server), self.store.problem(audience))
 
     def _login_event(self, event: str, credential: str, where: str, why: str = "") -> None:
@@ -216,7 +246,14 @@ class Service:
         if event in ("refused", "unavailable"):
             state_change(f"credential_{event}", credential=credential, server=where, **({"why": why} if why else {}))
 
+    def _shared_event(self, is_up: bool, why: str, address: str) -> None:
+        if is_up:
+            state_change("shared_state_reached", store=address)
+        else:
+            state_change("shared_state_lost", store=address, why=why)
+
     def _keys_event(self, event: str, url: str, why: str) -> None:
+        self._keys_problem = why if event == "unavailable" else None
         state_change(f"login_keys_{event}", url=url, why=why)
 
     async def _probe(self, token: Token) -> Place:

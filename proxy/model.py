@@ -169,6 +169,32 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreAddress:
+    """Where a Redis or Valkey is (`redis://`, `rediss://`)."""
+
+    host: str
+    port: int
+    is_tls: bool
+    database: int = 0
+    username: str = ""
+    password: Secret | None = None
+
+    def __str__(self) -> str:
+        return f"{'rediss' if self.is_tls else 'redis'}://{self.host}:{self.port}/{self.database}"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedState:
+    """`state`: what replicas share, and where. `key` seals and names all of it: equal keys share."""
+
+    address: StoreAddress
+    key: Secret
+    prefix: str
+    timeout: float
+    ca_bundle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """A checked `proxy.yaml`, compiled: what the parts are assembled from."""
 
@@ -192,4 +218,6 @@ class Configuration:
     warnings: tuple[str, ...] = ()
     dangers: tuple[str, ...] = ()  # it serves so, but `check` fails
     users: UserPolicy | None = None
+    admin_password: Secret | None = None  # for what the admin listener shows
     public_path: str = ""  # stands before our paths where clients see them (`publicUrl`); no trailing slash
+    state: SharedState | None = None  # None: nothing is shared beyond this machine

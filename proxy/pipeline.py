@@ -20,7 +20,7 @@ from proxy.model import Rule
 from proxy.plan import Plan, decide, speak_for
 from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
 from proxy.runtime import Current, Runtime
-from proxy.server_info import answer_info
+from proxy.server_info import answer_catalog, answer_info
 from proxy.shape import Ready, finished, prepared
 from proxy.state.responses import Responses
 from proxy.traffic import Audience, Body, Changes, Exchange, Fetched, Incoming, Outgoing, Reply, Token
@@ -66,6 +66,10 @@ class Pipeline:
             limit = runtime.configuration.limits.body
             body = await bodies.take(incoming, stay, limit=limit) if incoming.has_body else Body()
             ready = prepared(plan, incoming, body, exchange)
+            if plan.credential is not None and incoming.has_body:
+                said = answer_catalog(exchange.operation, body, incoming.headers.get(names.CONTENT_TYPE, ""))
+                if said is not None:
+                    return said
             if user is not None:
                 speak_for(user, plan, incoming, ready.outgoing, reads=ready.reads)
             if wish is not None and ready.reads and incoming.method in _CACHED:

@@ -1,11 +1,11 @@
 """What the path needs of the world, as protocols: the contracts that fakes and later transports fulfil."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Protocol
 
 from proxy.identity import Place, Route
 from proxy.model import Rule
-from proxy.traffic import Answer, Audience, Exchange, Headers, Outgoing, Reply, Token
+from proxy.traffic import Answer, Audience, Exchange, Headers, Outgoing, Reply, Token, Topic, Turn, Word
 from proxy.urls import Origin, Server, Target
 
 # Seconds from a fixed, unknown start; never steps back (time.monotonic).
@@ -144,6 +144,24 @@ class Allowance(Protocol):
 
     async def take(self, rule: Rule, client: str) -> None:
         """One request of a rule with a rate. Raises RateLimited with the seconds until the next passes."""
+        ...
+
+
+class Commons(Protocol):
+    """What several proxies find out once for all, whether they are processes of one machine or many machines. Nothing
+    here raises, and nothing waits long for a store that is slow or gone: then it is simply our turn."""
+
+    async def turn(self, topic: Topic, *, but: str = "") -> Word | Turn:
+        """What is known of `topic`, unless that is the word `but`; else our turn to find out, once nobody else is at
+        it. A turn is to be ended, by `settle` or `release`."""
+        ...
+
+    async def settle(self, topic: Topic, turn: Turn, says: Mapping[str, object], seconds: float) -> None:
+        """What was found out; it holds for so long. Not said to others where somebody else had the turn meanwhile."""
+        ...
+
+    async def release(self, topic: Topic, turn: Turn) -> None:
+        """Nothing was found out: the next one may try."""
         ...
 
 

@@ -39,6 +39,26 @@ class Token:
     is_renewable: bool = True  # an API key is not: rejected, it is the operator's to replace
 
 
+# What is found out once for several proxies: its kind, then what it is about
+Topic = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """It is ours to find out. `mark` will tell what we find from what others found."""
+
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What one of several proxies has found out. `seconds` is how long it still holds; `says` is as JSON holds it."""
+
+    mark: str
+    says: Mapping[str, object]
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """Who a request is from. Names are compared as they are: letter case, accents and all."""
@@ -173,4 +193,5 @@ class Exchange:
     redacted: int = 0  # secrets that the upstream echoed and the client did not get
     generation: int = 0
     policy: AdmitPolicy | None = None  # the rule's own, where it has one: whose pages may read the answer
+    advice: str = ""  # what to do about it, where it was refused or failed
     note: str = ""  # a sentence for the operator, e.g. the token service's own words

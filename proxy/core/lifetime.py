@@ -107,6 +107,16 @@ def failed(slot: Slot, failure: Failure, now: float) -> Slot:
     return replace(slot, failures=failures, failure=failure, refusals=refusals, held_until=now + wait)
 
 
+def refusal_rest(refusals: int) -> float:
+    """Seconds for which a password rests that was refused so many times in a row."""
+    return min(_REFUSED_MOST, _REFUSED_FIRST * 2.0 ** min(max(refusals, 1) - 1, 20))
+
+
+def withdrawn(slot: Slot, now: float) -> Slot:
+    """Others found the token rejected: it goes, and that is no rejection of ours to be counted."""
+    return slot if now < slot.held_until else replace(slot, token=None, proven=False)
+
+
 def accepted(slot: Slot, token: Token) -> Slot:
     """A request passed with `token`."""
     return replace(slot, proven=True) if slot.token is token and not slot.proven else slot

@@ -140,7 +140,7 @@ def _spellings(character: str) -> tuple[bytes, ...]:
     percent = b"".join(rb"(?:%%|&#37;)(?:25){0,3}%02X" % byte for byte in plain)
     # JSON within JSON has more than one backslash; scripts have \x2F
     forms = [re.escape(plain), b"(?i:" + percent + b")"]
-    forms += [rb"(?i:\\{1,7}u%04x)" % unit for unit in _units(character)]
+    forms.append(b"(?i:" + b"".join(rb"\\{1,7}u%04x" % unit for unit in _units(character)) + b")")
     forms += [rb"(?i:\\{1,7}x%02x)" % byte for byte in plain] if len(plain) == 1 else []
     forms += [rb"&#0*%d;" % ord(character), rb"(?i:&#x0*%x;)" % ord(character)]
     named = {"&": b"&amp;", "<": b"&lt;", ">": b"&gt;", '"': b"&quot;", "'": b"&apos;", "/": rb"\\{1,7}/", " ": rb"\+"}
@@ -153,7 +153,7 @@ def _spellings(character: str) -> tuple[bytes, ...]:
 
 def _units(character: str) -> tuple[int, ...]:
     raw = character.encode("utf-16-be")
-    return tuple(int.from_bytes(raw[at : at + 2], "big") for at in range(0, len(raw), 2)) if len(raw) == 2 else ()
+    return tuple(int.from_bytes(raw[at : at + 2], "big") for at in range(0, len(raw), 2))
 
 
 def _base64(secret: str) -> list[bytes]:
@@ -188,7 +188,11 @@ def _beginning(characters: list[tuple[bytes, ...]]) -> bytes:
     """These characters; or fewer, and then the text ends."""
     pattern = b""
     for forms in reversed(characters):
-        cut = rb"\Z" if len(forms) == 1 else rb"(?:[%&\\][#%&\\;0-9A-Za-z]{0,47})?\Z"
+        cut = rb"\Z"
+        if len(forms) > 1:
+            # In the middle of an encoded character, or of the bytes of one beyond ASCII
+            bytes_of_it = [forms[0][:end] for end in range(1, len(forms[0])) if forms[0][0] >= 0x80]
+            cut = b"(?:" + b"|".join([rb"[%&\\][#%&\\;0-9A-Za-z]{0,47}", *bytes_of_it]) + rb")?\Z"
         pattern = b"(?:" + _one_of(forms) + pattern + b"|" + cut + b")"
     # not the empty end itself
     return rb"(?!\Z)" + pattern

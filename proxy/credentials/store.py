@@ -111,6 +111,12 @@ class TokenStore:
                 held.error = _STATIC
             self._observe("rejected", token.audience)
 
+    def withdraw(self, audience: Audience) -> None:
+        """Another replica saw its token rejected; the next asker gets a new one."""
+        held = self._shelf(audience).get(audience)
+        if held is not None:
+            held.slot = lifetime.withdrawn(held.slot, self._clock())
+
     def place(self, audience: Audience, configured: Place | None, *, is_form: bool, path: str = "") -> Place:
         """See `ports.Tokens.place`."""
         return self._of(audience).hearing.place_at(path, configured, is_form=is_form)
@@ -149,12 +155,15 @@ class TokenStore:
         for audience, held in self._all():
             token = held.slot.token
             living = token is not None and now < token.expires_at
+            ending = token if token is not None and living and token.is_renewable else None
             rows.append(
                 {
                     "credential": audience.credential,
                     "server": str(audience.server),
                     "state": "held off" if now < held.slot.held_until else "good" if living else "none",
-                    "secondsLeft": round(token.expires_at - now) if token and living and token.is_renewable else None,
+                    "secondsLeft": round(ending.expires_at - now) if ending else None,
+                    "renewsIn": max(0, round(held.slot.renew_at - now)) if ending else None,
+                    "life": round(ending.expires_at - ending.obtained_at) if ending else None,
                     "place": held.hearing.place.value if held.hearing.place else None,
                     "problem": held.error.message if held.error else None,
                 }

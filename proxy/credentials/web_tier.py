@@ -16,11 +16,13 @@ from proxy import names
 from proxy.core import standing
 from proxy.core.inject import identify
 from proxy.core.standing import Standing
+from proxy.credentials.accord import Accord
 from proxy.credentials.challenges import NO_TICKET, denied, not_taken, refused
 from proxy.credentials.digest import DigestSession
 from proxy.errors import CredentialMisconfigured, CredentialRefused, ProxyError, UpstreamTimeout
 from proxy.identity import HttpLogin, Identity, Route, Scheme
-from proxy.ports import Clock, Transport, Upstream
+from proxy.ports import Clock, Commons, Transport, Upstream
+from proxy.secret import fingerprint
 from proxy.traffic import Body, Outgoing, Reply
 from proxy.urls import Origin, Target
 
@@ -45,6 +47,7 @@ class _DoubtedError(Exception):
 class _Account:
     """One login at one origin; of a Windows domain at all of them, for there it is one account that locks."""
 
+    accord: Accord
     standing: Standing = field(default_factory=Standing)
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     error: ProxyError | None = None
@@ -72,8 +75,10 @@ class WebTier:
         transport: Transport,
         clock: Clock,
         observe: Callable[[str, str, str], None] = lambda event, credential, where: None,
+        commons: Commons | None = None,
     ) -> None:
-        self._transport, self._clock, self._observe = transport, clock, observe
+        """`commons` is what is known together with other processes and machines."""
+        self._transport, self._clock, self._observe, self._commons = transport, clock, observe, commons
         self._accounts: LRUCache[tuple[object, ...], _Account] = LRUCache(_MOST_ACCOUNTS)
 
     def send(self, outgoing: Outgoing) -> Coroutine[None, None, Reply]:
@@ -99,7 +104,7 @@ class WebTier:
 
     async def _alone(self, account: _Account, identity: Identity, login: HttpLogin, outgoing: Outgoing) -> Reply | None:
         """None where those before have proven it meanwhile: then nobody has to queue."""
-        async with _turn(account, outgoing.route):
+        async with self._turn(account, outgoing.route):
             self._check(account, outgoing.target)
             if not standing.goes_alone(account.standing):
                 return None
@@ -118,7 +123,7 @@ class WebTier:
         except _DoubtedError:
             return None
         if reply.status == names.CODE_UNAUTHORIZED:
-            async with _turn(account, outgoing.route):
+            async with self._turn(account, outgoing.route):
                 self._check(account, outgoing.target)
                 await self._explain(account, identity, login, outgoing.target, reply, confirmed)
         return reply
@@ -151,7 +156,9 @@ class WebTier:
             key = (login.username.casefold(), login.domain.casefold(), login.password)
         account = self._accounts.get(key)
         if account is None:
-            account = self._accounts[key] = _Account()
+            # A machine's own ticket is nobody else's
+            commons = self._commons if login.username else None
+            account = self._accounts[key] = _Account(Accord(commons, ("login", fingerprint(key))))
         return account
 
     def _session(self, account: _Account, identity: Identity, login: HttpLogin, origin: Origin) -> Upstream:
@@ -172,6 +179,29 @@ class WebTier:
                 from proxy.credentials.windows import WindowsSession
 
                 return WindowsSession(login, self._transport)
+
+    @asynccontextmanager
+    async def _turn(self, account: _Account, route: Route) -> AsyncIterator[None]:
+        """One at a time, of all that share: many would be as many wrong passwords. What others found out meanwhile is
+        how the account stands."""
+        try:
+            async with asyncio.timeout(route.connect_timeout + route.header_timeout):
+                await account.alone.acquire()
+                try:
+                    account.standing, error = await account.accord.begin(account.standing, self._clock())
+                except BaseException:
+                    account.alone.release()
+                    raise
+        except TimeoutError:
+            raise UpstreamTimeout("The server did not answer in time to the first login.") from None
+        account.error = error or account.error
+        try:
+            yield
+        finally:
+            try:
+                await account.accord.end(account.standing, self._clock(), account.error)
+            finally:
+                account.alone.release()
 
     def _check(self, account: _Account, target: Target) -> None:
         """Raises where there is nothing to try."""
@@ -268,17 +298,3 @@ async def _status(upstream: Upstream, outgoing: Outgoing) -> int:
 
 def _page(target: Target) -> _Page:
     return target.origin, target.path
-
-
-@asynccontextmanager
-async def _turn(account: _Account, route: Route) -> AsyncIterator[None]:
-    """One at a time: many would be as many wrong passwords."""
-    try:
-        async with asyncio.timeout(route.connect_timeout + route.header_timeout):
-            await account.alone.acquire()
-    except TimeoutError:
-        raise UpstreamTimeout("The server did not answer in time to the first login.") from None
-    try:
-        yield
-    finally:
-        account.alone.release()

@@ -17,6 +17,7 @@ from proxy.core.target import parse_url
 from proxy.model import Listen
 from proxy.settings.check_credentials import look_at_credential, look_at_stack
 from proxy.settings.check_mounts import look_at_mounts
+from proxy.settings.check_state import look_at_state
 from proxy.settings.check_users import look_at_users
 from proxy.settings.danger import look_for_danger
 from proxy.settings.document import Document, KeyPath
@@ -47,6 +48,7 @@ def look_over(settings: Settings, document: Document) -> Findings:
     look.at_places(places)
     look_at_mounts(look.findings, settings, places)
     look_at_users(look.findings, settings)
+    look_at_state(look.findings, settings)
     look_for_danger(look.findings, settings)
     return look.findings
 
@@ -97,8 +99,9 @@ class _Look:
             return
         if _collide(public, admin):
             self.findings.error(("admin", "listen"), "server.listen has this address and port; write another port")
-        if not names_loopback(admin.host):
-            self.findings.warn(("admin", "listen"), "whoever reaches this address can read status and metrics")
+        if not names_loopback(admin.host) and self._settings.admin.password is None:
+            what = "whoever reaches this address can read status and metrics; write admin.password"
+            self.findings.warn(("admin", "listen"), what)
 
     def at_networks(self, networks: list[Network], path: KeyPath) -> None:
         for index, network in enumerate(networks):

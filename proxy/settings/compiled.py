@@ -13,6 +13,7 @@ from proxy.model import Access, AdmitPolicy, CachePolicy, Configuration, Limits,
 from proxy.secret import fingerprint
 from proxy.settings.check_mounts import mount_settings
 from proxy.settings.compiled_credentials import compile_credentials, credential_name, route_of, upstream_place
+from proxy.settings.compiled_state import compile_state
 from proxy.settings.compiled_users import compile_users, rule_users
 from proxy.settings.schema import RuleSettings, Settings
 from proxy.urls import Target
@@ -25,6 +26,7 @@ def compile_settings(
     server, limits = settings.server, settings.server.limits
     admit = _admit(settings, settings.allowedReferers)
     credentials = compile_credentials(settings)
+    rules = tuple(_scoped(_rule(rule, settings), credentials) for rule in settings.serverUrls)
     upstream = Route(
         settings.upstream.connectTimeout,
         settings.upstream.headerTimeout,
@@ -54,7 +56,7 @@ def compile_settings(
         must_match=settings.mustMatch,
         admit=admit,
         credentials=credentials,
-        rules=tuple(_scoped(_rule(rule, settings), credentials) for rule in settings.serverUrls),
+        rules=rules,
         unlisted_route=upstream,
         log_level=settings.log.level,
         log_format=settings.log.format,
@@ -63,6 +65,8 @@ def compile_settings(
         warnings=warnings,
         dangers=dangers,
         users=compile_users(settings),
+        admin_password=settings.admin.password,
+        state=compile_state(settings, credentials, rules),
         public_path=parse_url(server.publicUrl).path.rstrip("/") if server.publicUrl else "",
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from proxy.identity import OutboundProxy
+from proxy.model import StoreAddress
 from proxy.secret import Secret
 from proxy.settings.document import Complaint, Document, KeyPath
 from proxy.settings.permissions import READABLE, WRITABLE, is_open, mending
@@ -31,7 +32,7 @@ def _secrets(value: object, path: KeyPath) -> Iterator[KeyPath]:
             # a header and a parameter may also say what everyone may know
             if path[-2:-1] not in (("headers",), ("setParameters",)) or names_a_secret(str(path[-1])):
                 yield path
-        case OutboundProxy(password=Secret()):
+        case OutboundProxy(password=Secret()) | StoreAddress(password=Secret()):
             yield path
         case BaseModel():
             for name in type(value).model_fields:

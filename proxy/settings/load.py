@@ -6,7 +6,7 @@ from typing import Final
 
 from proxy.errors import ConfigurationError
 from proxy.model import Configuration
-from proxy.settings import availability, check
+from proxy.settings import check
 from proxy.settings.compiled import compile_settings
 from proxy.settings.document import Complaint, read
 from proxy.settings.exposed import exposed
@@ -31,7 +31,6 @@ def parse(text: str, path: str, environ: Mapping[str, str]) -> Configuration:
     if isinstance(document.value, dict):
         validated = Validated(document)
         settings = validated.settings
-        complaints += availability.complaints(document)
         complaints += validated.complaints
         if settings is not None:
             findings = check.look_over(settings, document)

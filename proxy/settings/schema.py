@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from proxy.settings.values import (
     Duration,
     HeaderText,
+    KeyText,
     ListenAddress,
     NetworkAddress,
     OutboundText,
     ParameterText,
     SecretText,
     Size,
+    StoreText,
     Wait,
 )
 
@@ -66,6 +68,9 @@ class AdminSettings(_Model):
     """Health, metrics and status."""
 
     listen: ListenAddress | None = _option("127.0.0.1:8081", "Address of the admin listener; null = none.")
+    password: SecretText | None = _option(
+        None, "Asked for by status and metrics (HTTP Basic, any user name), not by healthz and readyz."
+    )
 
 
 class Upstreams(_Model):
@@ -107,7 +112,15 @@ class Users(_Model):
 class State(_Model):
     """What several proxies share."""
 
-    url: str | None = _option(None, "redis://…: tokens and limits shared by replicas; null = in this process.")
+    url: StoreText | None = _option(
+        None, "redis://… or rediss://… (encrypted): tokens and limits shared by replicas; null = on this machine alone."
+    )
+    key: KeyText | None = _option(
+        None, "What the tokens there are sealed with, the same for all replicas; else the credentials' own secrets."
+    )
+    prefix: str = _option("resource-proxy", "What all names there begin with.", pattern=r"^[A-Za-z0-9_.:-]{1,64}$")
+    timeout: Annotated[Wait, Field(le=10)] = _option("100ms", "For one answer of the store; then without it.")
+    caBundle: str | None = _option(None, "File with the authorities of the store's certificate, PEM.")
 
 
 class Cache(_Model):

@@ -12,7 +12,7 @@ from pydantic_core import core_schema
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
 from proxy.identity import OutboundProxy
-from proxy.model import Listen
+from proxy.model import Listen, StoreAddress
 from proxy.secret import Secret
 from proxy.urls import DEFAULT_PORTS, Network
 
@@ -22,6 +22,9 @@ _SIZE: Final = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB)")
 _BYTES: Final = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _LISTEN: Final = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9_.-]+)):([0-9]{1,5})")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+_SHORTEST_KEY: Final = 16  # characters
+_STORES: Final = ("redis", "rediss")
+_DATABASE: Final = re.compile(r"(?:/[0-9]{0,5})?")
 _LONGEST: Final = 366 * 86400.0  # seconds; more is a slip, and too much for a timer
 _LARGEST: Final = 1024**4
 REFERENCE: Final = r".*\$\{.+\}.*"
@@ -69,6 +72,13 @@ def _secret(value: object) -> Secret:
     return Secret(value)
 
 
+def _key(value: object) -> Secret:
+    secret = _secret(value)
+    if isinstance(value, str) and len(value) < _SHORTEST_KEY:
+        raise ValueError("can be guessed; write 16 characters or more, made with: openssl rand -hex 32")
+    return secret
+
+
 def _parameter(value: object) -> Secret:
     if not isinstance(value, str):
         raise ValueError("is not text; put it in quotes")
@@ -99,6 +109,24 @@ def _outbound(value: object) -> OutboundProxy | Literal["direct"]:
     return OutboundProxy(origin, unquote(parts.username or ""), password)
 
 
+def _store(value: object) -> StoreAddress:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        if parts is None or parts.scheme not in _STORES or not _DATABASE.fullmatch(parts.path):
+            raise ValueError(value)
+        if not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(value)
+        port = parts.port or 6379
+    except ValueError:
+        what = "is no Redis; write redis://host:6379/0, or rediss://user:password@host:6379/0 for an encrypted one"
+        raise ValueError(what) from None
+    password = Secret(unquote(parts.password)) if parts.password else None
+    database = int(parts.path.strip("/") or 0)
+    return StoreAddress(
+        parts.hostname, port, parts.scheme == "rediss", database, unquote(parts.username or ""), password
+    )
+
+
 def _plain(convert: Callable[[object], object]) -> GetPydanticSchema:
     return GetPydanticSchema(lambda source, handler: core_schema.no_info_plain_validator_function(convert))
 
@@ -112,6 +140,10 @@ _SIZE_SCHEMA: Final = _text(_SIZE.pattern, "10MiB")
 _LISTEN_SCHEMA: Final = {"type": "string", "examples": ["0.0.0.0:8080"]}
 _NETWORK_SCHEMA: Final = {"type": "string", "examples": ["10.0.0.0/8"]}
 _OUTBOUND_SCHEMA: Final = {"type": "string", "examples": ["http://proxy.example.com:3128", "environment", "direct"]}
+_STORE_SCHEMA: Final = {
+    "type": "string",
+    "examples": ["redis://redis:6379/0", "rediss://:${REDIS_PASSWORD}@redis:6379/0"],
+}
 _SECRET_SCHEMA: Final = {"type": "string", "examples": ["${CITY_PASSWORD}", "${file:/run/secrets/city}"]}
 
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
@@ -120,9 +152,16 @@ Size = Annotated[int, BeforeValidator(_size), WithJsonSchema(_SIZE_SCHEMA)]
 ListenAddress = Annotated[Listen, _plain(_listen), WithJsonSchema(_LISTEN_SCHEMA)]
 NetworkAddress = Annotated[Network, _plain(_network), WithJsonSchema(_NETWORK_SCHEMA)]
 OutboundText = Annotated[OutboundProxy | Literal["direct"], _plain(_outbound), WithJsonSchema(_OUTBOUND_SCHEMA)]
+StoreText = Annotated[
+    StoreAddress,
+    _plain(_store),
+    PlainSerializer(lambda address: str(address)),
+    WithJsonSchema(_STORE_SCHEMA),
+]
 SecretText = Annotated[
     Secret, _plain(_secret), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema(_SECRET_SCHEMA)
 ]
+KeyText = Annotated[Secret, _plain(_key), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema(_SECRET_SCHEMA)]
 ParameterText = Annotated[
     Secret, _plain(_parameter), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema({"type": "string"})
 ]

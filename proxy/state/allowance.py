@@ -12,8 +12,9 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from proxy.errors import RateLimited
-from proxy.model import Rule
-from proxy.ports import Clock
+from proxy.model import Rate, Rule
+from proxy.ports import Allowance, Clock
+from proxy.state.shared import Shared
 
 _MOST: Final = 64 * 1024 * 1024  # bytes
 _OF_A_WINDOW, _OF_A_REQUEST = 400, 9  # bytes that they take, keys and spare room included
@@ -39,11 +40,25 @@ class MemoryAllowance:
         key = f"{rule.name} {client_key(client)} {rate.requests}/{period}"
         if self._windows.take(key, rate.requests, period):
             return
-        raise RateLimited(
-            "Too many requests; the proxy's limit for this service is reached.",
-            f"The limit is {rate.requests} requests in {period} seconds.",
-            retry_after=max(1, math.ceil(self._windows.began(key, period) + period - self._clock())),
-        )
+        raise _over(rate, self._windows.began(key, period) + period - self._clock())
+
+
+class SharedAllowance:
+    """Implements `ports.Allowance`, counting in Redis for all replicas, and here as well: what is counted here is the
+    limit while Redis is away, and holds where it has forgotten everything."""
+
+    def __init__(self, shared: Shared, here: Allowance) -> None:
+        self._shared, self._here = shared, here
+
+    async def take(self, rule: Rule, client: str) -> None:
+        """See `ports.Allowance.take`."""
+        rate = rule.rate
+        if rate is None:
+            return
+        wait = await self._shared.hit(rate, (rule.name, f"{rate.requests}/{rate.period}", client_key(client)))
+        if wait:
+            raise _over(rate, wait)
+        await self._here.take(rule, client)
 
 
 class _Windows:
@@ -87,6 +102,14 @@ class _Windows:
     def __len__(self) -> int:
         """Requests that are remembered."""
         return sum(map(len, self._times.values()))
+
+
+def _over(rate: Rate, wait: float) -> RateLimited:
+    return RateLimited(
+        "Too many requests; the proxy's limit for this service is reached.",
+        f"The limit is {rate.requests} requests in {max(1, round(rate.period))} seconds.",
+        retry_after=max(1, math.ceil(wait)),
+    )
 
 
 def client_key(address: str) -> str:

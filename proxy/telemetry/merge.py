@@ -8,6 +8,10 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from proxy.telemetry.recent import merged_recent
+from proxy.telemetry.requests import latency
+
+UNUSED: Final = "not used yet"
 _Combine = Callable[[Iterable[float]], float]
 # What is no count, and so is not added up
 _OTHERWISE: Final[dict[str, _Combine]] = {
@@ -48,22 +52,41 @@ class _Merged(Collector):
             yield family
 
 
-def merged_status(own: Mapping[str, object], others: Sequence[Mapping[str, Any]]) -> dict[str, object]:
-    """The supervisor's own state with the workers' counts. A login's row is the worst that any worker tells."""
+def merged_status(own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    """The supervisor's own state with the workers' counts."""
+    every = (own, *others)
     rules: dict[str, dict[str, Any]] = {}
-    logins: dict[tuple[str, str], dict[str, Any]] = {}
     totals: dict[str, int] = {}
-    for status in (own, *others):
+    cache: dict[str, int] = {}
+    for status in every:
         _add(totals, status["totals"])
+        _add(cache, status["cache"])
         for row in _rows(status["rules"]):
             _add(rules.setdefault(row["rule"], {"rule": row["rule"]}), row)
-        for row in _rows(status["credentials"]):
-            key = (str(row["credential"]), str(row["server"]))
-            if key not in logins or row["state"] != "good":
-                logins[key] = row
-    merged = {"rules": list(rules.values()), "credentials": list(logins.values()), "totals": totals}
-    workers = [{name: status[name] for name in ("worker", "process", "uptimeSeconds")} for status in others]
-    return {**own, **merged, "workers": workers}
+    return {
+        **own,
+        "rules": [{**row, **latency(row["buckets"])} for row in rules.values()],
+        "credentials": _logins(every),
+        "totals": totals,
+        "cache": cache,
+        "users": next((status["users"] for status in every if status["users"]["problem"]), own["users"]),
+        "recent": merged_recent(status["recent"] for status in every),
+        "workers": [{name: status[name] for name in ("worker", "process", "uptimeSeconds")} for status in others],
+    }
+
+
+def _logins(every: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A login's row is the worst that any process tells; that one has not used it says nothing of the others."""
+    rows = [row for status in every for row in _rows(status["credentials"])]
+    used = {row["credential"] for row in rows if row["state"] != UNUSED}
+    logins: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        key = (str(row["credential"]), str(row["server"]))
+        if row["state"] == UNUSED and row["credential"] in used:
+            continue
+        if key not in logins or row["state"] != "good":
+            logins[key] = row
+    return list(logins.values())
 
 
 def _rows(rows: object) -> list[dict[str, Any]]:
@@ -74,3 +97,5 @@ def _add(into: dict[str, Any], more: object) -> None:
     for name, value in more.items() if isinstance(more, Mapping) else ():
         if isinstance(value, int):
             into[name] = into.get(name, 0) + value
+        elif isinstance(value, list):
+            into[name] = [sum(pair) for pair in zip(into.get(name, [0] * len(value)), value, strict=True)]

@@ -2,10 +2,10 @@
 client sends never becomes a label."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, disable_created_metrics
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, ProcessCollector, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
@@ -13,7 +13,7 @@ from proxy import __version__
 from proxy.model import Configuration
 from proxy.runtime import UNLISTED
 from proxy.telemetry.lines import tally
-from proxy.telemetry.requests import OfRule, Requests
+from proxy.telemetry.requests import SECONDS, OfRule, Requests
 from proxy.traffic import Exchange
 
 # A time stamp beside every series would be a third of the page; process_start_time_seconds says the same.
@@ -31,14 +31,16 @@ class Metrics:
     # Understood by every Prometheus, and by what else reads this format.
     CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-    def __init__(self, cache_bytes: Callable[[], int] = int) -> None:
-        """`cache_bytes` tells what stored answers take."""
+    def __init__(self, cache_bytes: Callable[[], int] = int, shared: "Store | None" = None) -> None:
+        """`cache_bytes` tells what stored answers take; `shared` is what replicas share."""
         registry = self.registry = CollectorRegistry()
         self._requests = Requests(_NO_RULE, _OTHER)
         registry.register(self._requests)
         self._name_state(registry, cache_bytes)
         self._answers_redacted = 0
         registry.register(_FromLog(lambda: self._answers_redacted))
+        if shared is not None:
+            registry.register(_OfStore(shared))
         ProcessCollector(registry=registry)
         self._credentials: frozenset[str] = frozenset()
         self._counted = {"tokensObtained": 0, "tokensRejected": 0}
@@ -123,20 +125,54 @@ class Metrics:
         """A configuration was looked at and kept out."""
         self._reloads.labels("rejected").inc()
 
+    def status(self) -> dict[str, object]:
+        """What the status page shows of the counts. `bucketSeconds` are the upper bounds of each rule's `buckets`."""
+        return {"totals": self.totals(), "rules": self.by_rule(), "bucketSeconds": SECONDS}
+
     def totals(self) -> dict[str, int]:
         """The few sums that pages show."""
         requests, errors = self._requests.totals()
         return {"requests": requests, "errors": errors, **self._counted}
 
     def by_rule(self) -> list[dict[str, object]]:
-        """Requests and errors of each configured rule, for the status page."""
-        return [
-            {"rule": name, "requests": of.answered, "errors": of.errors} for name, of in self._requests.rules.items()
-        ]
+        """Requests, errors and times of each configured rule, for the status page."""
+        return self._requests.rows()
+
+    def cached(self) -> dict[str, int]:
+        """How often the cache did what."""
+        return self._requests.cached()
 
     def render(self) -> bytes:
         """The Prometheus text."""
         return generate_latest(self.registry)
+
+
+class Store(Protocol):
+    """What replicas share, as it is counted."""
+
+    @property
+    def is_up(self) -> bool | None:
+        """None where there is none."""
+        ...
+
+    @property
+    def faults(self) -> int: ...
+
+
+class _OfStore(Collector):
+    """No series where nothing is shared: a 0 would be an alarm."""
+
+    def __init__(self, shared: Store) -> None:
+        self._shared = shared
+
+    def collect(self) -> Iterable[Metric]:
+        is_up = self._shared.is_up
+        if is_up is None:
+            return
+        what = "Whether the store of state.url answers; without it every machine goes on alone."
+        yield GaugeMetricFamily("resource_proxy_shared_state_up", what, value=is_up)
+        what = "Calls of the store of state.url that failed or took too long."
+        yield CounterMetricFamily("resource_proxy_shared_state_faults", what, value=self._shared.faults)
 
 
 class _FromLog(Collector):

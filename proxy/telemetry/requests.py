@@ -2,7 +2,7 @@
 Prometheus families when they are asked for."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -89,6 +89,29 @@ class Requests(Collector):
         every = list(self._used())
         return sum(of.answered for of in every), sum(of.errors for of in every)
 
+    def rows(self) -> list[dict[str, object]]:
+        """Each configured rule, for the status page. `buckets` are counts that add up, over processes and time."""
+        return [
+            {
+                "rule": name,
+                "requests": of.answered,
+                "errors": of.errors,
+                "limited": of.limited,
+                "bytes": of.sent,
+                "buckets": list(of.seconds.counts),
+                **latency(of.seconds.counts),
+            }
+            for name, of in self.rules.items()
+        ]
+
+    def cached(self) -> dict[str, int]:
+        """How often the cache did what, over all rules."""
+        found: dict[str, int] = {}
+        for of in self.rules.values():
+            for result, count in of.cache.items():
+                found[result] = found.get(result, 0) + count
+        return found
+
     def _used(self) -> Iterator[OfRule]:
         yield self._none
         if self._other.answered:
@@ -127,6 +150,21 @@ class Requests(Collector):
         what = "Requests answered with a 4xx of the proxy's own, by reason."
         yield _counter("resource_proxy_refusals", what, "outcome", self._refusals.items())
         yield GaugeMetricFamily("resource_proxy_in_flight", "Requests being answered now.", self.in_flight)
+
+
+def latency(counts: Sequence[int]) -> dict[str, int | None]:
+    """Percentiles in milliseconds of what fell into each of `SECONDS` and beyond."""
+    return {f"p{percent}Ms": _percentile(counts, percent) for percent in (50, 95, 99)}
+
+
+def _percentile(counts: Sequence[int], percent: int) -> int | None:
+    """Straight between a bucket's bounds, as Prometheus' histogram_quantile has it."""
+    rank, seen, lower = sum(counts) * percent / 100, 0, 0.0
+    for upper, count in zip(SECONDS, counts, strict=False):
+        if count and seen + count >= rank:
+            return round(1000 * (lower + (upper - lower) * (rank - seen) / count))
+        seen, lower = seen + count, upper
+    return round(1000 * SECONDS[-1]) if rank else None
 
 
 def _counter(name: str, what: str, label: str, values: Iterable[tuple[str, int]]) -> CounterMetricFamily:

@@ -13,7 +13,7 @@ from proxy.upstream.connection import Connection, Owner
 from proxy.upstream.failures import not_connected, proxy_refuses, silent, unknown_name
 from proxy.upstream.guard import AddressGuard
 from proxy.upstream.outbound import way_out
-from proxy.upstream.resolve import LISTED, OTHERS, Name
+from proxy.upstream.resolve import LISTED, OTHERS, Lookups, Name
 from proxy.upstream.tls import SessionContext, tls_context
 from proxy.urls import Origin
 
@@ -23,11 +23,13 @@ _NEXT_ADDRESS: Final = 0.25  # seconds before the next one is tried beside it (R
 class Dialer:
     """Makes the connections of one origin and route.
 
-    `own_ports` are those that this process listens on. Raises UpstreamFailed where the environment names an outbound
-    proxy that cannot be used, and as `tls_context`.
+    `own_ports` are those that this process listens on, `lookups` who is asked for names.
+    Raises UpstreamFailed where the environment names an outbound proxy that cannot be used, and as `tls_context`.
     """
 
-    def __init__(self, origin: Origin, route: Route, own_ports: Callable[[], Container[int]]) -> None:
+    def __init__(
+        self, origin: Origin, route: Route, own_ports: Callable[[], Container[int]], lookups: Lookups | None = None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._origin, self._route, self._own_ports = origin, route, own_ports
         self.way = way_out(origin, route)
@@ -35,7 +37,7 @@ class Dialer:
         self._context = context if origin.scheme == "https" else None
         self._own_name = origin.host.rstrip(".")  # as certificates have it
         if self.way is None:
-            lookups = OTHERS if route.reach is Reach.PUBLIC else LISTED
+            lookups = lookups or (OTHERS if route.reach is Reach.PUBLIC else LISTED)
             self._name, self._first_context = Name(origin.host, origin.port, lookups), self._context
         else:
             url = self.way.url

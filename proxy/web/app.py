@@ -38,7 +38,7 @@ class Listener:
     async def start(self) -> None:
         """Raises ConfigurationError in one clear line where the address cannot be used."""
         loop = asyncio.get_running_loop()
-        context = self._context = _server_context(*self.tls) if self.tls else None
+        context = self._context = listener_context(*self.tls) if self.tls else None
         try:
             self._socket = await loop.create_server(
                 self.server,
@@ -73,7 +73,8 @@ class Listener:
         await self.server.shutdown(drain)
 
 
-def _server_context(certificate: str, key: str) -> ssl.SSLContext:
+def listener_context(certificate: str, key: str) -> ssl.SSLContext:
+    """TLS 1.2 and later. Raises ConfigurationError where a file cannot be used."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     _load(context, certificate, key)

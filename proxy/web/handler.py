@@ -67,6 +67,7 @@ class Door:
         except ProxyError as error:
             reply = error_reply(error, exchange.request_id)
             exchange.outcome, exchange.note = error.slug, error.for_log()
+            exchange.advice = " ".join(error.details)
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 - the web edge: whatever it is, the client gets an answer

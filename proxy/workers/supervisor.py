@@ -19,6 +19,7 @@ from proxy.telemetry.merge import merged_metrics, merged_status
 from proxy.workers.channel import Channel, Gone
 from proxy.workers.parcel import packed
 from proxy.workers.shared import audience_of
+from proxy.workers.turns import TurnsOfWorker
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0  # seconds before a worker that ended is started again
 _STEADY: Final = 60.0  # seconds that a worker has to live for the pause to be the first again
@@ -119,7 +120,8 @@ class Supervisor:
                 *command, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL
             )
         channel = await Channel.open(ours)
-        channel.answers = self._answers
+        turns = TurnsOfWorker(self.service.shared)
+        channel.answers = {**self._answers, **turns.answers}
         listening = asyncio.create_task(channel.listen(), name=f"worker {number}")
         try:
             await self._start(number, channel)
@@ -132,6 +134,8 @@ class Supervisor:
             self._channels.pop(number, None)
             await self._end(process)
             listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            await turns.end()
 
     async def _start(self, number: int, channel: Channel) -> None:
         async with asyncio.timeout(_START):

@@ -14,6 +14,7 @@ from proxy.telemetry.log import configure as configure_log
 from proxy.workers.channel import Channel
 from proxy.workers.parcel import unpacked
 from proxy.workers.shared import SharedAllowance, SharedTokens
+from proxy.workers.turns import WorkerCommons
 
 
 async def work(descriptor: int) -> int:
@@ -54,7 +55,11 @@ class _Worker:
         configuration = unpacked(parcel)
         self._log = configure_log(configuration.log_level, configuration.log_format, is_shared=True)
         self._service = Service(
-            self._mine(configuration), tokens=self._tokens, allowance=SharedAllowance(self._channel), shares_port=True
+            self._mine(configuration),
+            tokens=self._tokens,
+            allowance=SharedAllowance(self._channel),
+            commons=WorkerCommons(self._channel),
+            shares_port=True,
         )
         await self._service.start()
         settle_memory()
@@ -87,5 +92,6 @@ class _Worker:
             self._log.close()
 
     def _mine(self, configuration: Configuration) -> Configuration:
-        """The admin pages are the supervisor's."""
-        return replace(configuration, listen=Listen(configuration.listen.host, self._port), admin_listen=None)
+        """The admin pages are the supervisor's, and so is what replicas share."""
+        listen = Listen(configuration.listen.host, self._port)
+        return replace(configuration, listen=listen, admin_listen=None, state=None)

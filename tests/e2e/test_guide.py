@@ -15,10 +15,14 @@ NAMES = [block.name + (f"-{SDK4}" if folder == "4" else "") for folder, block in
 
 @pytest.mark.parametrize(("folder", "block"), BLOCKS, ids=NAMES)
 async def test_a_block_of_the_guide(browser: Browser, stage: Stage, folder: str, block: Block) -> None:
+    stage.pages.public = (
+        f"http://127.0.0.1:{stage.service.public.port}"  # another site than the page's, not only origin
+    )
+    seen: dict[str, int] = {}
     for visit in (1, 2):
         witness = Witness()
         page = await opened(browser, witness, f"http://localhost:{stage.pages.port}/{folder}/{block.name}")
-        await drawn(page, f"{block.name}-{folder}-{visit}", harbour=1_000, park=500)
+        seen = await drawn(page, f"{block.name}-{folder}-{visit}", harbour=1_000, park=500)
         await page.wait_for_load_state("networkidle")
         assert await page.locator(DIALOG).count() == 0
         assert not any(said.startswith(stage.arcgis.url) for said in witness.seen), "the server itself was asked"
@@ -29,3 +33,7 @@ async def test_a_block_of_the_guide(browser: Browser, stage: Stage, folder: str,
         await page.context.close()
     for service in set(re.findall(r"/(\w+/\w+Server)\b", block.text)):
         assert stage.arcgis.journal.to(f"/Secure/{service}/"), f"nothing was asked of {service}"
+    if "glyphs" in block.text:
+        assert seen["office"] > 50, "the icons are missing"
+        assert stage.arcgis.journal.to("/resources/sprites/sprite")
+        assert stage.arcgis.journal.to("/resources/fonts/Arial%20Regular/0-255.pbf")

@@ -3,16 +3,11 @@ to sign in, no token is seen, and no request goes to the server itself."""
 
 from playwright.async_api import Browser, Page
 
-from tests.e2e.conftest import Stage, Witness, colours
-
-DIALOG = ".esri-identity-modal"
+from tests.e2e.conftest import DIALOG, Stage, Witness, colours, opened
 
 
 async def _open(browser: Browser, stage: Stage, witness: Witness, name: str, more: str = "") -> Page:
-    page = await browser.new_page(viewport={"width": 1000, "height": 750})
-    witness.watch(page)
-    await page.goto(stage.page(name, with_proxy=False, site=stage.mount) + more)
-    return page
+    return await opened(browser, witness, stage.page(name, with_proxy=False, site=stage.mount) + more)
 
 
 async def _close(page: Page, stage: Stage, witness: Witness) -> None:
@@ -21,7 +16,7 @@ async def _close(page: Page, stage: Stage, witness: Witness) -> None:
     assert stage.arcgis.accounts.logins == 2
     await witness.saw_none_of(page, {*stage.secrets, f"127.0.0.1:{stage.arcgis.port}", "direct.example"})
     assert witness.errors == []
-    await page.close()
+    await page.context.close()
 
 
 async def test_esri_leaflet(browser: Browser, stage: Stage) -> None:

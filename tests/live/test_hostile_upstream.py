@@ -455,6 +455,36 @@ async def test_who_waits_too_long_for_a_connection_is_told(world: World, hostile
     await asyncio.gather(*busy)
 
 
+async def test_a_dead_server_takes_no_connections_of_another(build: Build, hostile: Hostile) -> None:
+    dead = Hostile(bytes_and_wait(b""))
+    await dead.start()
+    world: World = await build(
+        {
+            "server": {"listen": "127.0.0.1:0"},
+            "admin": {"listen": None},
+            "allowedReferers": ["https://maps.example.com"],
+            "upstream": {"connectTimeout": "2s", "headerTimeout": "2s", "maxConnections": 4},
+            "serverUrls": [{"url": hostile.url}, {"url": dead.url}],
+        }
+    )
+    stuck = [asyncio.create_task(ask(world, f"{dead.url}/{n}")) for n in range(8)]
+    await until(lambda: len(dead.heads) == 4)
+    async with asyncio.timeout(1):
+        assert {(await ask(world, f"{hostile.url}/{n}")).body for n in range(8)} == {b"good"}
+    assert {(await task).status for task in stuck} == {504}
+    await dead.stop()
+
+
+async def test_bytes_behind_a_long_body_end_its_connection(world: World, hostile: Hostile) -> None:
+    async def script(call: Call) -> None:
+        call.writer.write(OK + b"Content-Length: %d\r\n\r\n" % len(LONG) + LONG + SMUGGLED[:20])
+
+    hostile.script = script
+    for count in (1, 2):
+        heard = await ask(world, f"{hostile.url}/a")
+        assert (heard.body, heard.is_whole, hostile.connections) == (LONG, True, count)
+
+
 async def test_a_slow_reader_holds_the_server_back_and_costs_little(world: World, hostile: Hostile) -> None:
     size, sent = 64 << 20, 0
     block = b"x" * 65536

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,45 @@ async def test_lines_of_all_of_them_stay_whole(serve: Serve, path: Path, arcgis:
     output, _ = await served.process.communicate()
     lines = [json.loads(line) for line in output.decode().splitlines() if line.startswith("{")]
     assert sum(line["event"] == "request" for line in lines) == 300
+
+
+@pytest.fixture
+def behind_basic(arcgis: Simulator, tmp_path: Path) -> Callable[[str], Path]:
+    """A site whose web server asks for a login: `behind_basic(password)` writes the configuration."""
+    arcgis.options.web_tier, arcgis.options.has_tokens = "basic", False
+    arcgis.options.web_tier_user, arcgis.options.web_tier_password = "webmap", PASSWORD
+
+    def write(password: str) -> Path:
+        document = config(arcgis.url)
+        document["credentials"]["city"] |= {"type": "basic", "password": password}
+        return written(tmp_path, document)
+
+    return write
+
+
+def tried(arcgis: Simulator) -> int:
+    """Requests that came with a login."""
+    return sum(entry.login == "basic" for entry in arcgis.journal)
+
+
+async def test_a_wrong_password_at_the_web_server_is_tried_once(
+    serve: Serve, arcgis: Simulator, behind_basic: Callable[[str], Path]
+) -> None:
+    served = await serve(behind_basic(PASSWORD + "wrong"))
+    got = await asyncio.gather(*(served.get(page(arcgis, number)) for number in range(40)))
+    assert {status for status, _ in got} == {502}
+    assert tried(arcgis) == 1
+
+
+async def test_a_password_that_was_changed_at_the_web_server_is_given_up_by_all(
+    serve: Serve, arcgis: Simulator, behind_basic: Callable[[str], Path]
+) -> None:
+    served = await serve(behind_basic(PASSWORD))
+    got = await asyncio.gather(*(served.get(page(arcgis, number)) for number in range(40)))
+    assert {status for status, _ in got} == {200}
+    arcgis.options.web_tier_password = "another"
+    before = tried(arcgis)
+    for number in range(30):
+        await served.get(page(arcgis, number))  # a new connection each: whichever worker takes it
+    # Each worker asks once with what it took for good; who finds out first tells the others
+    assert tried(arcgis) - before <= WORKERS + 3

@@ -46,7 +46,17 @@ PUBLIC, LISTED, LOOPBACK = Reach.PUBLIC, Reach.LISTED, Reach.LOOPBACK
         ("::ffff:169.254.169.254", "metadata", "metadata"),
         ("169.254.1.1", "link_local", "link_local"),
         ("fe80::1%eth0", "link_local", "link_local"),
+        ("169.254.170.2", "metadata", "metadata"),
+        ("169.254.170.23", "metadata", "metadata"),
         ("fd00:ec2::254", "metadata", "metadata"),
+        ("fd00:ec2::23", "metadata", "metadata"),
+        ("fd20:ce::254", "metadata", "metadata"),
+        ("192.0.0.192", "metadata", "metadata"),
+        ("0.255.255.255", "unspecified", "unspecified"),
+        ("100.127.255.255", None, "private"),
+        ("100.128.0.1", None, None),
+        ("192.0.2.1", "documentation", "documentation"),
+        ("198.51.100.1", "documentation", "documentation"),
         ("100.100.100.200", "metadata", "metadata"),
         ("0.0.0.0", "unspecified", "unspecified"),
         ("0.1.2.3", "unspecified", "unspecified"),
@@ -100,3 +110,21 @@ def test_a_listed_ipv4_network_does_not_open_the_tunnels_to_it() -> None:
     assert refusal("::ffff:127.0.0.1", PUBLIC, allow) is None
     assert refusal("2002:7f00:1::1", PUBLIC, allow) == "six_to_four"
     assert refusal("::1", PUBLIC, allow) == "loopback"
+
+
+# https://www.iana.org/assignments/iana-ipv4-special-registry and its IPv6 sister: what is not "globally reachable",
+# multicast, and what was never given out.
+NOT_GLOBAL = """
+    0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/29 192.0.0.170/31 192.0.2.0/24
+    192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4
+    255.255.255.255/32 ::/128 ::1/128 ::ffff:0.0.0.0/104 ::ffff:10.0.0.0/104 ::ffff:127.0.0.0/104 64:ff9b:1::/48
+    64:ff9b::10.0.0.0/104 64:ff9b::127.0.0.0/104 64:ff9b::169.254.0.0/112 100::/64 100:0:0:1::/64 2001::/32 2001:2::/48
+    2001:10::/28 2001:db8::/32 2002::/16 3fff::/20 4000::/2 5f00::/16 8000::/1 fc00::/7 fe80::/10 fec0::/10 ff00::/8
+""".split()
+
+
+@pytest.mark.parametrize("network", NOT_GLOBAL)
+def test_what_is_in_no_registry_as_global_is_not_reached(network: str) -> None:
+    parsed = ip_network(network)
+    for address in (parsed[0], parsed[-1], parsed[parsed.num_addresses // 2]):
+        assert refusal(str(address), PUBLIC, ()) is not None

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from proxy.core.inflate import Inflater
+from proxy.core.inflate import Inflater, Inflating
 
 MOST = 20_000
 PACKED = gzip.compress(b"head" + b"x" * 9_000 + bytes(range(256)) * 4)
@@ -51,3 +51,16 @@ def test_only_codings_it_can_look_into_are_known() -> None:
     assert Inflater.knows("deflate")
     assert not Inflater.knows("br")
     assert not Inflater.knows("gzip, gzip")
+
+
+def test_what_becomes_far_too_long_is_no_text() -> None:
+    """Zeros become a thousandth; texts stay far above that."""
+    bomb = gzip.compress(bytes(50_000_000))
+    made: list[int] = []
+
+    def make() -> None:
+        made.extend(map(len, Inflating("gzip").feed(bomb)))
+
+    with pytest.raises(ValueError, match="far too long"):
+        make()
+    assert sum(made) < 400 * len(bomb)

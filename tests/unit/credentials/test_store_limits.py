@@ -291,7 +291,7 @@ async def test_the_snapshot_tells_state_time_left_and_trouble() -> None:
     await store.get(AUDIENCE)
     service.now = 600.0
     expected = {"credential": "c", "server": "https://h/arcgis", "state": "good", "secondsLeft": 3000}
-    assert store.snapshot() == [{**expected, "place": None, "problem": None}]
+    assert store.snapshot() == [{**expected, "renewsIn": 2700, "life": 3600, "place": None, "problem": None}]
     service.now, service.error = 3700.0, CredentialRefused("Wrong password.")
     await refused(store, AUDIENCE)
     (row,) = store.snapshot()

@@ -1,0 +1,44 @@
+"""The last troubles: in words, bounded, one row for each reason, and nothing of the client in them."""
+
+from proxy.telemetry.recent import Recent, merged_recent
+from tests.unit.telemetry.configurations import PARKS, ROADS, exchange
+
+
+def test_a_reason_is_one_row_however_often_it_comes() -> None:
+    now = [100.0]
+    recent = Recent(lambda: now[0])
+    recent.record(exchange(outcome="rate_limited", status=429, rule=PARKS, note="Too many.", advice="Wait."))
+    for _ in range(1000):
+        recent.record(exchange(outcome="referer", status=403, target="https://h/x"))
+    recent.record(exchange())
+    recent.record(exchange(outcome="client_gone", status=0))
+    now[0] = 107.2
+    referer, limited = recent.rows()
+    assert (referer["outcome"], referer["times"], referer["secondsAgo"]) == ("referer", 1000, 7)
+    assert (limited["rule"], limited["what"], limited["advice"]) == (PARKS, "Too many.", "Wait.")
+
+
+def test_the_oldest_goes_where_there_are_too_many() -> None:
+    recent = Recent()
+    for number in range(100):
+        recent.record(exchange(outcome="referer", status=403, rule=f"https://h/{number}"))
+    assert [row["rule"] for row in recent.rows()] == [f"https://h/{number}" for number in range(99, 79, -1)]
+
+
+def test_nothing_of_the_client_and_no_secret_is_kept() -> None:
+    recent = Recent()
+    note = "It says: token=abcdef0123456789 " + "x" * 999
+    recent.record(exchange(outcome="denied", status=403, note=note, query_keys=("where",), user="ada"))
+    (row,) = recent.rows()
+    assert not {"192.0.2.7", "ada", "where", "abcdef0123456789"} & {*str(row).split(), str(row["what"])[:60]}
+    assert "abcdef0123456789" not in str(row)
+    assert "192.0.2.7" not in str(row)
+    assert len(str(row["what"])) <= 300
+
+
+def test_rows_of_several_processes_are_one_list() -> None:
+    def row(outcome: str, times: int, ago: int) -> dict[str, object]:
+        return {"outcome": outcome, "rule": ROADS, "times": times, "secondsAgo": ago}
+
+    one, other = [row("referer", 2, 30), row("denied", 1, 40)], [row("referer", 3, 5)]
+    assert merged_recent([one, other]) == [row("referer", 5, 5), row("denied", 1, 40)]
