@@ -49,6 +49,26 @@ class Cell:
     errors: int
 
 
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One server that is measured. `base` stands before the path of the stub's URL."""
+
+    pid: int
+    port: int
+    base: str
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{self.base}/arcgis/rest/services/{path}"
+
+
+def nginx() -> str:
+    return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
+
+
+def serve(config: Path) -> list[str]:
+    return [sys.executable, "-W", "ignore", "-m", "proxy", "serve", "--config", str(config)]
+
+
 def free_port() -> int:
     with socket.socket() as each:
         each.bind(("127.0.0.1", 0))
@@ -105,9 +125,13 @@ def stub(folder: Path, port: int) -> Path:
         folder,
         f"""server {{ listen 127.0.0.1:{port};
 location /arcgis/rest/info {{ default_type application/json; return 200 '{json.dumps(info)}'; }}
-location /arcgis/tokens/ {{ default_type application/json; return 200 '{json.dumps(token)}'; }}
+location /arcgis/tokens/ {{ access_log {folder}/tokens.log;
+default_type application/json; return 200 '{json.dumps(token)}'; }}
 location ~ ^/arcgis/rest/services/(A|Cached)/MapServer/export {{ add_header Cache-Control "max-age=600";
 default_type image/png; root {folder}; try_files /export =404; }}
+location /arcgis/rest/services/Cached/Slow {{ add_header Cache-Control "max-age=600"; limit_rate 60k;
+access_log {folder}/slow.log; default_type image/png; root {folder}; try_files /export =404; }}
+location /arcgis/rest/services/A/Big {{ default_type image/tiff; root {folder}; try_files /big =404; }}
 location / {{ default_type application/json; root {folder}; try_files /json =404; }} }}""",
     )
 
@@ -118,16 +142,16 @@ def forward(folder: Path, port: int, origin: int) -> Path:
         f"""upstream origin {{ server 127.0.0.1:{origin}; keepalive 64; keepalive_requests 10000000; }}
 proxy_cache_path {folder}/cache keys_zone=held:10m;
 server {{ listen 127.0.0.1:{port};
-location /arcgis/rest/services/Cached {{ proxy_pass http://origin; proxy_cache held; }}
+location /arcgis/rest/services/Cached {{ proxy_pass http://origin; proxy_cache held; proxy_cache_lock on; }}
 location / {{ proxy_pass http://origin; proxy_http_version 1.1;
 proxy_set_header Connection ""; proxy_set_header X-Esri-Authorization "Bearer {"b" * 120}.."; }} }}""",
     )
 
 
-def ours(folder: Path, port: int, origin: int) -> Path:
-    path = folder / "proxy.yaml"
+def ours(folder: Path, port: int, origin: int, workers: int = 1) -> Path:
+    path = folder / f"proxy-{port}.yaml"
     path.write_text(
-        f"""server: {{listen: "127.0.0.1:{port}"}}
+        f"""server: {{listen: "127.0.0.1:{port}", workers: {workers}}}
 admin: {{listen: null}}
 allowedReferers: ["{PAGE.rstrip("/")}"]
 serverUrls:
@@ -159,11 +183,34 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
+    """To the nanosecond where the kernel tells: its ticks miss much of a process that often sleeps."""
+    every = [task for each in tree(pid) for task in Path(f"/proc/{each}/task").iterdir()]
+    if Path("/proc/self/schedstat").exists():
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in every) / 1e9
     total = 0
     for each in tree(pid):
         fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
         total += int(fields[11]) + int(fields[12])
     return total / TICKS
+
+
+def memory(pid: int) -> int:
+    """Bytes of a process tree: what its processes share counts once (PSS). The proxy's own is for root alone to read;
+    others see the RSS."""
+    total = 0
+    for each in tree(pid):
+        try:
+            said = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{each}/smaps_rollup").read_text(), re.MULTILINE)
+        except PermissionError:
+            said = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{each}/status").read_text(), re.MULTILINE)
+        total += int(said[1]) * 1024 if said else 0
+    return total
+
+
+def lines(path: Path) -> int:
+    """Requests in a log of the stub."""
+    time.sleep(0.1)
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def load(pid: int, url: str, connections: int, seconds: int, targets: int) -> Cell:
@@ -210,13 +257,11 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     folder.chmod(0o755)  # nginx's worker is another user
     origin, limit, proxy = free_port(), free_port(), free_port()
-    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
-    serve = [sys.executable, "-W", "ignore", "-m", "proxy", "serve", "--config", str(ours(folder, proxy, origin))]
     cells: dict[tuple[str, str], list[Cell]] = {}
     with (
-        running([nginx, "-c", str(stub(folder, origin))], origin, folder),
-        running([nginx, "-c", str(forward(folder, limit, origin))], limit, folder) as limit_pid,
-        running(serve, proxy, folder, PYTHONPATH=str(HERE.parent)) as proxy_pid,
+        running([nginx(), "-c", str(stub(folder, origin))], origin, folder),
+        running([nginx(), "-c", str(forward(folder, limit, origin))], limit, folder) as limit_pid,
+        running(serve(ours(folder, proxy, origin)), proxy, folder, PYTHONPATH=str(HERE.parent)) as proxy_pid,
     ):
         for kind in [options.only] if options.only else list(SIZES):
             target = f"http://127.0.0.1:{origin}/arcgis/rest/services/{PATHS[kind]}"

@@ -4,9 +4,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from typing import assert_never
-
-from aiohttp import web
+from typing import TYPE_CHECKING, assert_never
 
 from proxy.credentials.arcgis import ArcGISProvider
 from proxy.credentials.discover import Discovery
@@ -44,12 +42,14 @@ from proxy.upstream.fetch import Fetch
 from proxy.upstream.transport import UpstreamTransport
 from proxy.urls import Server, Target
 from proxy.users.identify import Users
-from proxy.web.admin import admin_app
 from proxy.web.app import Listener
 from proxy.web.client import is_trusted
 from proxy.web.connection import Handler
 from proxy.web.front import Front
 from proxy.web.handler import Door
+
+if TYPE_CHECKING:
+    from aiohttp.web import AppRunner
 
 # Why this process should get no requests; the Prometheus text; what the status page shows
 Pages = tuple[Callable[[], str | None], Callable[[], Awaitable[bytes]], Callable[[], Awaitable[dict[str, object]]]]
@@ -119,7 +119,7 @@ class Service:
         self._serves, self._is_worker = serves, shares_port
         self.pages: Pages = (self._not_ready, self._metrics, self._status)  # a supervisor's are of all its workers
         self.admin: Listener | None = None
-        self._admin_runner: web.AppRunner | None = None
+        self._admin_runner: AppRunner | None = None
         self._adopt(configuration, 1)
 
     async def start(self) -> None:
@@ -129,9 +129,11 @@ class Service:
             await self.public.start()
         admin_listen = self.current.runtime.configuration.admin_listen
         if admin_listen is not None:
-            self._admin_runner = web.AppRunner(admin_app(*self.pages, self._begun.admin_password), access_log=None)
-            await self._admin_runner.setup()
-            assert self._admin_runner.server is not None  # noqa: S101 - `setup` made it
+            # Only here: a worker has no pages of its own, and does without the memory of aiohttp
+            from proxy.web.admin import admin_runner
+
+            self._admin_runner = await admin_runner(*self.pages, self._begun.admin_password)
+            assert self._admin_runner.server is not None  # noqa: S101 - it is set up
             self.admin = Listener(self._admin_runner.server, admin_listen)
             await self.admin.start()
         state_change("started", generation=1, port=self.public.port)

@@ -17,6 +17,7 @@ from proxy import __version__, live_check
 from proxy.assemble import Service
 from proxy.console import ERR, OUT, complain, greeting, plain, print_policy, print_table
 from proxy.errors import ConfigurationError
+from proxy.eventloop import runner
 from proxy.explain import explain as explain_target
 from proxy.hardening import keep_memory_private, settle_memory
 from proxy.model import Configuration
@@ -31,7 +32,6 @@ from proxy.telemetry.log import configure as configure_log
 from proxy.traffic import User
 from proxy.usage import Commands, completion_script
 from proxy.workers.supervisor import Supervisor
-from proxy.workers.worker import work
 
 _CONFIG = click.option(
     "--config",
@@ -173,13 +173,6 @@ def simulate(host: str, port: int, profile: str) -> None:
     sys.exit(_run(run_simulator(host, port, profile, announce=lambda line: OUT.print(line))))
 
 
-@main.command(hidden=True)
-@click.argument("descriptor", type=int)
-def worker(descriptor: int) -> None:
-    """One of several processes; `serve` starts it, with the socket that they speak over."""
-    sys.exit(_run(work(descriptor)))
-
-
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of proxy.yaml, for editors."""
@@ -247,18 +240,9 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 
 
 def _run(main_coroutine: Coroutine[Any, Any, int]) -> int:
-    """On uvloop where it exists."""
-    try:
-        import uvloop
-    except ImportError:
-        return _finished(asyncio.Runner(), main_coroutine)
-    return _finished(asyncio.Runner(loop_factory=uvloop.new_event_loop), main_coroutine)
-
-
-def _finished(runner: asyncio.Runner, main_coroutine: Coroutine[Any, Any, int]) -> int:
-    with runner:
+    with runner() as loop:
         try:
-            return runner.run(main_coroutine)
+            return loop.run(main_coroutine)
         except ConfigurationError as error:
             complain(error)
             return _FINDINGS

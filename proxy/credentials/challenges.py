@@ -10,6 +10,7 @@ from proxy.traffic import Reply
 from proxy.urls import Server
 
 WEB_LOGIN: Final = "web_login"
+NO_TICKET: Final = "no_ticket"
 
 
 def challenged(reply: Reply, *, with_headers: bool) -> ProxyError | None:

@@ -17,9 +17,8 @@ from proxy.core import standing
 from proxy.core.inject import identify
 from proxy.core.standing import Standing
 from proxy.credentials.accord import Accord
-from proxy.credentials.challenges import denied, not_taken, refused
+from proxy.credentials.challenges import NO_TICKET, denied, not_taken, refused
 from proxy.credentials.digest import DigestSession
-from proxy.credentials.windows import NO_TICKET, WindowsSession
 from proxy.errors import CredentialMisconfigured, CredentialRefused, ProxyError, UpstreamTimeout
 from proxy.identity import HttpLogin, Identity, Route, Scheme
 from proxy.ports import Clock, Commons, Transport, Upstream
@@ -176,6 +175,9 @@ class WebTier:
             case Scheme.DIGEST:
                 return DigestSession(login, self._transport)
             case _:
+                # Only where it is needed: the libraries of Windows' logins take as much memory as all of ours
+                from proxy.credentials.windows import WindowsSession
+
                 return WindowsSession(login, self._transport)
 
     @asynccontextmanager

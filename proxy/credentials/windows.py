@@ -26,6 +26,7 @@ from spnego.exceptions import (
 
 from proxy import names
 from proxy.core.challenge import find_challenge, offered_logins
+from proxy.credentials.challenges import NO_TICKET
 from proxy.credentials.kerberos import Tickets
 from proxy.errors import CredentialMisconfigured, CredentialRefused, UpstreamFailed, UpstreamTimeout
 from proxy.identity import HttpLogin, Scheme
@@ -36,7 +37,6 @@ _MOST_LEGS: Final = 4
 _MOST_READ: Final = 1024 * 1024  # bytes of a challenge's page, read so that the connection lives on
 _STEP_PATIENCE: Final = 10.0  # seconds; a Kerberos step asks the directory
 _NTLM: Final = "ntlm"
-NO_TICKET: Final = "no_ticket"
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -32,6 +32,18 @@ _REST: Final = 10
 _OPEN: Final = ("/healthz", "/readyz")  # to those who start and stop us; they say nothing of what is served
 
 
+async def admin_runner(
+    ready: Callable[[], str | None],
+    metrics: Callable[[], Awaitable[bytes]],
+    status: Callable[[], Awaitable[Mapping[str, object]]],
+    password: Secret | None,
+) -> web.AppRunner:
+    """`admin_app`, set up to be served."""
+    runner = web.AppRunner(admin_app(ready, metrics, status, password), access_log=None)
+    await runner.setup()
+    return runner
+
+
 def admin_app(
     ready: Callable[[], str | None],
     metrics: Callable[[], Awaitable[bytes]],

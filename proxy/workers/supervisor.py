@@ -114,7 +114,7 @@ class Supervisor:
     async def _run(self, number: int, began: "asyncio.Future[None]") -> int:
         """One process, to its end; cancelled, it drains first."""
         ours, theirs = socket.socketpair()
-        command = (sys.executable, "-m", "proxy", "worker", str(theirs.fileno()))
+        command = (sys.executable, "-m", "proxy.workers", str(theirs.fileno()))
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *command, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL

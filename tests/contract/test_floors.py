@@ -20,6 +20,7 @@ FLOORS = [
         "live_check",
         "samples",
         "hardening",
+        "eventloop",
         "overview",
         "usage",
         "console",

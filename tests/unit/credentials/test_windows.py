@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from spnego.channel_bindings import GssChannelBindings
 from spnego.exceptions import NegotiateOptions, SpnegoError
 
+from proxy.credentials.challenges import NO_TICKET
 from proxy.credentials.web_tier import WebTier
-from proxy.credentials.windows import NO_TICKET, WindowsSession
+from proxy.credentials.windows import WindowsSession
 from proxy.errors import CredentialMisconfigured, CredentialRefused, ProxyError, UpstreamFailed
 from proxy.identity import HttpLogin, Identity, Route, Scheme
 from proxy.secret import Secret
