@@ -22,6 +22,7 @@ from tests.e2e.pages import MODULES, Served, bundle, serve, skip_unless_installe
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 PASSWORD = "canary-Pa55word"
 DIALOG = ".esri-identity-modal"
+NETWORK_CHANGED = "ERR_NETWORK_CHANGED"  # Chromium drops all requests when this machine gets or loses an interface
 ARGUMENTS = (
     "--no-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader --disable-quic --no-first-run"
     " --disable-background-networking --disable-component-update --disable-sync"
@@ -169,9 +170,15 @@ async def opened(browser: Browser, witness: Witness, url: str) -> Page:
     context = await browser.new_context(viewport={"width": 1000, "height": 750})
     page = await context.new_page()
     witness.watch(page)
-    answer = await page.goto(url)
-    assert answer is not None
-    assert answer.ok, await answer.text()
+    for _ in range(3):
+        answer = await page.goto(url)
+        assert answer is not None
+        assert answer.ok, await answer.text()
+        await page.wait_for_load_state("networkidle")
+        if not any(NETWORK_CHANGED in said for said in witness.console):
+            break
+        witness.console.clear()
+        witness.errors.clear()
     return page
 
 
