@@ -421,6 +421,10 @@ async def test_a_client_that_leaves_ends_the_request_upstream(world: World, host
     async with dialled(world) as (_, writer):
         writer.write(request(f"{hostile.url}/a"))
         await hostile.asked.wait()
+    await until(lambda: '"outcome":' in world.log.getvalue(), 3.0)
+    assert (
+        '"outcome":"client_gone"' in world.log.getvalue()
+    )  # and not the server's time-out, which would end it as well
     await until(lambda: hostile.open == 0, 1.0)
 
 
