@@ -113,6 +113,7 @@ class Service:
             front,
             configuration.listen,
             configuration.tls,
+            front.gate,
             handshake=configuration.limits.header_timeout,
             shares_port=shares_port,
         )

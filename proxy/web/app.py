@@ -2,14 +2,20 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from proxy.errors import ConfigurationError
 from proxy.model import Listen
+from proxy.web.gate import Gate
 
 _BACKLOG: Final = 1024
 _GOODBYE: Final = 2.0  # seconds that a client has to end its side of TLS
+
+
+# Of a context, and the seconds that a client has to begin TLS and to end its side of it
+GateOf = Callable[[ssl.SSLContext, float, float], Gate]
 
 
 class Server(Protocol):
@@ -24,35 +30,34 @@ class Server(Protocol):
 
 @dataclass(slots=True)
 class Listener:
-    """Serves one `Server` on one address."""
+    """Serves one `Server` on one address, behind a `gate` where `tls` names certificate and key."""
 
     server: Server
     listen: Listen
     tls: tuple[str, str] | None = None
+    gate: GateOf | None = None
     handshake: float = 10.0  # seconds that a client has for it
     shares_port: bool = False  # with other processes: the system deals connections out among them
     port: int = 0  # the real one, where 0 was asked for
-    _socket: asyncio.Server | None = field(default=None, init=False)
+    _socket: asyncio.Server | Gate | None = field(default=None, init=False)
     _context: ssl.SSLContext | None = field(default=None, init=False)
 
     async def start(self) -> None:
         """Raises ConfigurationError in one clear line where the address cannot be used."""
         loop = asyncio.get_running_loop()
-        context = self._context = listener_context(*self.tls) if self.tls else None
+        host, port = self.listen.host, self.listen.port
         try:
-            self._socket = await loop.create_server(
-                self.server,
-                self.listen.host,
-                self.listen.port,
-                ssl=context,
-                backlog=_BACKLOG,
-                reuse_port=self.shares_port or None,
-                ssl_handshake_timeout=self.handshake if context else None,
-                ssl_shutdown_timeout=_GOODBYE if context else None,
+            if self.tls is not None and self.gate is not None:
+                self._context = listener_context(*self.tls)
+                self._socket = self.gate(self._context, self.handshake, _GOODBYE)
+                self.port = self._socket.open(host, port, shares_port=self.shares_port)
+                return
+            self._socket = listening = await loop.create_server(
+                self.server, host, port, backlog=_BACKLOG, reuse_port=self.shares_port or None
             )
         except OSError as error:
-            raise ConfigurationError.of_listener(self.listen.host, self.listen.port, error) from None
-        self.port = int(self._socket.sockets[0].getsockname()[1])
+            raise ConfigurationError.of_listener(host, port, error) from None
+        self.port = int(listening.sockets[0].getsockname()[1])
 
     def renew(self) -> None:
         """Takes a renewed certificate for new connections. Raises ConfigurationError where it cannot be used, and

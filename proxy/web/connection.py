@@ -45,12 +45,14 @@ class Connection(Line):
     """The handler gets it with each request: `head` and `inbox` (None: no body) are that request's."""
 
     __slots__ = (
-        "_began _born _framing _has_begun _is_busy _is_last _moved_at _served _serving _since _task _turn head inbox"
+        "_began _born _framing _hand_over _has_begun _is_busy _is_last _moved_at _served _serving _since _task _turn"
+        " head inbox"
     ).split()
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, serving: Serving, hand_over: Callable[[], None] | None = None) -> None:
+        """`hand_over` frees the place that was kept for it among all connections, while it was none yet."""
         super().__init__()
-        self._serving = serving
+        self._serving, self._hand_over = serving, hand_over
         self._framing = Framing(serving.limits)
         self.head: Head
         self.inbox: Inbox | None = None
@@ -69,6 +71,8 @@ class Connection(Line):
         super().connection_made(transport)
         self._born = self._since = self._loop.time()
         self._deadline = self._born + self._serving.limits.header_timeout
+        if self._hand_over is not None:
+            self._hand_over()
         if not self._serving.watch.enter(self, self.peer):
             self._refuse(Overloaded("Too many connections.", retry_after=1, slug="too_many_connections"))
 

@@ -1,10 +1,12 @@
 """The public listener's connections: how they are made, counted, and ended. Knows nothing of what is served."""
 
+import ssl
 from collections.abc import Callable
 
 from proxy.model import Limits
 from proxy.telemetry.log import state_change
 from proxy.web.connection import Connection, Handler, Serving
+from proxy.web.gate import Gate
 from proxy.web.watch import Watch, affordable
 
 
@@ -25,8 +27,14 @@ class Front:
             state_change("connections_unavailable", wanted=limits.connections, possible=most)
         self._serving = Serving(handler, limits, Watch(limits, is_trusted, most), refused)
 
-    def __call__(self) -> Connection:
-        return Connection(self._serving)
+    def __call__(self, hand_over: Callable[[], None] | None = None) -> Connection:
+        """`hand_over` as in `Connection`."""
+        return Connection(self._serving, hand_over)
+
+    def gate(self, context: ssl.SSLContext, patience: float, goodbye: float) -> Gate:
+        """Where connections come in that begin with TLS. Times as in `Gate`."""
+        serving = self._serving
+        return Gate(self, serving.watch, serving.refused, context, patience=patience, goodbye=goodbye)
 
     async def shutdown(self, timeout: float) -> None:
         """Idle connections close at once; a request in flight has `timeout` seconds to end."""

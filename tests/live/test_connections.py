@@ -341,18 +341,41 @@ async def test_the_end_comes_when_the_time_to_drain_is_over(build: Build, hostil
 # --- TLS ------------------------------------------------------------------------------------------------------------
 
 
-async def _with_tls(build: Build, folder: Path, site: str) -> tuple[World, ssl.SSLContext]:
+async def _with_tls(build: Build, folder: Path, site: str, **limits: object) -> tuple[World, ssl.SSLContext]:
     authority = trustme.CA()
     issued = authority.issue_cert("localhost")
     issued.cert_chain_pems[0].write_to_path(str(folder / "tls.crt"))
     issued.private_key_pem.write_to_path(str(folder / "tls.key"))
     document = config(site)
     document["server"] |= {"tls": {"certificate": str(folder / "tls.crt"), "key": str(folder / "tls.key")}}
-    document["server"]["limits"] |= {"headerTimeout": "400ms"}
+    document["server"]["limits"] |= {"headerTimeout": "400ms"} | limits
     world = await build(document)
     trust = ssl.create_default_context()
     authority.configure_trust(trust)
     return world, trust
+
+
+async def test_who_begins_no_handshake_counts_and_gives_way(build: Build, arcgis: Any, tmp_path: Path) -> None:
+    world, trust = await _with_tls(build, tmp_path, arcgis.url, headerTimeout="20s", connections=65)
+    port = world.service.public.port
+    async with AsyncExitStack() as stack:
+        for _ in range(64):
+            silent = await stack.enter_async_context(connect(world))
+        async with connect(world) as one_more:
+            assert await one_more.rest() == b""
+        other = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=trust, server_hostname="localhost", local_addr=("127.0.0.2", 0)
+        )
+        line = Line(*other)
+        line.send(request(world))
+        assert (await line.answer()).status == 200
+        await line.close()
+        await asyncio.sleep(2.1)
+        welcome = Line(*await asyncio.open_connection("127.0.0.1", port, ssl=trust, server_hostname="localhost"))
+        welcome.send(request(world))
+        assert (await welcome.answer()).status == 200
+        await welcome.close()
+        silent.send(b"x")
 
 
 async def test_tls_is_as_strict_and_a_handshake_has_its_time(build: Build, arcgis: Any, tmp_path: Path) -> None:
