@@ -183,7 +183,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """To the nanosecond where the kernel tells: its ticks miss much of a process that often sleeps."""
+    """Of a process tree; to the nanosecond where the kernel tells, else in its ticks."""
     every = [task for each in tree(pid) for task in Path(f"/proc/{each}/task").iterdir()]
     if Path("/proc/self/schedstat").exists():
         return sum(int((task / "schedstat").read_text().split()[0]) for task in every) / 1e9
