@@ -4,11 +4,13 @@
 # What is installed is pinned with hashes (config/requirements*.txt, made by .ci/pin); /opt/proxy/sbom.cdx.json lists it.
 ARG PYTHON_VERSION=3.13
 FROM docker.io/library/python:${PYTHON_VERSION}-slim AS build
-ARG PINS=requirements.txt
 WORKDIR /src
-COPY config/requirements*.txt config/
-RUN python -m venv /opt/build && python -m venv --without-pip /opt/proxy \
-    && /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r config/requirements-build.txt \
+COPY config/requirements-build.txt config/
+RUN python -m venv /opt/build \
+    && /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r config/requirements-build.txt
+ARG PINS=requirements.txt
+COPY config/$PINS config/
+RUN python -m venv --without-pip /opt/proxy \
     && /opt/build/bin/pip --python /opt/proxy/bin/python install --no-cache-dir --no-compile --only-binary :all: \
        --require-hashes -r config/$PINS
 COPY pyproject.toml README.md LICENSE ./

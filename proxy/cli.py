@@ -29,6 +29,7 @@ from proxy.settings.reload import Reloader
 from proxy.simulator.options import PROFILES
 from proxy.telemetry.log import configure as configure_log
 from proxy.traffic import User
+from proxy.usage import Commands, completion_script
 from proxy.workers.supervisor import Supervisor
 from proxy.workers.worker import work
 
@@ -43,7 +44,7 @@ _CONFIG = click.option(
 _FINDINGS, _UNUSABLE = 1, 2
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="resource-proxy")
 def main() -> None:
     """Signs a web map's requests to secured ArcGIS services, so that nobody sees a sign-in prompt.
@@ -61,7 +62,7 @@ def serve(config: Path) -> None:
     sys.exit(_run(_serve(config, configuration)))
 
 
-@main.command()
+@main.command(short_help="Find every mistake, and say who may reach what.")
 @_CONFIG
 @click.option("--live", is_flag=True, help="Get each token and open each URL, too.")
 @click.option("--json", "as_json", is_flag=True, help="What --live finds, as JSON.")
@@ -93,7 +94,7 @@ def check(config: Path, live: bool, as_json: bool) -> None:
     sys.exit(found)
 
 
-@main.command()
+@main.command(short_help="Say which rule a URL falls under, and what would be sent.")
 @_CONFIG
 @click.argument("url")
 @click.option("--method", default="GET", show_default=True, help="The verb of the request.")
@@ -112,7 +113,7 @@ def explain(config: Path, url: str, method: str, referer: str, user: str, groups
     sys.exit(0 if verdict.is_allowed else _FINDINGS)
 
 
-@main.command()
+@main.command(short_help="Make a proxy.yaml of the proxy.config of an old proxy.")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write here, not on the terminal."
@@ -142,7 +143,7 @@ def migrate(
     sys.exit(_FINDINGS if done.is_bad or (strict and done.has_changes) else 0)
 
 
-@main.command()
+@main.command(short_help="Serve a simulated ArcGIS Server, the proxy and a web map.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on.")
 @click.option("--port", default=8080, show_default=True, help="The port of the page; 0 takes a free one.")
 def demo(host: str, port: int) -> None:
@@ -154,7 +155,7 @@ def demo(host: str, port: int) -> None:
     sys.exit(_run(run_demo(host, port, announce=lambda line: OUT.print(line))))
 
 
-@main.command()
+@main.command(short_help="Serve the simulated ArcGIS Server alone.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on.")
 @click.option("--port", default=6080, show_default=True, help="The port; 0 takes a free one.")
 @click.option(
@@ -183,6 +184,13 @@ def worker(descriptor: int) -> None:
 def schema() -> None:
     """Print the JSON Schema of proxy.yaml, for editors."""
     click.echo(json.dumps(schema_document(), indent=2))
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes Tab complete commands and options in SHELL."""
+    click.echo(completion_script(shell))
 
 
 async def _check_live(configuration: Configuration, *, as_json: bool) -> int:

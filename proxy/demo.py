@@ -11,6 +11,7 @@ from typing import Final
 from proxy import names
 from proxy.assemble import Service
 from proxy.core.hygiene import to_client
+from proxy.errors import ConfigurationError
 from proxy.identity import ArcGISCredential, Reach, Route
 from proxy.model import AdmitPolicy, Configuration, Limits, Listen, RefererEntry, Rule
 from proxy.secret import Secret
@@ -136,12 +137,12 @@ async def run_demo(host: str, port: int, announce: Callable[[str], None]) -> int
     """Serves the demo until it is interrupted."""
     demo = Demo(host, port)
     stopped = _interrupted()
-    await demo.start()
-    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - it is compared, not bound
-    announce(f"[bold green]demo[/]      http://{shown}:{demo.port}/")
-    announce(f"[dim]simulated[/] {demo.simulator.url}/rest/services  (asks for a token)")
-    announce("[dim]stop with[/] Ctrl-C")
     try:
+        await demo.start()
+        shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - it is compared, not bound
+        announce(f"[bold green]demo[/]      http://{shown}:{demo.port}/")
+        announce(f"[dim]simulated[/] {demo.simulator.url}/rest/services  (asks for a token)")
+        announce("[dim]stop with[/] Ctrl-C")
         await stopped.wait()
     finally:
         await demo.stop()
@@ -150,7 +151,10 @@ async def run_demo(host: str, port: int, announce: Callable[[str], None]) -> int
 
 async def run_simulator(host: str, port: int, profile: str, announce: Callable[[str], None]) -> int:
     """Serves the simulator alone until it is interrupted."""
-    return await run(of_profile(profile), host, port, announce, _interrupted())
+    try:
+        return await run(of_profile(profile), host, port, announce, _interrupted())
+    except OSError as error:
+        raise ConfigurationError.of_listener(host, port, error) from None
 
 
 def _interrupted() -> asyncio.Event:

@@ -4,7 +4,14 @@ Each class carries the HTTP status that `web.respond` answers with, a slug for l
 sentence for the person who reads the answer. A message never holds a secret, a query value or an address.
 """
 
-from typing import ClassVar
+import errno
+from typing import ClassVar, Final
+
+_WHY_NOT_THERE: Final = {
+    errno.EADDRINUSE: "something listens there already; stop it, or choose another port",
+    errno.EACCES: "ports below 1024 want more rights; choose another port",
+    errno.EADDRNOTAVAIL: "this machine has no such address; 0.0.0.0 stands for all that it has",
+}
 
 
 class ProxyError(Exception):
@@ -157,3 +164,9 @@ class ConfigurationError(Exception):
     def __init__(self, complaints: list[str]) -> None:
         super().__init__("\n".join(complaints))
         self.complaints = complaints
+
+    @classmethod
+    def of_listener(cls, host: str, port: int, error: OSError) -> "ConfigurationError":
+        """Why nothing can listen there, in one line."""
+        why = _WHY_NOT_THERE.get(error.errno or 0, f"{error.strerror or error}; choose another address or port")
+        return cls([f"cannot listen on {host}:{port}: {why}"])

@@ -8,6 +8,7 @@ from typing import Final
 from proxy import names
 from proxy.core.addresses import names_loopback
 from proxy.identity import ClientCertificate
+from proxy.secret import Secret
 from proxy.settings.compiled_credentials import certificate_of
 from proxy.settings.document import KeyPath
 from proxy.settings.findings import Findings
@@ -18,6 +19,7 @@ from proxy.upstream.tls import NoCertificate, ends_at, load_certificate
 _SOON: Final = 14  # days
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HOP: Final = "leave it out"
+_OF_THE_SAMPLES: Final = Secret("change-me")
 OWN_HEADERS: Final = {
     names.REFERER: "write it as `referer` of the rule",
     names.X_REQUEST_ID: "the proxy sets it",
@@ -49,6 +51,10 @@ def look_at_credential(findings: Findings, keys: CredentialKeys, kind: str, path
         odd = [key for key in odd if key not in ("username", "password", "domain")]
     for key in odd:
         findings.error((*path, key), f"has no meaning for a credential of type {kind}; leave it out")
+    for key in ("password", "clientSecret", "accessToken"):
+        if getattr(keys, key) == _OF_THE_SAMPLES:  # a wrong password counts towards the lock of a real account
+            what = "this is still the sample's change-me; set the variable that is named here, or write ${file:…}"
+            findings.warn((*path, key), what)
     _services(findings, keys, path)
     look_at_stack(findings, keys, path)
 

@@ -93,6 +93,8 @@ def _unreadable(error: yaml.YAMLError, text: str) -> Complaint:
         hint = '; put ${…} in quotes inside { } and [ ], as in {password: "${NAME}"}'
     elif "\t" in written:
         hint = "; indent with blanks, not with tabs"
+    elif problem.startswith("expected ',' or"):
+        hint = "; inside { } and [ ], put values with ? : , { } [ ] in quotes"
     return Complaint(line + 1, (), f"this is no YAML: {problem}{hint}")
 
 

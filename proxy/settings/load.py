@@ -18,11 +18,12 @@ _MOST_BYTES: Final = 4 * 1024 * 1024
 def load(path: Path, environ: Mapping[str, str]) -> Configuration:
     """The configuration in `path`. Raises ConfigurationError with every complaint, each as
     `file:line: key: what is wrong; what to write instead`."""
-    return parse(_text(path), str(path), environ)
+    return parse(_text(path), str(path), environ, file=path)
 
 
-def parse(text: str, path: str, environ: Mapping[str, str]) -> Configuration:
-    """The configuration in `text`, which is called `path` in complaints. Raises as `load`."""
+def parse(text: str, path: str, environ: Mapping[str, str], *, file: Path | None = None) -> Configuration:
+    """The configuration in `text`, which is called `path` in complaints. Raises as `load`. `file` is where it is
+    stored, and who may read it there is looked at."""
     document = read(text, environ)
     complaints = list(document.complaints)
     warnings: list[Complaint] = []
@@ -36,7 +37,7 @@ def parse(text: str, path: str, environ: Mapping[str, str]) -> Configuration:
             findings = check.look_over(settings, document)
             warnings, dangers = findings.warnings, findings.dangers
             complaints += filter(validated.is_independent, findings.errors)
-            complaints += exposed(settings, document, Path(path))
+            complaints += exposed(settings, document, file) if file is not None else []
     elif document.value is not None:
         complaints.append(Complaint(1, (), "the file must be a mapping of keys, such as serverUrls:"))
     if complaints or settings is None:

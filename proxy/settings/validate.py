@@ -38,6 +38,17 @@ _IN_OUR_WORDS: Final = {
 }
 
 
+# Where more than one form is right: what pydantic says of each alone would send people round in circles.
+_FORMS: Final = ("string_type", "literal_error", "int_type", "int_parsing", "list_type", "dict_type", "model_type")
+_OF_A_KEY: Final[dict[tuple[str | int, ...], str]] = {
+    ("server", "workers"): "write a whole number, or auto",
+    ("serverUrls", "cache"): "write standard, or for how long: {maxAge: 5m}",
+    ("serverUrls", "clientCertificate"): "write the name of a file, or {certificate: …, key: …, password: …}",
+    ("serverUrls", "mount"): "write a path, such as /gis, or {path: /gis, aliases: […]}",
+    ("serverUrls", "users"): 'write required, or a list of names and groups: [anna, "group:editors"]',
+}
+
+
 class Validated:
     """What became of a document: its settings as far as they are good, and what is wrong."""
 
@@ -143,6 +154,10 @@ def _sentence(error: ErrorDetails, path: KeyPath) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return f"unknown key; {_suggestion(path)}"
+    if kind in _FORMS and path[:1] == ("serverUrls",) and len(path) == 2:
+        return "a rule is a mapping of keys; write - url: https://…"
+    if kind in _FORMS and (path[0], path[-1]) in _OF_A_KEY and len(path) <= 3:
+        return _OF_A_KEY[path[0], path[-1]]
     if kind == "literal_error":
         return f"write {context['expected']}"
     if kind == "greater_than":
@@ -155,6 +170,8 @@ def _sentence(error: ErrorDetails, path: KeyPath) -> str:
 
 
 def _suggestion(path: KeyPath) -> str:
+    if path[:1] == ("serverUrls",) and path[-1] == "type":
+        return "only a named credential has a type: write it under credentials:, and here credential: with its name"
     meant = _meant(path)
     if meant != path:
         return f"did you mean {meant[-1]}?"

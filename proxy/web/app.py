@@ -56,7 +56,7 @@ class Listener:
                 self.server, host, port, backlog=_BACKLOG, reuse_port=self.shares_port or None
             )
         except OSError as error:
-            raise ConfigurationError([f"cannot listen on {host}:{port}: {error.strerror or error}"]) from None
+            raise ConfigurationError.of_listener(host, port, error) from None
         self.port = int(listening.sockets[0].getsockname()[1])
 
     def renew(self) -> None:

@@ -232,5 +232,5 @@ def _bound(host: str, port: int) -> socket.socket:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         holder.bind(address)
     except OSError as error:
-        raise ConfigurationError([f"cannot listen on {host}:{port}: {error.strerror or error}"]) from None
+        raise ConfigurationError.of_listener(host, port, error) from None
     return holder

@@ -13,7 +13,19 @@ FLOORS = [
     {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals", "links"},
     {"pipeline", "plan", "shape", "cached"},
     {"web", "settings", "explain", "policy"},
-    {"assemble", "workers", "demo", "live_check", "samples", "hardening", "overview", "console", "cli", "__main__"},
+    {
+        "assemble",
+        "workers",
+        "demo",
+        "live_check",
+        "samples",
+        "hardening",
+        "overview",
+        "usage",
+        "console",
+        "cli",
+        "__main__",
+    },
 ]
 SIMULATOR = "simulator"
 IMPURE = {"asyncio", "aiohttp", "logging", "time", "os", "random", "socket", "pathlib", "threading", "subprocess"}

@@ -59,15 +59,21 @@ class Witness:
 
     seen: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
+    waiting: set[str] = field(default_factory=set)  # for an answer
     reading: set[asyncio.Task[None]] = field(default_factory=set)
 
     def watch(self, page: Page) -> None:
         page.on(
             "request", lambda request: self.seen.append(f"{request.url} {request.headers} {request.post_data or ''}")
         )
+        page.on("request", lambda request: self.waiting.add(request.url))
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, lambda request: self.waiting.discard(request.url))
         page.on("response", lambda answer: None if is_of_page(answer.url) else self._answered(answer))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda message: self.seen.append(message.text))
+        page.on("console", lambda message: self.console.append(message.text))
+        page.on("requestfailed", lambda request: self.console.append(f"{request.url}: {request.failure}"))
 
     def _answered(self, response: Response) -> None:
         task = asyncio.ensure_future(self._read(response))
@@ -84,7 +90,7 @@ class Witness:
     async def saw_none_of(self, page: Page, secrets: set[str]) -> None:
         storage = await page.evaluate("JSON.stringify([document.cookie, {...localStorage}, {...sessionStorage}])")
         await asyncio.gather(*self.reading)
-        everything = "\n".join([*self.seen, storage])
+        everything = "\n".join([*self.seen, *self.console, storage])
         assert len(self.seen) > 5, "the witness saw nothing"
         for secret in secrets:
             assert secret not in everything
@@ -163,18 +169,22 @@ async def opened(browser: Browser, witness: Witness, url: str) -> Page:
     context = await browser.new_context(viewport={"width": 1000, "height": 750})
     page = await context.new_page()
     witness.watch(page)
-    await page.goto(url)
+    answer = await page.goto(url)
+    assert answer is not None
+    assert answer.ok, await answer.text()
     return page
 
 
-async def drawn(page: Page, name: str, patience: float = 30.0, **least: int) -> dict[str, int]:
-    """Waits until so many pixels have the map's own colours. Raises AssertionError with what is there."""
-    until = asyncio.get_running_loop().time() + patience
+async def drawn(page: Page, witness: Witness, name: str, **least: int) -> dict[str, int]:
+    """Waits until so many pixels have the map's own colours. Raises AssertionError with what is there, and what the
+    page said."""
+    until = asyncio.get_running_loop().time() + 30
     while True:
         counts = await colours(page, name)
         if all(counts[what] >= least[what] for what in least):
             return counts
-        assert asyncio.get_running_loop().time() < until, f"{name} shows {counts}"
+        is_late = asyncio.get_running_loop().time() > until
+        assert not is_late, f"{name} shows {counts}: {witness.errors} {witness.console} {witness.waiting}"
         await page.wait_for_timeout(200)
 
 

@@ -68,17 +68,17 @@ async def test_the_arcgis_sdk_shows_secured_layers_without_its_dialog(
     assert any("f=pbf" in entry.query for entry in stage.arcgis.journal)  # the SDK reads them as protobuf
     await page.wait_for_selector(".esri-legend__layer-caption, .esri-legend__service", timeout=30_000)
     await page.wait_for_function("/Hospital.*Parks.*Districts/s.test(document.querySelector('.esri-legend').innerText)")
-    await drawn(page, f"arcgis-core-{folder}", harbour=10_000)
+    await drawn(page, witness, f"arcgis-core-{folder}", harbour=10_000)
     stage.arcgis.revoke_all()
     requests = stage.arcgis.journal.count
     await page.evaluate("window.view.goTo({center: [9.93, 47.45], zoom: window.view.zoom + 1}, {animate: false})")
     await page.wait_for_function("!window.view.updating", timeout=30_000)
-    await drawn(page, f"arcgis-core-{folder}-after-revocation", park=1_000)
+    await drawn(page, witness, f"arcgis-core-{folder}-after-revocation", park=1_000)
     assert stage.arcgis.journal.count > requests
     for kind, asked in (("tile", "/Base/MapServer/tile/"), ("vector", "/Base/VectorTileServer/tile/")):
         stage.arcgis.revoke_all()
         await page.evaluate("kind => window.show(kind)", kind)
-        await drawn(page, f"arcgis-core-{folder}-{kind}", harbour=10_000, park=1_000)
+        await drawn(page, witness, f"arcgis-core-{folder}-{kind}", harbour=10_000, park=1_000)
         assert stage.arcgis.journal.to(asked)
     assert await page.locator(DIALOG).count() == 0
     assert stage.arcgis.accounts.logins == 4

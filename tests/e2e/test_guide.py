@@ -22,7 +22,7 @@ async def test_a_block_of_the_guide(browser: Browser, stage: Stage, folder: str,
     for visit in (1, 2):
         witness = Witness()
         page = await opened(browser, witness, f"http://localhost:{stage.pages.port}/{folder}/{block.name}")
-        seen = await drawn(page, f"{block.name}-{folder}-{visit}", harbour=1_000, park=500)
+        seen = await drawn(page, witness, f"{block.name}-{folder}-{visit}", harbour=1_000, park=500)
         await page.wait_for_load_state("networkidle")
         assert await page.locator(DIALOG).count() == 0
         assert not any(said.startswith(stage.arcgis.url) for said in witness.seen), "the server itself was asked"

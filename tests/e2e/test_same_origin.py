@@ -57,10 +57,10 @@ async def test_the_arcgis_sdk(browser: Browser, host: Host) -> None:
     page = await opened(browser, witness, f"{host.url}/?site={host.arcgis.url}&proxy=/proxy")
     await page.wait_for_function("window.state.features > 0 || window.state.error", timeout=60_000)
     assert await page.evaluate("[window.state.error, window.state.features]") == ["", 12]
-    await drawn(page, "same-origin-arcgis-core", harbour=10_000)
+    await drawn(page, witness, "same-origin-arcgis-core", harbour=10_000)
     host.arcgis.revoke_all()
     await page.evaluate("window.show('tile')")
-    await drawn(page, "same-origin-arcgis-core-after-revocation", harbour=10_000, park=1_000)
+    await drawn(page, witness, "same-origin-arcgis-core-after-revocation", harbour=10_000, park=1_000)
     assert await page.locator(DIALOG).count() == 0
     assert host.arcgis.accounts.logins == 2
     await witness.saw_none_of(page, {PASSWORD, *host.arcgis.accounts.all_tokens})

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from proxy.secret import Secret
+from proxy.model import SharedState, StoreAddress
 from proxy.simulator.server import Simulator
+from proxy.state.sealing import derived_key
+from proxy.state.shared import Shared
+from proxy.traffic import Turn, Word
 from tests.live.conftest import PASSWORD, Build, World, config
 from tests.real.store import Store
 
@@ -270,9 +273,52 @@ async def test_one_who_dies_in_its_turn_holds_nobody_up_for_long(replica: Replic
 async def test_the_status_page_shows_how_it_stands(replica: Replica, store: Store) -> None:
     one = await replica(state={"url": store.url.replace("127.0.0.1", ":canary-redis-Pa55@127.0.0.1")})
     one.secrets.add("canary-redis-Pa55")
-    assert Secret("canary-redis-Pa55")
     shown = one.service.status()["sharedState"]
     assert isinstance(shown, dict)
     assert shown["store"] == store.url
     metrics = one.service.metrics.render().decode()
     assert "resource_proxy_shared_state_up" in metrics
+
+
+async def test_tokens_are_renewed_once_for_all(replica: Replica, arcgis: Simulator) -> None:
+    arcgis.options.token_seconds = 3.0
+    worlds = [await replica() for _ in range(3)]
+    loop = asyncio.get_running_loop()
+    until_then = loop.time() + 6.0
+    while loop.time() < until_then:
+        assert set(await statuses(*worlds)) == {200}
+        await asyncio.sleep(0.02)
+    # Each lives 3 s and is renewed after 1.5 s at the earliest: four times, where each for itself would be twelve
+    assert 2 <= arcgis.accounts.logins <= 6
+
+
+async def test_a_server_that_rejects_every_token_sees_no_storm_of_logins(replica: Replica, arcgis: Simulator) -> None:
+    worlds = [await replica(inject="header") for _ in range(2)]
+    arcgis.options.accepts = {"query"}
+    for _ in range(5):
+        assert set(await statuses(*worlds, times=3)) <= {502, 503}
+    assert arcgis.accounts.logins <= 6
+
+
+async def test_one_who_was_away_does_not_overrule_those_who_went_on(store: Store) -> None:
+    address = StoreAddress("127.0.0.1", store.port, is_tls=False)
+    state = SharedState(address, derived_key("one"), "p", timeout=2.0)
+    stale, other, third = Shared(), Shared(), Shared()
+    for shared in (stale, other, third):
+        await shared.configure(state)
+    topic = ("token", "t")
+    away = await stale.turn(topic)
+    client: Any
+    async with Redis(port=store.port) as client:
+        await client.delete(*[key for key in await client.keys() if key.endswith(b":turn")])  # it ran out
+    at_it = await other.turn(topic)
+    assert isinstance(away, Turn)
+    assert isinstance(at_it, Turn)
+    await stale.settle(topic, away, {"by": "stale"}, 60.0)  # while the other is at it
+    await other.settle(topic, at_it, {"by": "other"}, 60.0)
+    await stale.settle(topic, away, {"by": "stale"}, 60.0)  # and afterwards
+    found = await third.turn(topic)
+    assert isinstance(found, Word)
+    assert found.says == {"by": "other"}
+    for shared in (stale, other, third):
+        await shared.close()

@@ -1,5 +1,6 @@
 """proxy.cli: what `check` and `explain` print, and the status that scripts see."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,22 @@ def test_a_weak_setting_is_told_and_is_no_failure(tmp_path: Path) -> None:
     assert "warning" in said
 
 
+def test_a_password_of_the_samples_is_told(tmp_path: Path) -> None:
+    text = PAGES + RULE + "    username: webmap\n    password: ${CITY_PASSWORD_OF_NOBODY:-change-me}\n"
+    status, said = run(tmp_path / "proxy.yaml", text, "check")
+    assert status == 0
+    assert "serverUrls[0].password: this is still the sample's change-me" in said
+
+
+@pytest.mark.parametrize("command", ["simulate", "demo"])
+def test_a_port_in_use_is_one_clear_line(command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(main, [command, "--port", str(port)])
+    assert result.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port}: something listens there already; stop it" in result.output
+
+
 @pytest.mark.parametrize(
     ("who", "status"),
     [(["--user", "anna", "--group", "a", "--group", "editors"], 0), (["--user", "anna"], 1), ([], 1)],
@@ -57,3 +74,25 @@ def test_explain_for_a_user(tmp_path: Path, who: list[str], status: int) -> None
     found, said = run(tmp_path / "proxy.yaml", text, "explain", url, *page, *who)
     assert found == status
     assert "group editors" in said
+
+
+def test_help_teaches_by_examples_that_are_commands() -> None:
+    whole = CliRunner().invoke(main, ["--help"]).output
+    shown = [name for name, command in main.commands.items() if not command.hidden]
+    assert [whole.index(f"  {name} ") for name in shown] == sorted(whole.index(f"  {name} ") for name in shown)
+    for name in ("", *shown):
+        text = CliRunner().invoke(main, [name, "--help"] if name else ["--help"]).output
+        examples = [line.strip() for line in text.partition("Examples:")[2].splitlines() if "resource-proxy " in line]
+        assert examples, name
+        for example in examples:
+            used = example.partition("resource-proxy ")[2].split()[0].rstrip('")')
+            assert used in main.commands, example
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete(shell: str) -> None:
+    result = CliRunner().invoke(main, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_RESOURCE_PROXY_COMPLETE" in result.output
+    complete = {"_RESOURCE_PROXY_COMPLETE": "bash_complete", "COMP_WORDS": "resource-proxy ch", "COMP_CWORD": "1"}
+    assert "check" in CliRunner().invoke(main, [], env=complete, prog_name="resource-proxy").output

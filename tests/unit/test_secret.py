@@ -1,4 +1,4 @@
-"""proxy.model.Secret: nothing that prints, formats or stores it shows it."""
+"""proxy.secret: nothing that prints, formats or stores it shows it."""
 
 import copy
 import logging

@@ -1,6 +1,7 @@
 """`migrate` as a whole: the old file in, the new text with its report out. Stores nothing but what `store` is given."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +49,16 @@ def migrate(
     if written.secrets and not stored:
         said.append(f"Set these: {', '.join(written.secrets)}")
     said += [f"written {each}" for each in stored]
-    said += [f"Next: resource-proxy check --config {output}"] if stored else []
+    said += [f"Next: {_next(written, output)}"] if output is not None else []
     return Migration(written.text, tuple(said), has_changes(report.findings), bool(complaints))
+
+
+def _next(written: Written, output: Path) -> str:
+    """The command to go on with; a shell has to read the variables first, where there are any."""
+    variables = [output.parent / name for name, *_ in written.beside if name.endswith(".env")]
+    shown = [str(each) if each.parent != Path() else f"./{each}" for each in variables]
+    reading = "".join(f"set -a; . {shlex.quote(each)}; set +a; " for each in shown)
+    return f"{reading}resource-proxy check --config {shlex.quote(str(output))}"
 
 
 def store(output: Path, written: Written, *, is_secret: bool, force: bool) -> list[Path]:

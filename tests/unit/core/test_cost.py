@@ -6,10 +6,19 @@ from collections.abc import Callable
 import pytest
 
 from proxy.core.caching import service_of
+from proxy.core.classify import Inspector, inspect
 from proxy.core.paths import is_file
 from proxy.core.rewrite import link_header
 from proxy.core.soap import soap_element
 from proxy.core.target import parse_url
+
+
+def judged(body: bytes) -> bool:
+    """Whether an answer in XML passes."""
+    inspector = inspect(200, {"content-type": "text/xml"}, wanted="json", path="/a")
+    assert isinstance(inspector, Inspector)
+    return (inspector.feed(body) or inspector.finish()).verdict.value == "pass"
+
 
 HERE = parse_url("https://gis.example.com/a")
 LONGEST = 32 * 1024  # characters of a request line
@@ -21,6 +30,8 @@ TEXTS: dict[str, tuple[Callable[[], object], object]] = {
         len("https://h") + len("/services") * (LONGEST // 9) + 2,
     ),
     "a link with many parameters and no end": (lambda: link_header("<x>" + ";a " * 1000 + '"', HERE, str), ""),
+    "comments without end": (lambda: judged(b"<!---->" * 500), True),
+    "blanks without end": (lambda: judged(b"<" + b" " * 4000), True),
     "links within links": (lambda: link_header("<x>;a=" * 10_000 + '"', HERE, str), ""),
 }
 

@@ -38,6 +38,10 @@ def test_only_listed_headers_go_up() -> None:
     }
 
 
+def test_without_a_referer_of_ours_none_goes_up() -> None:
+    assert "referer" not in to_upstream({"referer": "https://page/?token=x"}, referer="", request_id="1")
+
+
 def test_a_header_named_by_connection_stays_here() -> None:
     assert "range" not in up(connection="Range, close", range="bytes=0-3")
 
@@ -55,6 +59,26 @@ def test_a_header_named_by_connection_stays_here() -> None:
 )
 def test_upstream_is_offered_only_codings_that_we_can_look_into(offered: str, sent: str) -> None:
     assert up(accept_encoding=offered)["accept-encoding"] == sent
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("parent", "state", "sent"),
+    [
+        (TRACE, "a=b", {"traceparent": TRACE, "tracestate": "a=b"}),
+        (TRACE, "a=" + "b" * 511, {"traceparent": TRACE}),
+        (TRACE.upper(), "a=b", {}),
+        (TRACE + "-more", "a=b", {}),
+        ("00-" + "0" * 32 + TRACE[35:], "a=b", {}),
+        ("", "a=b", {}),
+    ],
+)
+def test_a_trace_goes_on_at_the_server(parent: str, state: str, sent: dict[str, str]) -> None:
+    """W3C Trace Context; what is not by its letter is no trace."""
+    got = up(traceparent=parent, tracestate=state)
+    assert {name: value for name, value in got.items() if name.startswith("trace")} == sent
 
 
 def test_seventeen_ranges_are_none() -> None:

@@ -32,6 +32,11 @@ def test_a_refusal_does_not_repeat_the_target() -> None:
     assert "script" not in refused.value.message
 
 
+def test_the_first_question_mark_ends_the_path() -> None:
+    target = parse_request_target("https://h/a?x=http://other/?y&z=?")
+    assert (target.path, target.query) == ("/a", "x=http://other/?y&z=?")
+
+
 def test_the_origin_carries_its_port() -> None:
     assert parse_url("https://h/a").origin == Origin("https", "h", 443)
     assert str(Origin("http", "h", 443)) == "http://h:443"

@@ -95,6 +95,7 @@ def test_a_secret_file_that_is_not_utf_8_is_complained_of_without_showing_it(tmp
         ("a: 1\nb: [1, 2\nc: 3\n", "3: this is no YAML: "),
         ("a: 1\n\tb: 2\n", "2: this is no YAML: found character '\\t' that cannot start any token; indent with blanks"),
         ("a: {b: ${NAME}}\n", "1: this is no YAML: expected ',' or '}', but got '{'; put ${…} in quotes"),
+        ("a: {b: c?d}\n", "1: this is no YAML: expected ',' or '}', but got '?'; inside { } and [ ], put values with"),
         ("a: 1\n---\nb: 2\n", "2: this is no YAML: found another document; keep one"),
         ("a: 1\nb: \x01\n", "2: there is a control character here"),
         ("a: *b\n", "1: this is no YAML: found undefined alias 'b'"),

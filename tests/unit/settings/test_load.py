@@ -76,6 +76,14 @@ def test_all_complaints_come_at_once_in_the_order_of_the_file(tmp_path: Path) ->
         ("upstream: {maxConnections: 1.5}", "upstream.maxConnections: write a whole number"),
         ("upstream: {connectTimeout: 0s}", "upstream.connectTimeout: write more than 0s"),
         ("server: {tls: {key: a}}", "server.tls.certificate: this key is missing; add it"),
+        ("server: {workers: many}", "server.workers: write a whole number, or auto"),
+        ("    users: anna", "serverUrls[0].users: write required, or a list of names and groups"),
+        ("    cache: 5m", "serverUrls[0].cache: write standard, or for how long: {maxAge: 5m}"),
+        ("    mount: 5", "serverUrls[0].mount: write a path, such as /gis, or {path:"),
+        ("    clientCertificate: 5", "serverUrls[0].clientCertificate: write the name of a file, or {certificate:"),
+        ("    type: oauth", "serverUrls[0].type: unknown key; only a named credential has a type"),
+        ("  - https://h/a", "serverUrls[1]: a rule is a mapping of keys; write - url: https://…"),
+        ("users: anna", "users: this must be a mapping of keys"),
     ],
 )
 def test_a_bad_key_says_what_to_write(tmp_path: Path, added: str, expected: str) -> None:

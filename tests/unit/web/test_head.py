@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.errors import BadRequest, HeadersTooLarge, TargetTooLong
+from proxy.errors import BadRequest, HeadersTooLarge, MethodNotAllowed, TargetTooLong
 from proxy.model import Limits
 from proxy.web.head import Head, read_head
 
@@ -21,6 +21,12 @@ def test_every_line_is_there_for_those_who_ask_whether_one_came_twice() -> None:
     names = [name for name, _ in head().headers.raw]
     assert names == [b"Host", b"Accept", b"X-User", b"ACCEPT"]  # one in disguise is not heard at all
     assert [name for name, _ in head(b"Host: h\r\nX-User: a").headers.raw] == [b"Host", b"X-User"]
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "PURGE", "get", "LINK"])
+def test_other_methods_are_not_spoken(method: str) -> None:
+    with pytest.raises(MethodNotAllowed):
+        head(line=f"{method} /a HTTP/1.1".encode())
 
 
 def test_the_same_lines_are_understood_once() -> None:

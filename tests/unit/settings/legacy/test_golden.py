@@ -2,6 +2,8 @@
 
 import shlex
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,8 +64,21 @@ def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "there is a file already" in result.output
     assert output.read_text(encoding="utf-8") == "mine"
-    assert CliRunner().invoke(main, [*arguments, "--force"]).exit_code == 0
+    output.chmod(0o644)  # who may read what was there before says nothing about what is stored now
+    again = CliRunner().invoke(main, [*arguments, "--force"])
+    assert again.exit_code == 0
+    assert "error" not in again.output
     assert output.read_text(encoding="utf-8") != "mine"
+
+
+def test_the_next_command_is_one_that_works(tmp_path: Path) -> None:
+    output = tmp_path / "my maps" / "proxy.yaml"
+    said = CliRunner().invoke(main, ["migrate", str(CASES / "dotnet.config"), "-o", str(output)]).output
+    command = said[said.index("Next: ") + 6 :].strip()
+    assert shlex.split(command)[-1] == str(output)
+    reading, _, checking = command.rpartition("; ")
+    script = f"{reading}; {sys.executable} -m proxy {checking.removeprefix('resource-proxy ')}"
+    assert subprocess.run(["/bin/sh", "-c", script], check=False, capture_output=True).returncode == 0
 
 
 def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:

@@ -1,0 +1,99 @@
+"""The status page in a real browser: drawn, live, nothing fetched or complained of, and fitting a phone."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+from playwright.async_api import Browser
+
+from proxy.assemble import Service, on_free_ports
+from proxy.settings.load import load
+from proxy.simulator.options import Options
+from proxy.simulator.server import Simulator
+from tests.e2e.conftest import ARTIFACTS, PASSWORD
+
+ADMIN_PASSWORD = "canary-for-the-page"
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    """One that has served, refused and failed a little."""
+    site, locked = Simulator(Options(users={"webmap": PASSWORD})), Simulator(Options(users={"webmap": "another"}))
+    await site.start()
+    await locked.start()
+    document = {
+        "admin": {"password": ADMIN_PASSWORD},
+        "allowMissingReferer": True,
+        "credentials": {name: {"username": "webmap", "password": PASSWORD} for name in ("city", "county", "spare")},
+        "serverUrls": [
+            {"url": f"{site.url}/rest/services", "credential": "city"},
+            {"url": f"{locked.url}/rest/services", "credential": "county"},
+            {
+                "url": "https://gis.example.com/arcgis/rest/services/ALongFolder/ALongerName/MapServer",
+                "credential": "spare",
+            },
+        ],
+    }
+    path = tmp_path / "proxy.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    made = Service(on_free_ports(load(path, {})))
+    made.rejected = lambda: ["proxy.yaml:4: serverUrls: <b>nonsense</b>"]
+    await made.start()
+    async with aiohttp.ClientSession() as session:
+        for url in (
+            f"{site.url}/rest/services/Secure/City/MapServer",
+            f"{locked.url}/rest/services/a",
+            "https://x.example/?s=SEEN",
+        ):
+            async with session.get(f"http://127.0.0.1:{made.public.port}/proxy?{url}") as response:
+                await response.read()
+    yield made
+    await made.stop()
+    await site.stop()
+    await locked.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"), [("light", 1280, "light"), ("dark", 1280, "dark"), ("phone", 390, "dark")]
+)
+async def test_the_page(browser: Browser, service: Service, name: str, width: int, scheme: str) -> None:
+    assert service.admin is not None
+    context = await browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        http_credentials={"username": "anyone", "password": ADMIN_PASSWORD},
+    )
+    page = await context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    base = f"http://127.0.0.1:{service.admin.port}"
+    await page.goto(f"{base}/status")
+    await page.get_by_text("1 credential held off").wait_for()
+    text = await page.inner_text("main")
+    for words in (
+        "city",
+        "not used yet",
+        "refuses the proxy's user name or password",
+        "Correct the credential",
+        "<b>nonsense</b>",
+    ):
+        assert words in text
+    assert PASSWORD not in text
+    assert "SEEN" not in text
+    before = await page.inner_text("#process")
+    await page.wait_for_function(
+        "before => document.querySelector('#process').innerText !== before", arg=before
+    )  # it is live
+    ARTIFACTS.mkdir(exist_ok=True)
+    await page.screenshot(path=ARTIFACTS / f"status-{name}.png", full_page=True)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.activeElement.textContent") == "status.json"
+    assert said == []
+    assert {url for url in asked if not url.startswith("data:")} == {f"{base}/status", f"{base}/status/live"}
+    await context.close()

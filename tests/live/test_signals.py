@@ -1,0 +1,123 @@
+"""What the system does to the process: stopped with work of every kind in hand, killed, frozen; and its pages flooded.
+Rows 62, 65, 67, 68 and 82 of the fault matrix."""
+
+import asyncio
+import json
+import signal
+import time
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+
+from proxy.simulator.server import Simulator
+from tests.live.served import PAGE, Serve, Served
+
+
+def page(arcgis: Simulator, number: int = 0) -> str:
+    return f"/proxy?{arcgis.url}/rest/services/Secure/City/MapServer?f=json&n={number}"
+
+
+def head(arcgis: Simulator, method: str = "GET", more: str = "") -> bytes:
+    return f"{method} {page(arcgis)} HTTP/1.1\r\nHost: x\r\nReferer: {PAGE}\r\n{more}\r\n".encode()
+
+
+async def reading(served: Served) -> asyncio.Task[tuple[bytes, bytes]]:
+    """Its log is read all along: an unread pipe has no end."""
+    return asyncio.create_task(served.process.communicate())
+
+
+async def test_idle_connections_close_and_work_in_hand_is_finished(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    served = await serve(path)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(head(arcgis))
+    await reader.readuntil(b"\r\n\r\n")  # a connection that has served and is idle
+    arcgis.accounts.revoke_all()
+    arcgis.options.token_delay = 0.6
+    waiting, sending = await asyncio.open_connection("127.0.0.1", served.port)
+    sending.write(head(arcgis))
+    await asyncio.sleep(0.3)
+    served.process.send_signal(signal.SIGTERM)
+    output = await reading(served)
+    answer = await asyncio.wait_for(waiting.read(), 5)  # to the end: the connection closes after it
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in answer.lower()
+    await asyncio.wait_for(reader.read(), 5)  # ended, too
+    await asyncio.wait_for(output, 5)
+    assert served.process.returncode == 0
+    for each in (writer, sending):
+        each.close()
+
+
+async def test_an_upload_that_never_ends_holds_nobody_up(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    """The configuration lets requests in flight have a second."""
+    served = await serve(path)
+    _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n"
+    writer.write(head(arcgis, "POST", form) + b"f=js")
+    await asyncio.sleep(0.2)
+    began = time.monotonic()
+    served.process.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(served.process.communicate(), 6)
+    assert served.process.returncode == 0
+    assert time.monotonic() - began < 5
+    writer.close()
+
+
+async def test_a_killed_process_leaves_nothing_in_the_way_of_the_next(
+    serve: Serve, path: Path, arcgis: Simulator
+) -> None:
+    served = await serve(path)
+    assert (await served.get(page(arcgis)))[0] == 200
+    served.process.kill()
+    await served.process.communicate()
+    again = await serve(path)
+    assert (await again.get(page(arcgis)))[0] == 200
+
+
+async def test_a_frozen_process_goes_on_where_it_was(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    served = await serve(path)
+    assert (await served.get(page(arcgis)))[0] == 200
+    served.process.send_signal(signal.SIGSTOP)
+    asked = [asyncio.create_task(served.get(page(arcgis, number))) for number in range(20)]
+    await asyncio.sleep(2)
+    served.process.send_signal(signal.SIGCONT)
+    assert {status for status, _ in await asyncio.gather(*asked)} == {200}
+    assert arcgis.accounts.logins == 1
+
+
+async def test_a_rule_that_goes_takes_no_request_in_flight_along(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    served = await serve(path)
+    arcgis.options.token_delay = 3
+    asked = asyncio.create_task(served.get(page(arcgis)))
+    await asyncio.sleep(0.3)
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document["serverUrls"][0]["url"] = "https://gis.example.com/arcgis/rest/services"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    served.process.send_signal(signal.SIGHUP)
+    await served.until("/status.json", lambda text: '"generation": 2' in text)
+    assert (await served.get(page(arcgis)))[0] == 403
+    status, text = await asked
+    assert (status, json.loads(text)["mapName"]) == (200, "City")
+
+
+@pytest.mark.parametrize("what", ["/metrics", "/status/live", "/status.json"])
+async def test_who_floods_the_pages_and_reads_nothing_is_not_in_the_way_of_maps(
+    serve: Serve, path: Path, arcgis: Simulator, what: str
+) -> None:
+    served = await serve(path)
+    await served.get(page(arcgis))
+    lines = [await asyncio.open_connection("127.0.0.1", served.admin) for _ in range(100)]
+    for _, writer in lines:
+        writer.write(f"GET {what} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 20)
+    slowest = 0.0
+    async with aiohttp.ClientSession(headers={"Referer": PAGE}) as session:
+        for number in range(30):
+            began = time.monotonic()
+            async with session.get(f"http://127.0.0.1:{served.port}{page(arcgis, number)}") as response:
+                assert response.status == 200
+            slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 2
+    for _, writer in lines:
+        writer.close()
