@@ -29,13 +29,14 @@ from proxy.identity import (
 from proxy.model import Configuration, Rule
 from proxy.overview import credential_rows, needing_restart, user_source
 from proxy.pipeline import Pipeline
-from proxy.ports import Allowance, Commons, TokenProvider, Tokens
+from proxy.ports import Allowance, Commons, TokenProvider, Tokens, WallClock
 from proxy.runtime import Current, build, routes
 from proxy.state.allowance import MemoryAllowance, SharedAllowance
 from proxy.state.responses import Responses
 from proxy.state.shared import Shared
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
+from proxy.telemetry.pulse import Pulse
 from proxy.telemetry.recent import Recent
 from proxy.traffic import Audience, Exchange, Token
 from proxy.upstream.fetch import Fetch
@@ -68,11 +69,14 @@ class Service:
         commons: Commons | None = None,
         shares_port: bool = False,
         serves: bool = True,
+        wall_clock: WallClock = time.time,
     ) -> None:
         """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens, the
         allowance and the commons that it shares; a supervisor serves nothing but them and the admin pages."""
+        self._wall_clock = wall_clock
         self.shared = Shared(observe=self._shared_event)
-        self.metrics = Metrics(lambda: self.responses.bytes_used, self.shared)
+        self._pulse = Pulse()
+        self.metrics = Metrics(lambda: self.responses.bytes_used, self.shared, lambda: self._pulse.longest)
         self.current = Current(build(configuration, generation=1))
         self.transport = UpstreamTransport(self._own_ports)
         self.web_tier = WebTier(self.transport, time.monotonic, self._login_event, commons or self.shared)
@@ -81,9 +85,9 @@ class Service:
         self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
         self.sharing = Sharing(self.shared, time.monotonic, self.store.withdraw)
         self.shared.on_drop = self.sharing.heard
-        self.users = Users(self.fetcher, time.monotonic, time.time, observe=self._keys_event)
+        self.users = Users(self.fetcher, time.monotonic, wall_clock, observe=self._keys_event)
         self.allowance = allowance or SharedAllowance(self.shared, MemoryAllowance())
-        self.responses = Responses(time.monotonic, time.time)
+        self.responses = Responses(time.monotonic, wall_clock)
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
         self._access_log = AccessLog()
@@ -118,7 +122,7 @@ class Service:
             shares_port=shares_port,
         )
         self._serves, self._is_worker = serves, shares_port
-        self.pages: Pages = (self._not_ready, self._metrics, self._status)  # a supervisor's are of all its workers
+        self.pages: Pages = (self.not_ready, self._metrics, self._status)  # a supervisor's are of all its workers
         self.admin: Listener | None = None
         self._admin_runner: AppRunner | None = None
         self._adopt(configuration, 1)
@@ -137,6 +141,7 @@ class Service:
             assert self._admin_runner.server is not None  # noqa: S101 - it is set up
             self.admin = Listener(self._admin_runner.server, admin_listen)
             await self.admin.start()
+        self._pulse.start()
         state_change("started", generation=1, port=self.public.port)
 
     async def apply(self, configuration: Configuration) -> None:
@@ -166,6 +171,7 @@ class Service:
         await self.shared.close()
         await self.users.close()
         await self.transport.close()
+        self._pulse.stop()
         state_change("stopped")
 
     def status(self) -> dict[str, object]:
@@ -216,7 +222,7 @@ class Service:
             self.fetcher,
             self.discovery,
             time.monotonic,
-            time.time,
+            self._wall_clock,
             lambda target: route_to(target, configuration.rules, credential),
             credential.expiration,
         )
@@ -270,8 +276,9 @@ class Service:
     def _own_ports(self) -> set[int]:
         return {listener.port for listener in (self.public, self.admin) if listener is not None}
 
-    def _not_ready(self) -> str | None:
-        return "draining" if self.draining else None
+    def not_ready(self) -> str | None:
+        """Why this process should get no requests just now."""
+        return "draining" if self.draining else self._pulse.trouble
 
 
 def route_to(target: Target, rules: Iterable[Rule], credential: TokenCredential) -> Route:

@@ -1,6 +1,7 @@
 """The commands. Each calls one function; the logic is elsewhere."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -213,8 +214,9 @@ async def _serve(path: Path, configuration: Configuration) -> int:
     try:
         await service.start()
         settle_memory()
-        for line in greeting(configuration, shown):
-            ERR.print(line)
+        with contextlib.suppress(OSError):  # a full disk behind stderr is no reason not to serve
+            for line in greeting(configuration, shown):
+                ERR.print(line)
         await reloader.start(configuration)
         await stop.wait()
     finally:

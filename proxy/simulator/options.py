@@ -53,8 +53,8 @@ class Options:
     tells_validity: bool = True  # shortLivedTokenValidity in rest/info, since 10.1
     binds_referer: bool = True
     referer_match: str = "prefix"  # exact, prefix, origin, off
-    # "", html, machines, status500, drop, redirect, empty, locked, unbound_long, post_query, and, the token given
-    # all the same: no_expires, text_expires, seconds, past
+    # "", html, machines, status500, drop, redirect, empty, flood, locked, unbound_long, post_query, and, the token
+    # given all the same: no_expires, text_expires, seconds, past
     token_fault: str = ""
     token_delay: float = 0.0
     token_services_url: str | None = None  # what rest/info names in place of its own

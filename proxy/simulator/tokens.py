@@ -152,6 +152,8 @@ async def fault(options: Options, asked: Asked) -> web.Response | None:
             return web.Response(status=500, text="Internal Server Error")
         case "redirect":
             return web.Response(status=302, headers={"Location": "http://evil.example/tokens"})
+        case "flood":
+            return web.Response(text='{"token": "' + "a" * 10_000_000)
         case "empty":
             return web.Response(text="")
         case "drop":

@@ -19,6 +19,7 @@ _OTHERWISE: Final[dict[str, _Combine]] = {
     "resource_proxy_config_generation": max,
     "resource_proxy_config_reloads": max,
     "resource_proxy_build_info": max,
+    "resource_proxy_event_loop_lag_seconds": max,
     "process_start_time_seconds": min,
     "process_max_fds": min,
 }

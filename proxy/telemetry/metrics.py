@@ -31,12 +31,19 @@ class Metrics:
     # Understood by every Prometheus, and by what else reads this format.
     CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-    def __init__(self, cache_bytes: Callable[[], int] = int, shared: "Store | None" = None) -> None:
-        """`cache_bytes` tells what stored answers take; `shared` is what replicas share."""
+    def __init__(
+        self,
+        cache_bytes: Callable[[], int] = int,
+        shared: "Store | None" = None,
+        loop_lag: Callable[[], float] = float,
+    ) -> None:
+        """`cache_bytes` tells what stored answers take; `shared` is what replicas share; `loop_lag` is in seconds."""
         registry = self.registry = CollectorRegistry()
         self._requests = Requests(_NO_RULE, _OTHER)
         registry.register(self._requests)
         self._name_state(registry, cache_bytes)
+        lag = "By how many seconds the event loop was late at worst, within the last minute."
+        Gauge("resource_proxy_event_loop_lag_seconds", lag, registry=registry).set_function(loop_lag)
         self._answers_redacted = 0
         registry.register(_FromLog(lambda: self._answers_redacted))
         if shared is not None:

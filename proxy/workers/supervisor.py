@@ -198,9 +198,7 @@ class Supervisor:
     # --- pages --------------------------------------------------------------------------------------------------------
 
     def _not_ready(self) -> str | None:
-        if self.service.draining:
-            return "draining"
-        return None if self._channels else "no worker runs"
+        return self.service.not_ready() or (None if self._channels else "no worker runs")
 
     async def _metrics(self) -> bytes:
         texts = [text.encode() for text in await self._ask_all("metrics")]

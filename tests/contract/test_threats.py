@@ -1,17 +1,12 @@
 """Every threat has a guard, and every guard tests that fail without it: that they are there is held here, that they
 fail is found out by `python -m tests.guards`."""
 
-import ast
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import fields
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from proxy.identity import Route
 from proxy.model import Configuration, Rule
@@ -19,31 +14,11 @@ from proxy.plan import Plan
 from proxy.runtime import Destination, Runtime
 from proxy.traffic import Audience, Token
 from proxy.urls import Origin, Target
+from tests.contract.node_ids import missing
 from tests.guards import ROOT, Guard, guards, threats
-
-RAW: dict[str, list[dict[str, Any]]] = yaml.safe_load(
-    (ROOT / "tests" / "cases" / "raw_requests.yaml").read_text(encoding="utf-8")
-)
-
 
 # What an operator wrote, and an upstream's `Location`, which is judged anew before it is used
 ALLOWED = {"upstream/outbound.py", "settings/values.py", "core/paths.py", "core/spellings.py"}
-
-
-@lru_cache
-def functions(file: Path) -> frozenset[str]:
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    return frozenset(n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
-
-
-def missing(test: str) -> Iterator[str]:
-    """What of a test's name leads nowhere."""
-    path, _, name = test.partition("::")
-    name, _, case = name.removesuffix("]").partition("[")
-    file = ROOT / path
-    cases = {f"asyncio-{group}: {each['name']}" for group, all_of_it in RAW.items() for each in all_of_it}
-    if not file.exists() or name not in functions(file) or (case and case not in cases):
-        yield test
 
 
 def test_every_threat_and_every_trap_is_there() -> None:
@@ -58,7 +33,7 @@ def test_a_guard_and_its_tests_are_where_they_are_said_to_be(guard: Guard) -> No
     assert (ROOT / guard.file).read_text(encoding="utf-8").count(guard.cut) == 1
     assert guard.cut != guard.put
     assert guard.tests
-    assert not [each for test in guard.tests for each in missing(test)]
+    assert not missing(guard.tests)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import yaml
 
 from proxy.assemble import on_free_ports
 from proxy.settings.load import load
-from tests.live.conftest import Build, World
+from tests.live.conftest import PAGE, Build, World
 from tests.live.hostile import GOOD, Call, Hostile, ask, bytes_and_close, bytes_and_wait, dialled, good, request
 
 UPSTREAM = {"connectTimeout": "1s", "headerTimeout": "1s"}
@@ -86,6 +86,29 @@ async def test_a_name_with_a_dead_address_beside_a_good_one_is_reached(build: Bu
     heard = await ask(world, f"http://localhost:{server.port}/a")
     assert (heard.status, heard.body) == (200, b"good")
     await server.stop()
+
+
+async def test_two_proxies_that_lead_to_each_other_end_it_and_serve_on(build: Build, hostile: Hostile) -> None:
+    """Nobody counts the hops: a request in a circle holds a connection for each, and of these there are few."""
+    one, other = [await build(document(hostile.url)) for _ in range(2)]
+
+    async def lead(world: World, mount: str, place: str, port: int) -> None:
+        circle = document(hostile.url)
+        circle["allowedReferers"].append("https://arcgis-resource-proxy")  # else the second one refuses it at once
+        circle["upstream"] = UPSTREAM | {"maxConnections": 5}
+        circle["serverUrls"].append({"url": f"http://127.0.0.1:{port}{place}", "mount": mount})
+        world.path.write_text(yaml.safe_dump(circle), "utf-8")
+        await world.service.apply(on_free_ports(load(world.path, {})))
+
+    await lead(one, "/one", "/other", other.service.public.port)
+    await lead(other, "/other", "/one", one.service.public.port)
+    site = f"http://127.0.0.1:{one.service.public.port}"
+    async with asyncio.timeout(5), one.client.session.get(f"{site}/one/x", headers={"Referer": PAGE}) as response:
+        assert response.status in (502, 504), await response.text()
+    assert (await ask(one, f"{hostile.url}/a")).body == b"good"
+    await asyncio.sleep(0.1)
+    hops = one.log.getvalue().count('"rule":"http://127.0.0.1:')
+    assert 5 < hops < 30
 
 
 async def test_a_handshake_that_stalls_is_504(build: Build) -> None:

@@ -486,6 +486,46 @@ async def test_a_dead_server_takes_no_connections_of_another(build: Build, hosti
     await dead.stop()
 
 
+async def test_a_server_that_comes_back_is_not_run_over_by_those_who_waited(build: Build, hostile: Hostile) -> None:
+    """It falls silent, a crowd gathers, and it comes back able to do four things at a time: with more it falls over."""
+    is_well, at_once, most = asyncio.Event(), 0, 0
+
+    async def script(call: Call) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await is_well.wait()
+        if at_once > 4:
+            call.reset()
+        else:
+            await asyncio.sleep(0.005)
+            await good(call)
+        at_once -= 1
+
+    hostile.script = script
+    world: World = await build(
+        {
+            "server": {"listen": "127.0.0.1:0"},
+            "admin": {"listen": None},
+            "allowedReferers": ["https://maps.example.com"],
+            "upstream": {"connectTimeout": "10s", "headerTimeout": "10s", "maxConnections": 4},
+            "serverUrls": [{"url": hostile.url}],
+        }
+    )
+    crowd = [asyncio.create_task(ask(world, f"{hostile.url}/{n}")) for n in range(60)]
+    await until(lambda: len(hostile.heads) == 4)
+    impatient = [crowd.pop() for _ in range(20)]  # those who leave are not asked for any more
+    for task in impatient:
+        task.cancel()
+    await asyncio.wait(impatient)
+    await asyncio.sleep(0.1)
+    is_well.set()
+    assert {(await task).body for task in crowd} == {b"good"}
+    assert most == 4
+    assert len(hostile.heads) <= 44
+    assert hostile.most_open == 4
+
+
 async def test_bytes_behind_a_long_body_end_its_connection(world: World, hostile: Hostile) -> None:
     async def script(call: Call) -> None:
         call.writer.write(OK + b"Content-Length: %d\r\n\r\n" % len(LONG) + LONG + SMUGGLED[:20])

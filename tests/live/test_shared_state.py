@@ -96,6 +96,33 @@ async def test_a_store_that_says_wait_is_not_waited_for_longer_than_the_period(
     assert (got.status, got.headers["retry-after"]) == (429, "60")
 
 
+def late(seconds: float) -> Answering:
+    """Its answers are good, and come when nobody waits for them any more."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(65536):
+            is_ours = b"EVAL" in piece or b"SCRIPT" in piece
+            if is_ours:
+                await asyncio.sleep(seconds)
+            writer.write(b":0\r\n" if is_ours else b"+OK\r\n" * piece.count(b"*"))
+            await writer.drain()
+
+    return answer
+
+
+async def test_a_slow_store_costs_a_tenth_of_a_second_and_its_late_answers_are_nobodys(
+    build: Build, arcgis: Simulator, stub: Stub
+) -> None:
+    world: World = await build(sharing(arcgis, await stub(late(2.0)), timeout="100ms"))
+    began = asyncio.get_running_loop().time()
+    got = await asked(world)
+    assert asyncio.get_running_loop().time() - began < 1.5
+    assert got == [200] * 8 + [429] * 2
+    await asyncio.sleep(2.0)  # the late answers have come
+    assert await asked(world, 2) == [429] * 2
+    assert arcgis.accounts.logins == 1
+
+
 async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """At once."""
 

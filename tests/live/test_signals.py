@@ -1,9 +1,13 @@
 """What the system does to the process: stopped with work of every kind in hand, killed, frozen; and its pages flooded.
-Rows 62, 65, 67, 68 and 82 of the fault matrix."""
+Rows 56, 62, 65, 67, 68, 79 and 82 of the table of faults."""
 
 import asyncio
 import json
+import re
 import signal
+import socket
+import struct
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +16,7 @@ import pytest
 import yaml
 
 from proxy.simulator.server import Simulator
-from tests.live.served import PAGE, Serve, Served
+from tests.live.served import PAGE, Serve, Served, free_port
 
 
 def page(arcgis: Simulator, number: int = 0) -> str:
@@ -85,6 +89,55 @@ async def test_a_frozen_process_goes_on_where_it_was(serve: Serve, path: Path, a
     served.process.send_signal(signal.SIGCONT)
     assert {status for status, _ in await asyncio.gather(*asked)} == {200}
     assert arcgis.accounts.logins == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux' own")
+async def test_a_full_disk_costs_lines_and_no_request(path: Path, arcgis: Simulator) -> None:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    port, admin = free_port(), free_port()
+    document["server"]["listen"], document["admin"]["listen"] = f"127.0.0.1:{port}", f"127.0.0.1:{admin}"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    with Path("/dev/full").open("wb") as full:  # noqa: ASYNC230 - a device
+        command = (sys.executable, "-m", "proxy", "serve", "--config", str(path))
+        process = await asyncio.create_subprocess_exec(*command, stdout=full, stderr=full)
+    served = Served(process, port, admin)
+    try:
+        await served.until("/readyz", lambda text: '"ready"' in text)
+        got = [await served.get(page(arcgis, number)) for number in range(20)]
+        assert {status for status, _ in got} == {200}
+        await served.until("/metrics", lambda text: dropped(text) >= 20)
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+def dropped(metrics: str) -> float:
+    found = re.search(r"^resource_proxy_log_lines_dropped_total (\S+)$", metrics, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_clients_that_break_off_leave_no_descriptor_behind(serve: Serve, path: Path, arcgis: Simulator) -> None:
+    served = await serve(path)
+    folder = Path(f"/proc/{served.process.pid}/fd")
+    assert (await served.get(page(arcgis)))[0] == 200
+    await asyncio.sleep(0.1)
+    before = len([*folder.iterdir()])
+    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100000\r\n"
+    heads = (head(arcgis), head(arcgis)[:40], head(arcgis, "POST", form) + b"f=js", b"")
+    for number in range(200):
+        _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(heads[number % len(heads)])
+        await asyncio.sleep(0.005)
+        raw = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST
+        writer.transport.abort()
+    async with asyncio.timeout(5):
+        while len([*folder.iterdir()]) > before + 8:  # noqa: ASYNC110 - nobody tells; some rest for the next request
+            await asyncio.sleep(0.05)
+    assert (await served.get(page(arcgis)))[0] == 200
 
 
 async def test_a_rule_that_goes_takes_no_request_in_flight_along(serve: Serve, path: Path, arcgis: Simulator) -> None:

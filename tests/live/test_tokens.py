@@ -127,7 +127,15 @@ async def test_a_wrong_password_is_tried_once(build: Build, arcgis: Simulator) -
 
 @pytest.mark.parametrize(
     ("fault", "status"),
-    [("html", 503), ("status500", 503), ("drop", 503), ("empty", 503), ("machines", 503), ("redirect", 502)],
+    [
+        ("html", 503),
+        ("status500", 503),
+        ("drop", 503),
+        ("empty", 503),
+        ("flood", 503),
+        ("machines", 503),
+        ("redirect", 502),
+    ],
 )
 async def test_a_broken_token_service_is_said_and_not_stormed(world: World, fault: str, status: int) -> None:
     world.arcgis.options.token_fault = fault

@@ -92,6 +92,23 @@ async def test_a_worker_that_dies_is_started_again(serve: Serve, path: Path, arc
     assert arcgis.accounts.logins == 1
 
 
+async def test_a_worker_that_keeps_dying_is_waited_for_longer_each_time(
+    serve: Serve, path: Path, arcgis: Simulator
+) -> None:
+    served = await serve(path)
+    for _ in range(3):
+        dead = (await workers(served))[2]
+        os.kill(dead, signal.SIGKILL)
+        assert (await served.get(page(arcgis)))[0] == 200  # the others serve
+        async with asyncio.timeout(15):
+            while (await workers(served)).get(2, dead) == dead:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.05)
+    served.process.send_signal(signal.SIGTERM)
+    output, _ = await served.process.communicate()
+    lines = [json.loads(line) for line in output.decode().splitlines() if "worker_failed" in line]
+    assert [line["again_in"] for line in lines] == [0.2, 0.4, 0.8]
+
+
 async def test_no_worker_outlives_its_supervisor(serve: Serve, path: Path) -> None:
     served = await serve(path)
     processes = (await workers(served)).values()
