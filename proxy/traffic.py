@@ -121,6 +121,7 @@ class Outgoing:
     body: Body
     route: Route
     check: Callable[[], None] = _always
+    client: str = ""  # whom the answer is for: the client's address
 
 
 @dataclass(slots=True)

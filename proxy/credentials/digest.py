@@ -51,7 +51,9 @@ class DigestSession:
         """Without the body. The answer where that is the server's last word on the password."""
         used = self._challenge
         headers = _bodiless(outgoing.headers)
-        reply = await self._sent(Outgoing("HEAD", outgoing.target, headers, Body(), outgoing.route, outgoing.check))
+        reply = await self._sent(
+            Outgoing("HEAD", outgoing.target, headers, Body(), outgoing.route, outgoing.check, outgoing.client)
+        )
         fresh = self._fresh(reply, used)
         if reply.status == names.CODE_UNAUTHORIZED and fresh is None:
             return reply
@@ -90,7 +92,15 @@ class DigestSession:
         )
         headers = {**outgoing.headers, names.AUTHORIZATION: value}
         reply = await self._transport.send(
-            Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route, outgoing.check)
+            Outgoing(
+                outgoing.method,
+                outgoing.target,
+                headers,
+                outgoing.body,
+                outgoing.route,
+                outgoing.check,
+                outgoing.client,
+            )
         )
         reply.is_signed_in = True
         return reply

@@ -223,12 +223,14 @@ def _bindings(certificate: bytes | None) -> GssChannelBindings | None:
 
 def _with(outgoing: Outgoing, authorization: str) -> Outgoing:
     headers = {**outgoing.headers, names.AUTHORIZATION: authorization}
-    return Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route, outgoing.check)
+    return Outgoing(
+        outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route, outgoing.check, outgoing.client
+    )
 
 
 def _bodiless(outgoing: Outgoing, method: str) -> Outgoing:
     headers = {name: value for name, value in outgoing.headers.items() if name != names.CONTENT_TYPE}
-    return Outgoing(method, outgoing.target, headers, Body(), outgoing.route, outgoing.check)
+    return Outgoing(method, outgoing.target, headers, Body(), outgoing.route, outgoing.check, outgoing.client)
 
 
 def _decoded(token: str) -> bytes:

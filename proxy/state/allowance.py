@@ -8,9 +8,9 @@ import time
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from ipaddress import IPv6Address, ip_address
 from typing import Final
 
+from proxy.core.addresses import household
 from proxy.errors import RateLimited
 from proxy.model import Rate, Rule
 from proxy.ports import Allowance, Clock
@@ -37,7 +37,7 @@ class MemoryAllowance:
         if rate is None:
             return
         period = max(1, round(rate.period))
-        key = f"{rule.name} {client_key(client)} {rate.requests}/{period}"
+        key = f"{rule.name} {household(client)} {rate.requests}/{period}"
         if self._windows.take(key, rate.requests, period):
             return
         raise _over(rate, self._windows.began(key, period) + period - self._clock())
@@ -55,7 +55,7 @@ class SharedAllowance:
         rate = rule.rate
         if rate is None:
             return
-        wait = await self._shared.hit(rate, (rule.name, f"{rate.requests}/{rate.period}", client_key(client)))
+        wait = await self._shared.hit(rate, (rule.name, f"{rate.requests}/{rate.period}", household(client)))
         if wait:
             raise _over(rate, wait)
         await self._here.take(rule, client)
@@ -110,18 +110,3 @@ def _over(rate: Rate, wait: float) -> RateLimited:
         f"The limit is {rate.requests} requests in {max(1, round(rate.period))} seconds.",
         retry_after=max(1, math.ceil(wait)),
     )
-
-
-def client_key(address: str) -> str:
-    """One household is one client: IPv6 addresses count by their /64, IPv4 ones in IPv6 dress as what they are."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(parsed, IPv6Address):
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return f"{int(parsed) >> 64:x}/64"
