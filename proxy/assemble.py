@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
@@ -11,6 +11,7 @@ from proxy.credentials.discover import Discovery
 from proxy.credentials.exchange import ExchangeProvider
 from proxy.credentials.oauth import AppProvider
 from proxy.credentials.probe import Probe
+from proxy.credentials.routing import route_to
 from proxy.credentials.service import TokenService
 from proxy.credentials.sharing import Sharing
 from proxy.credentials.static import StaticProvider
@@ -21,12 +22,11 @@ from proxy.identity import (
     ArcGISCredential,
     ExchangeCredential,
     Place,
-    Route,
     StaticCredential,
     TokenCredential,
     WebCredential,
 )
-from proxy.model import Configuration, Rule
+from proxy.model import Configuration
 from proxy.overview import credential_rows, needing_restart, user_source
 from proxy.pipeline import Pipeline
 from proxy.ports import Allowance, Commons, TokenProvider, Tokens, WallClock
@@ -41,7 +41,6 @@ from proxy.telemetry.recent import Recent
 from proxy.traffic import Audience, Exchange, Token
 from proxy.upstream.fetch import Fetch
 from proxy.upstream.transport import UpstreamTransport
-from proxy.urls import Server, Target
 from proxy.users.identify import Users
 from proxy.web.app import Listener
 from proxy.web.client import is_trusted
@@ -79,7 +78,13 @@ class Service:
         self.metrics = Metrics(lambda: self.responses.bytes_used, self.shared, lambda: self._pulse.longest)
         self.current = Current(build(configuration, generation=1))
         self.transport = UpstreamTransport(self._own_ports)
-        self.web_tier = WebTier(self.transport, time.monotonic, self._login_event, commons or self.shared)
+        self.web_tier = WebTier(
+            self.transport,
+            time.monotonic,
+            self._login_event,
+            commons or self.shared,
+            lambda: self.current.runtime.configuration.rules,
+        )
         self.fetcher = Fetch(self.web_tier)
         self.discovery = Discovery(self.fetcher, time.monotonic)
         self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
@@ -279,29 +284,6 @@ class Service:
     def not_ready(self) -> str | None:
         """Why this process should get no requests just now."""
         return "draining" if self.draining else self._pulse.trouble
-
-
-def route_to(target: Target, rules: Iterable[Rule], credential: TokenCredential) -> Route:
-    """How a credential's servers and token services are reached: as a rule of its own at that origin, or as the
-    configured portal or token service elsewhere. A portal whose web server does the login is told who we are by that
-    login, beside what the rule at its origin says."""
-    service = Route() if isinstance(credential, StaticCredential) else credential.service_route
-    rule = next((each for each in rules if each.credential == credential.name and _is_at(each, target)), None)
-    if rule is None:
-        return service
-    if not isinstance(credential, ExchangeCredential) or not _is_under(target, credential.portal):
-        return rule.route
-    headers = rule.route.identity.headers if rule.route.identity is not None else ()
-    identity = replace(service.identity, headers=headers) if service.identity is not None else rule.route.identity
-    return replace(rule.route, identity=identity)
-
-
-def _is_at(rule: Rule, target: Target) -> bool:
-    return rule.scope.covers(target.origin)
-
-
-def _is_under(target: Target, server: Server) -> bool:
-    return target.origin == server.origin and f"{target.path}/".lower().startswith(f"{server.context}/".lower())
 
 
 async def run(service: Service, until: Awaitable[object]) -> None:
