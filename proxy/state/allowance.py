@@ -6,7 +6,7 @@ Says yes or no and nothing else; who the client is was decided before.
 import math
 import time
 from array import array
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
@@ -110,8 +110,8 @@ class Windows:
         if not times or times[-1] <= passed[0]:
             times.extend(passed)
         else:
-            for each in passed:
-                insort(times, each)
+            later = bisect_right(times, passed[0])
+            times[later:] = array("d", sorted((*times[later:], *passed)))
         self.taken += len(passed) * _OF_A_REQUEST
         self._times.move_to_end(key)
         while self.taken > self._most and len(self._times) > 1:

@@ -3,6 +3,8 @@ that most requests ask nobody. `lender` is the other end, and says why the limit
 """
 
 import asyncio
+from array import array
+from base64 import b64encode
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,7 +30,7 @@ class _Account:
     number: int = 0  # of the lease
     left: int = 0  # requests that may still pass by it
     until: float = 0.0  # its end
-    used: list[float] = field(default_factory=list)  # when requests passed by it
+    used: "array[float]" = field(default_factory=lambda: array("d"))  # when requests passed by it
     refused_until: float = 0.0
     waiting: deque["asyncio.Future[None]"] = field(default_factory=deque)
     asking: asyncio.Task[None] | None = None
@@ -65,10 +67,10 @@ class LeasedAllowance:
             account.asking = asyncio.create_task(self._ask(account), name=f"allowance of {account.rule}")
         await turn
 
-    async def recall(self, rule: str, client: str, number: int) -> list[float]:
+    async def recall(self, rule: str, client: str, number: int) -> str:
         """The supervisor needs a lease back: when requests passed by it."""
         account = self._accounts.get((rule, client))
-        return _ended(account) if account is not None and account.number == number else []
+        return _ended(account) if account is not None and account.number == number else ""
 
     def forget(self) -> None:
         """After a reload: everything is asked for anew."""
@@ -155,10 +157,10 @@ def _named(account: _Account) -> dict[str, object]:
     }
 
 
-def _ended(account: _Account) -> list[float]:
-    """No request passes by its lease any more: when they did."""
-    used, account.used, account.left = account.used, [], 0
-    return used
+def _ended(account: _Account) -> str:
+    """No request passes by its lease any more: when they did, as base64 of doubles."""
+    used, account.used, account.left = account.used, array("d"), 0
+    return b64encode(used).decode("ascii")
 
 
 def _refuse(waiting: Sequence["asyncio.Future[None]"], error: ProxyError) -> None:

@@ -7,6 +7,8 @@ passed at the last moment at which it could.
 """
 
 import asyncio
+from array import array
+from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -70,9 +72,9 @@ class Lender:
             self.lent.setdefault(key, {})[to] = lease
         return lease
 
-    def end(self, key: str, worker: "LenderToWorker", number: int | None, used: list[float] | None) -> None:
-        """A lease is over; `used` is when requests passed by it, None where nobody can say. Safe to call twice: an old
-        one's number is not the new one's."""
+    def end(self, key: str, worker: "LenderToWorker", number: int | None, used: str | None) -> None:
+        """A lease is over; `used` is when requests passed by it (`leases`), None where nobody can say. Safe to call
+        twice: an old one's number is not the new one's."""
         of = self.lent.get(key, {})
         lease = of.get(worker)
         if lease is None or number not in (None, lease.number):
@@ -80,7 +82,7 @@ class Lender:
         del of[worker]
         if not of:
             del self.lent[key]
-        passed = [lease.until] * lease.left if used is None else used
+        passed = array("d", [lease.until] * lease.left if used is None else b64decode(used))
         if passed:
             self.windows.add(key, passed)
 
@@ -111,7 +113,7 @@ class LenderToWorker:
 
     async def recall(self, asked: _Asked, number: int) -> None:
         """Ends a lease at once."""
-        used: list[float] | None = None
+        used: str | None = None
         try:
             async with asyncio.timeout(_PATIENCE):
                 used = await self._ask("recall", rule=asked.rule, client=asked.client, number=number)
@@ -120,7 +122,7 @@ class LenderToWorker:
         self._lender.end(asked.key, self, number, used)
 
     async def _allowance(
-        self, rule: str, requests: int, period: float, client: str, number: int, used: list[float], wanted: int
+        self, rule: str, requests: int, period: float, client: str, number: int, used: str, wanted: int
     ) -> dict[str, object]:
         """How many of the `wanted` pass now, and how many more may soon."""
         lender, asked = self._lender, _Asked(rule, client, Rate(requests, period))
@@ -132,7 +134,8 @@ class LenderToWorker:
             await lender.call_back(asked, self)
         passed = lender.windows.take(key, requests, seconds, wanted=wanted, held=lender.held(key))
         room = lender.windows.room(key, requests, seconds) - lender.held(key)
-        spare = min(_MOST, _FIRST + 2 * len(used), max(0, room) // (_SHARE * lender.workers))
+        # Twice as many as were used of the last one: each is eleven characters
+        spare = min(_MOST, _FIRST + len(used) // 6, max(0, room) // (_SHARE * lender.workers))
         lease = lender.lend(key, self, spare)
         wait = lender.windows.wait(key, seconds) if passed < wanted else 0.0
         return _said(lease, passed, wait, is_certain=not lender.held(key))
@@ -148,9 +151,7 @@ class LenderToWorker:
                 raise error
         return _said(_Lease(0, 0, 0.0), done.count(None), wait, is_certain=False)
 
-    async def _returned(
-        self, rule: str, requests: int, period: float, client: str, number: int, used: list[float]
-    ) -> None:
+    async def _returned(self, rule: str, requests: int, period: float, client: str, number: int, used: str) -> None:
         self._lender.end(window_key(rule, Rate(requests, period), client), self, number, used)
 
 
