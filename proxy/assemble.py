@@ -91,7 +91,8 @@ class Service:
         self.sharing = Sharing(self.shared, time.monotonic, self.store.withdraw)
         self.shared.on_drop = self.sharing.heard
         self.users = Users(self.fetcher, time.monotonic, wall_clock, observe=self._keys_event)
-        self.allowance = allowance or SharedAllowance(self.shared, MemoryAllowance())
+        self.counts = MemoryAllowance()
+        self.allowance = allowance or SharedAllowance(self.shared, self.counts)
         self.responses = Responses(time.monotonic, wall_clock)
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
