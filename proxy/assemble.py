@@ -4,32 +4,19 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from proxy.credentials.arcgis import ArcGISProvider
 from proxy.credentials.discover import Discovery
-from proxy.credentials.exchange import ExchangeProvider
-from proxy.credentials.oauth import AppProvider
 from proxy.credentials.probe import Probe
-from proxy.credentials.routing import route_to
-from proxy.credentials.service import TokenService
 from proxy.credentials.sharing import Sharing
-from proxy.credentials.static import StaticProvider
 from proxy.credentials.store import TokenStore
 from proxy.credentials.web_tier import WebTier
-from proxy.identity import (
-    AppCredential,
-    ArcGISCredential,
-    ExchangeCredential,
-    Place,
-    StaticCredential,
-    TokenCredential,
-    WebCredential,
-)
+from proxy.identity import Place, StaticCredential, TokenCredential, WebCredential
 from proxy.model import Configuration
 from proxy.overview import credential_rows, needing_restart, user_source
 from proxy.pipeline import Pipeline
 from proxy.ports import Allowance, Commons, TokenProvider, Tokens, WallClock
+from proxy.providers import Providers
 from proxy.runtime import Current, build, routes
 from proxy.state.allowance import MemoryAllowance, SharedAllowance
 from proxy.state.responses import Responses
@@ -72,7 +59,6 @@ class Service:
     ) -> None:
         """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens, the
         allowance and the commons that it shares; a supervisor serves nothing but them and the admin pages."""
-        self._wall_clock = wall_clock
         self.shared = Shared(observe=self._shared_event)
         self._pulse = Pulse()
         self.metrics = Metrics(lambda: self.responses.bytes_used, self.shared, lambda: self._pulse.longest)
@@ -87,6 +73,7 @@ class Service:
         )
         self.fetcher = Fetch(self.web_tier)
         self.discovery = Discovery(self.fetcher, time.monotonic)
+        self._providers = Providers(self.fetcher, self.discovery, wall_clock)
         self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
         self.sharing = Sharing(self.shared, time.monotonic, self.store.withdraw)
         self.shared.on_drop = self.sharing.heard
@@ -216,31 +203,10 @@ class Service:
         self.metrics.configured(configuration, generation)
 
     def _shared_provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
-        provider = self._provider(configuration, credential)
+        provider = self._providers.of(configuration, credential)
         if configuration.state is None or isinstance(credential, StaticCredential):
             return provider
         return self.sharing.around(provider)
-
-    def _provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
-        if isinstance(credential, StaticCredential):
-            return StaticProvider(credential, time.monotonic)
-        service = TokenService(
-            self.fetcher,
-            self.discovery,
-            time.monotonic,
-            self._wall_clock,
-            lambda target: route_to(target, configuration.rules, credential),
-            credential.expiration,
-        )
-        match credential:
-            case ArcGISCredential():
-                return ArcGISProvider(credential, service)
-            case AppCredential():
-                return AppProvider(credential, service)
-            case ExchangeCredential():
-                return ExchangeProvider(credential, service)
-            case _:
-                assert_never(credential)
 
     def _record(self, exchange: Exchange) -> None:
         ended_at = time.monotonic()
