@@ -21,6 +21,7 @@ FLOORS = [
         "samples",
         "hardening",
         "eventloop",
+        "notify",
         "overview",
         "usage",
         "console",
