@@ -75,7 +75,8 @@ def check(config: Path, live: bool, as_json: bool) -> None:
     who may reach what, with which credential, to do what. What is dangerous makes the status 1.
 
     With --live every rule is tried on its server, as a page that the file lets in would: what was discovered, the
-    token's life, how it travels, what a sample request answered, and what to do where that failed.
+    token's life, how it travels, what a sample request answered, and what to do where that failed. So is the store of
+    state.url: whether it can be written to, by this account, and would keep what is written.
     """
     if as_json and not live:
         raise click.UsageError("--json tells what --live finds: write both.")
