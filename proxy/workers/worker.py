@@ -12,6 +12,7 @@ from proxy.hardening import keep_memory_private, settle_memory
 from proxy.model import Configuration, Listen
 from proxy.telemetry.log import configure as configure_log
 from proxy.workers.channel import Channel
+from proxy.workers.heartbeat import beat
 from proxy.workers.leases import LeasedAllowance
 from proxy.workers.parcel import unpacked
 from proxy.workers.shared import SharedTokens
@@ -33,11 +34,15 @@ async def work(descriptor: int) -> int:
     }
     channel.on_end = worker.orphaned
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.ending.set)
-    listening = asyncio.create_task(channel.listen(), name="supervisor")
+    tasks = [
+        asyncio.create_task(channel.listen(), name="supervisor"),
+        asyncio.create_task(beat(channel), name="heartbeat"),
+    ]
     await worker.ending.wait()
     await worker.stop()
     channel.on_end = lambda: None
-    listening.cancel()
+    for task in tasks:
+        task.cancel()
     return 0
 
 
