@@ -49,7 +49,13 @@ def said(seconds: object = 7200, token: str = "app-token-1") -> Answer:
 
 def provider(world: World, endpoint: str = OAUTH, portal: str = PORTAL, expiration: int = 120) -> AppProvider:
     credential = AppCredential(
-        "app", "client 1", Secret(SECRET), parse_url(endpoint), server(portal), expiration, scopes=SCOPES
+        "app",
+        "client 1",
+        Secret(SECRET),
+        parse_url(endpoint),
+        server(portal),
+        expiration=expiration,
+        scopes=SCOPES,
     )
     return AppProvider(credential, world.service(expiration))
 
@@ -277,7 +283,7 @@ def test_the_printed_provider_shows_no_secret_and_its_fingerprint_every_change()
         provider(world, endpoint=f"{OAUTH}2"),
         provider(world, portal="https://portal.example.com/other"),
     ]
-    changed = AppCredential("app", "client 1", Secret("another"), parse_url(OAUTH), server(PORTAL), 120)
+    changed = AppCredential("app", "client 1", Secret("another"), parse_url(OAUTH), server(PORTAL), expiration=120)
     others.append(AppProvider(changed, world.service(120)))
     assert len({one.fingerprint(), *(other.fingerprint() for other in others)}) == 5
     assert provider(World()).fingerprint() == one.fingerprint()
