@@ -91,7 +91,8 @@ def _destination(runtime: Runtime, target: Target) -> Destination:
         raise BadRequest("The path of the target can be read in two ways.", "Write it as the configuration has it.")
     shown = f"{target.origin}{target.path}"
     asked, target = target.origin, target if rule is None else sent(rule, target)
-    if rule is not None and rule.redirect is not None and runtime.table.stands_below(target, rule, upstream_path(rule)):
+    leads = rule if rule is not None and rule.redirect is not None else None
+    if leads is not None and runtime.table.stands_below(target, leads, upstream_path(leads)):
         raise not_listed()
     policy = runtime.configuration.admit if rule is None or rule.admit is None else rule.admit
     credential = runtime.credentials[rule.credential] if rule is not None and rule.credential else None

@@ -141,7 +141,8 @@ class RuleTable:
 def not_listed() -> NotAllowed:
     """The one answer to what no rule is for."""
     return NotAllowed(
-        "This URL is not in the proxy's configuration.", "Add it, or the folder above it, to serverUrls in proxy.yaml."
+        "This URL is not in the proxy's configuration.",
+        "Add it, or the folder above it, to serverUrls in proxy.yaml.",
     )
 
 
