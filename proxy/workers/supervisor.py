@@ -9,17 +9,19 @@ import contextlib
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from proxy.assemble import Service
 from proxy.errors import ConfigurationError
 from proxy.identity import Place
-from proxy.model import Configuration
+from proxy.model import Configuration, Rule
 from proxy.telemetry.log import state_change
 from proxy.telemetry.merge import merged_metrics, merged_status
 from proxy.workers.channel import Channel, Gone
 from proxy.workers.heartbeat import Heartbeat
+from proxy.workers.lender import Lender, LenderToWorker
 from proxy.workers.parcel import packed
 from proxy.workers.shared import audience_of
 from proxy.workers.turns import TurnsOfWorker
@@ -44,8 +46,9 @@ class Supervisor:
             "accepted": self._accepted,
             "rejected": self._rejected,
             "learned": self._learned,
-            "allowance": self._allowance,
         }
+        service = self.service
+        self._lender = Lender(service.counts.windows, time.monotonic, service.allowance, self._counted_elsewhere)
         self._channels: dict[int, Channel] = {}
         self._heartbeats: dict[int, Heartbeat] = {}
         self._keepers: list[asyncio.Task[None]] = []
@@ -126,7 +129,8 @@ class Supervisor:
             )
         channel = await Channel.open(ours)
         turns, heartbeat = TurnsOfWorker(self.service.shared), Heartbeat()
-        channel.answers = {**self._answers, **turns.answers, "beat": heartbeat.heard}
+        lends = LenderToWorker(self._lender, channel.ask)
+        channel.answers = {**self._answers, **turns.answers, **lends.answers, "beat": heartbeat.heard}
         tasks = [asyncio.create_task(channel.listen(), name=f"worker {number}")]
         try:
             await self._start(number, channel)
@@ -144,6 +148,7 @@ class Supervisor:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            lends.end()
             await turns.end()
 
     async def _start(self, number: int, channel: Channel) -> None:
@@ -209,10 +214,12 @@ class Supervisor:
     async def _learned(self, audience: list[Any], place: str, path: str) -> None:
         self.service.store.learn(audience_of(audience), Place(place), path)
 
-    async def _allowance(self, rule: str, client: str) -> None:
-        for each in self.service.current.runtime.configuration.rules:
-            if each.name == rule:
-                await self.service.allowance.take(each, client)
+    def _counted_elsewhere(self, name: str) -> Rule | None:
+        """The rule, where its requests are counted for several machines."""
+        if not self.service.shared.is_kept_elsewhere:
+            return None
+        rules = self.service.current.runtime.configuration.rules
+        return next((rule for rule in rules if rule.name == name), None)
 
     # --- pages --------------------------------------------------------------------------------------------------------
 

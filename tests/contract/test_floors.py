@@ -15,6 +15,7 @@ FLOORS = [
     {"web", "settings", "explain", "policy"},
     {
         "assemble",
+        "providers",
         "workers",
         "demo",
         "live_check",
