@@ -2,34 +2,21 @@
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from proxy.credentials.arcgis import ArcGISProvider
 from proxy.credentials.discover import Discovery
-from proxy.credentials.exchange import ExchangeProvider
-from proxy.credentials.oauth import AppProvider
 from proxy.credentials.probe import Probe
-from proxy.credentials.service import TokenService
 from proxy.credentials.sharing import Sharing
-from proxy.credentials.static import StaticProvider
 from proxy.credentials.store import TokenStore
 from proxy.credentials.web_tier import WebTier
-from proxy.identity import (
-    AppCredential,
-    ArcGISCredential,
-    ExchangeCredential,
-    Place,
-    Route,
-    StaticCredential,
-    TokenCredential,
-    WebCredential,
-)
-from proxy.model import Configuration, Rule
+from proxy.identity import Place, StaticCredential, TokenCredential, WebCredential
+from proxy.model import Configuration
 from proxy.overview import credential_rows, needing_restart, user_source
 from proxy.pipeline import Pipeline
 from proxy.ports import Allowance, Commons, TokenProvider, Tokens, WallClock
+from proxy.providers import Providers
 from proxy.runtime import Current, build, routes
 from proxy.state.allowance import MemoryAllowance, SharedAllowance
 from proxy.state.responses import Responses
@@ -41,7 +28,6 @@ from proxy.telemetry.recent import Recent
 from proxy.traffic import Audience, Exchange, Token
 from proxy.upstream.fetch import Fetch
 from proxy.upstream.transport import UpstreamTransport
-from proxy.urls import Server, Target
 from proxy.users.identify import Users
 from proxy.web.app import Listener
 from proxy.web.client import is_trusted
@@ -73,20 +59,27 @@ class Service:
     ) -> None:
         """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens, the
         allowance and the commons that it shares; a supervisor serves nothing but them and the admin pages."""
-        self._wall_clock = wall_clock
         self.shared = Shared(observe=self._shared_event)
         self._pulse = Pulse()
         self.metrics = Metrics(lambda: self.responses.bytes_used, self.shared, lambda: self._pulse.longest)
         self.current = Current(build(configuration, generation=1))
         self.transport = UpstreamTransport(self._own_ports)
-        self.web_tier = WebTier(self.transport, time.monotonic, self._login_event, commons or self.shared)
+        self.web_tier = WebTier(
+            self.transport,
+            time.monotonic,
+            self._login_event,
+            commons or self.shared,
+            lambda: self.current.runtime.configuration.rules,
+        )
         self.fetcher = Fetch(self.web_tier)
         self.discovery = Discovery(self.fetcher, time.monotonic)
+        self._providers = Providers(self.fetcher, self.discovery, wall_clock)
         self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
         self.sharing = Sharing(self.shared, time.monotonic, self.store.withdraw)
         self.shared.on_drop = self.sharing.heard
         self.users = Users(self.fetcher, time.monotonic, wall_clock, observe=self._keys_event)
-        self.allowance = allowance or SharedAllowance(self.shared, MemoryAllowance())
+        self.counts = MemoryAllowance()
+        self.allowance = allowance or SharedAllowance(self.shared, self.counts)
         self.responses = Responses(time.monotonic, wall_clock)
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
@@ -210,31 +203,10 @@ class Service:
         self.metrics.configured(configuration, generation)
 
     def _shared_provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
-        provider = self._provider(configuration, credential)
+        provider = self._providers.of(configuration, credential)
         if configuration.state is None or isinstance(credential, StaticCredential):
             return provider
         return self.sharing.around(provider)
-
-    def _provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
-        if isinstance(credential, StaticCredential):
-            return StaticProvider(credential, time.monotonic)
-        service = TokenService(
-            self.fetcher,
-            self.discovery,
-            time.monotonic,
-            self._wall_clock,
-            lambda target: route_to(target, configuration.rules, credential),
-            credential.expiration,
-        )
-        match credential:
-            case ArcGISCredential():
-                return ArcGISProvider(credential, service)
-            case AppCredential():
-                return AppProvider(credential, service)
-            case ExchangeCredential():
-                return ExchangeProvider(credential, service)
-            case _:
-                assert_never(credential)
 
     def _record(self, exchange: Exchange) -> None:
         ended_at = time.monotonic()
@@ -279,29 +251,6 @@ class Service:
     def not_ready(self) -> str | None:
         """Why this process should get no requests just now."""
         return "draining" if self.draining else self._pulse.trouble
-
-
-def route_to(target: Target, rules: Iterable[Rule], credential: TokenCredential) -> Route:
-    """How a credential's servers and token services are reached: as a rule of its own at that origin, or as the
-    configured portal or token service elsewhere. A portal whose web server does the login is told who we are by that
-    login, beside what the rule at its origin says."""
-    service = Route() if isinstance(credential, StaticCredential) else credential.service_route
-    rule = next((each for each in rules if each.credential == credential.name and _is_at(each, target)), None)
-    if rule is None:
-        return service
-    if not isinstance(credential, ExchangeCredential) or not _is_under(target, credential.portal):
-        return rule.route
-    headers = rule.route.identity.headers if rule.route.identity is not None else ()
-    identity = replace(service.identity, headers=headers) if service.identity is not None else rule.route.identity
-    return replace(rule.route, identity=identity)
-
-
-def _is_at(rule: Rule, target: Target) -> bool:
-    return rule.scope.covers(target.origin)
-
-
-def _is_under(target: Target, server: Server) -> bool:
-    return target.origin == server.origin and f"{target.path}/".lower().startswith(f"{server.context}/".lower())
 
 
 async def run(service: Service, until: Awaitable[object]) -> None:

@@ -167,6 +167,16 @@ async def opened(browser: Browser, witness: Witness, url: str) -> Page:
     return page
 
 
+async def zoomed_in(page: Page) -> None:
+    """The SDK's map one level nearer: a new picture was asked for, and came."""
+    async with page.expect_request(lambda request: "/MapServer/export?" in request.url) as asked:
+        await page.evaluate("window.view.goTo({center: [9.93, 47.45], zoom: window.view.zoom + 1}, {animate: false})")
+    picture = await (await asked.value).response()
+    assert picture is not None
+    assert picture.status == 200
+    await page.wait_for_function("!window.view.updating", timeout=30_000)
+
+
 async def drawn(page: Page, witness: Witness, name: str, **least: int) -> dict[str, int]:
     """Waits until so many pixels have the map's own colours. Raises AssertionError with what is there, and what the
     page said."""

@@ -3,7 +3,7 @@ to sign in, no token is seen, and no request goes to the server itself."""
 
 from playwright.async_api import Browser, Page
 
-from tests.e2e.conftest import DIALOG, Stage, Witness, colours, opened
+from tests.e2e.conftest import DIALOG, Stage, Witness, colours, drawn, opened, zoomed_in
 
 
 async def _open(browser: Browser, stage: Stage, witness: Witness, name: str, more: str = "") -> Page:
@@ -45,8 +45,7 @@ async def test_openlayers_draws_through_a_mount(browser: Browser, stage: Stage) 
     stage.arcgis.revoke_all()
     await page.evaluate("window.map.getView().setZoom(14)")
     await page.wait_for_function("window.state.pictures >= 2")
-    await page.wait_for_timeout(500)
-    assert (await colours(page, "mount-openlayers-after-revocation"))["park"] > 1_000
+    await drawn(page, witness, "mount-openlayers-after-revocation", park=2_000)
     await _close(page, stage, witness)
 
 
@@ -59,8 +58,7 @@ async def test_maplibre_draws_through_a_mount(browser: Browser, stage: Stage) ->
     stage.arcgis.revoke_all()
     await page.evaluate("window.state.tiles = 0; window.map.jumpTo({zoom: 13})")
     await page.wait_for_function("window.state.tiles >= 4 && window.map.areTilesLoaded()")
-    await page.wait_for_timeout(500)
-    assert (await colours(page, "mount-maplibre-after-revocation"))["park"] > 1_000
+    await drawn(page, witness, "mount-maplibre-after-revocation", park=2_000)
     await _close(page, stage, witness)
 
 
@@ -72,9 +70,7 @@ async def test_the_arcgis_sdk_draws_through_a_mount(browser: Browser, stage: Sta
     assert await page.evaluate("[window.state.error, window.state.features]") == ["", 12]
     assert (await colours(page, "mount-arcgis-core"))["harbour"] > 10_000
     stage.arcgis.revoke_all()
-    await page.evaluate("window.view.goTo({center: [9.93, 47.45], zoom: window.view.zoom + 1}, {animate: false})")
-    await page.wait_for_function("!window.view.updating", timeout=30_000)
-    await page.wait_for_timeout(1000)
-    assert (await colours(page, "mount-arcgis-core-after-revocation"))["park"] > 1_000
+    await zoomed_in(page)
+    await drawn(page, witness, "mount-arcgis-core-after-revocation", park=2_000)
     assert await page.locator(DIALOG).count() == 0
     await _close(page, stage, witness)

@@ -151,8 +151,8 @@ async def test_a_long_window_stays_short_in_memory(allowance: MemoryAllowance, c
     for _ in range(20_000):
         clock.now += 0.02
         await passes(allowance, of=limited)
-    assert len(allowance._windows) <= 101
-    assert allowance._windows.taken < 10 * 400
+    assert len(allowance.windows) <= 101
+    assert allowance.windows.taken < 10 * 400
 
 
 async def test_a_clock_that_is_set_back_concerns_nobody() -> None:
