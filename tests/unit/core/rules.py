@@ -7,7 +7,9 @@ from proxy.identity import Route
 from proxy.model import Rule
 
 
-def rule(url: str, *, matchAll: bool = True, caseSensitive: bool = False, **more: Any) -> Rule:  # noqa: N803 - the file's spelling
+def rule(
+    url: str = "https://gis.example.com/roads", *, matchAll: bool = True, caseSensitive: bool = False, **more: Any
+) -> Rule:  # noqa: N803 - the file's spelling
     place = parse_place(url)
     return Rule(
         name=more.pop("name", url),

@@ -16,9 +16,8 @@ from proxy.workers.channel import Channel
 from proxy.workers.leases import LeasedAllowance
 from proxy.workers.lender import Lender, LenderToWorker
 from tests.unit.core.rules import rule
-from tests.unit.telemetry.configurations import ROADS
 
-WIDE = rule(ROADS, rate=Rate(100_000, 60.0))
+WIDE = rule(rate=Rate(100_000, 60.0))
 CLIENT = "192.0.2.7"
 
 
@@ -104,14 +103,14 @@ async def test_many_at_once_are_one_question(workers: list[Worker]) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 20, 64, 500])
 async def test_the_limit_is_met_exactly(workers: list[Worker], limit: int) -> None:
-    limited = rule(ROADS, rate=Rate(limit, 60.0))
+    limited = rule(rate=Rate(limit, 60.0))
     passed = [await workers[number % 3].passes(limited) for number in range(2 * limit)]
     assert passed == [True] * limit + [False] * limit
     assert not any(await asyncio.gather(*(one.passes(limited) for one in workers for _ in range(20))))
 
 
 async def test_whoever_asks_for_the_last_ones_gets_what_others_hold(workers: list[Worker]) -> None:
-    limited = rule(ROADS, rate=Rate(200, 60.0))
+    limited = rule(rate=Rate(200, 60.0))
     assert await workers[0].passes(limited)
     assert await workers[1].passes(limited)
     assert [await workers[2].passes(limited) for _ in range(200)] == [True] * 198 + [False] * 2
@@ -124,7 +123,7 @@ async def test_no_window_holds_more_and_none_is_refused_while_there_is_room(
 ) -> None:
     chance = random.Random(seed)
     limit = chance.choice((3, 40, 150))
-    limited, passed = rule(ROADS, rate=Rate(limit, 10.0)), list[float]()
+    limited, passed = rule(rate=Rate(limit, 10.0)), list[float]()
     for _ in range(1500):
         clock.now += chance.expovariate(limit / 7)
         some = chance.choices(workers, k=chance.choice((1, 1, 4)))
@@ -135,7 +134,7 @@ async def test_no_window_holds_more_and_none_is_refused_while_there_is_room(
 
 
 async def test_a_client_over_its_limit_is_refused_without_asking(workers: list[Worker], clock: Clock) -> None:
-    limited = rule(ROADS, rate=Rate(2, 60.0))
+    limited = rule(rate=Rate(2, 60.0))
     for _ in range(2):
         assert await workers[0].passes(limited)
     assert not await workers[0].passes(limited)
@@ -149,7 +148,7 @@ async def test_a_client_over_its_limit_is_refused_without_asking(workers: list[W
 
 
 async def test_what_a_dead_worker_may_have_let_through_counts(lender: Lender, clock: Clock) -> None:
-    limited = rule(ROADS, rate=Rate(40, 60.0))
+    limited = rule(rate=Rate(40, 60.0))
     async with worker(lender) as one:
         async with worker(lender) as other:
             assert await other.passes(limited)  # and may let more pass
@@ -164,7 +163,7 @@ async def test_what_a_dead_worker_may_have_let_through_counts(lender: Lender, cl
 
 
 async def test_a_worker_that_hangs_holds_up_nobody_for_long(lender: Lender) -> None:
-    limited = rule(ROADS, rate=Rate(40, 60.0))
+    limited = rule(rate=Rate(40, 60.0))
     async with worker(lender) as one, worker(lender) as other:
         assert await other.passes(limited)
         other.hears.cancel()
@@ -174,7 +173,7 @@ async def test_a_worker_that_hangs_holds_up_nobody_for_long(lender: Lender) -> N
 
 
 async def test_a_reload_gives_everything_back(workers: list[Worker]) -> None:
-    limited = rule(ROADS, rate=Rate(100, 60.0))
+    limited = rule(rate=Rate(100, 60.0))
     assert await workers[0].passes(limited)
     workers[0].allowance.forget()
     assert [await workers[1].passes(limited) for _ in range(100)].count(True) == 99
@@ -182,7 +181,7 @@ async def test_a_reload_gives_everything_back(workers: list[Worker]) -> None:
 
 
 async def test_a_household_is_one_client(workers: list[Worker]) -> None:
-    limited = rule(ROADS, rate=Rate(3, 60.0))
+    limited = rule(rate=Rate(3, 60.0))
     got = [await workers[number % 3].passes(limited, f"2001:db8:1:2::{number}") for number in range(5)]
     assert got == [True] * 3 + [False] * 2
 
@@ -205,7 +204,7 @@ async def test_without_a_supervisor_nobody_passes(lender: Lender) -> None:
 
 
 async def test_what_is_counted_elsewhere_is_never_lent(clock: Clock) -> None:
-    limited, counts = rule(ROADS, rate=Rate(30, 60.0)), MemoryAllowance(clock)
+    limited, counts = rule(rate=Rate(30, 60.0)), MemoryAllowance(clock)
     lender = Lender(counts.windows, clock, counts, lambda name: limited)
     async with worker(lender) as one, worker(lender) as other:
         passed = [await each.passes(limited) for _ in range(20) for each in (one, other)]
