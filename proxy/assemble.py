@@ -76,7 +76,13 @@ class Service:
         self.current = Current(build(configuration, generation=1))
         self.transport = UpstreamTransport(self._own_ports)
         outward = self.transport if tracing is None else TracedTransport(tracing, self.transport)
-        self.web_tier = WebTier(outward, time.monotonic, self._login_event, commons or self.shared)
+        self.web_tier = WebTier(
+            outward,
+            time.monotonic,
+            self._login_event,
+            commons or self.shared,
+            lambda: self.current.runtime.configuration.rules,
+        )
         self.fetcher = Fetch(self.web_tier)
         self.discovery = Discovery(self.fetcher, time.monotonic)
         self._providers = Providers(self.fetcher, self.discovery, wall_clock)
@@ -84,7 +90,8 @@ class Service:
         self.sharing = Sharing(self.shared, time.monotonic, self.store.withdraw)
         self.shared.on_drop = self.sharing.heard
         self.users = Users(self.fetcher, time.monotonic, wall_clock, observe=self._keys_event)
-        self.allowance = allowance or SharedAllowance(self.shared, MemoryAllowance())
+        self.counts = MemoryAllowance()
+        self.allowance = allowance or SharedAllowance(self.shared, self.counts)
         self.responses = Responses(time.monotonic, wall_clock)
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out

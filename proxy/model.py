@@ -43,7 +43,7 @@ class CachePolicy:
 
 @dataclass(frozen=True, slots=True)
 class RefererEntry:
-    """One `allowedReferers` entry. None means any. `labels` are the host's, last one first compared.
+    """One `allowedReferers` entry. None means any.
 
     `wildcard`: "" exact host, "*" one label more, "**" one or more labels more.
     """

@@ -56,7 +56,9 @@ class Pipeline:
         if plan.rule.users is not None:
             user = await self.users.admit(runtime.configuration.users, plan.rule, incoming, exchange)
         if plan.rule.rate is not None:
-            await self.allowance.take(plan.rule, incoming.client if user is None else users.as_client(user))
+            client = incoming.client if user is None else users.as_client(user)
+            if not self.allowance.passes(plan.rule, client):
+                await self.allowance.take(plan.rule, client)
         if plan.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
         wish = asked(plan, incoming, user) if plan.rule.cache is not None else None

@@ -6,6 +6,7 @@ Times ending in `_at` are seconds of a monotonic clock. Nothing here decides or 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from proxy import names
 from proxy.identity import Route
 from proxy.model import AdmitPolicy, CachePolicy
 from proxy.secret import Secret
@@ -121,6 +122,11 @@ class Outgoing:
     body: Body
     route: Route
     check: Callable[[], None] = _always
+
+    def bodiless(self, method: str) -> "Outgoing":
+        """The same without its body, to hear what the server says to that."""
+        headers = {name: value for name, value in self.headers.items() if name != names.CONTENT_TYPE}
+        return Outgoing(method, self.target, headers, Body(), self.route, self.check)
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@ requests."""
 
 import os
 import select
+import stat
 import threading
 import time
 from collections import deque
@@ -63,14 +64,14 @@ class Writer(threading.Thread):
         self, lines: Lines, stream: TextIO, form: "Callable[[Line | RequestLine], str]", *, is_shared: bool = False
     ) -> None:
         super().__init__(name="log writer", daemon=True)
-        # POSIX: up to so many bytes reach a pipe in one piece, between the writes of other processes
-        self._most = select.PIPE_BUF if is_shared else 0
         self.lines, self._stream, self._form = lines, stream, form
         try:
             # a file number of our own: a line that comes late must not go where another file was opened since
             self._file: int | None = os.dup(stream.fileno())
         except OSError:  # a stream in memory
             self._file = None
+        # POSIX: up to so many bytes reach a pipe in one piece, between the writes of other processes; a file takes any
+        self._most = select.PIPE_BUF if is_shared and not self._is_regular() else 0
 
     def run(self) -> None:
         try:
@@ -89,6 +90,9 @@ class Writer(threading.Thread):
         """Ends after what is queued, or leaves it: a daemon thread holds up nobody's exit."""
         self.lines.end()
         self.join(within)
+
+    def _is_regular(self) -> bool:
+        return self._file is not None and stat.S_ISREG(os.fstat(self._file).st_mode)
 
     def _formed(self, line: "Line | RequestLine") -> str:
         try:

@@ -29,6 +29,7 @@ _HEADERS: Final = {
 # Making a page blocks the loop that serves clients: whoever floods us with requests for it gets the last one again,
 # so that pages take at most about a tenth of the process.
 _REST: Final = 10
+_LONGEST_REST: Final = 5.0  # seconds: what took long may have been the waiting for a worker that stands still
 _OPEN: Final = ("/healthz", "/readyz")  # to those who start and stop us; they say nothing of what is served
 
 
@@ -141,7 +142,7 @@ def _answer(body: bytes, content_type: str, status: int = 200) -> web.Response:
 
 
 def _rested(make: Callable[[], Awaitable[bytes]], clock: Clock) -> Callable[[], Awaitable[bytes]]:
-    """`make`, but the last result again until ten times as long has passed as the making took."""
+    """`make`, but the last result again until ten times as long has passed as the making took, or some seconds."""
     last, until = b"", float("-inf")
     making = asyncio.Lock()
 
@@ -152,7 +153,7 @@ def _rested(make: Callable[[], Awaitable[bytes]], clock: Clock) -> Callable[[], 
             if began >= until:
                 last = await make()
                 ended = clock()
-                until = ended + _REST * (ended - began)
+                until = ended + min(_REST * (ended - began), _LONGEST_REST)
             return last
 
     return made

@@ -22,6 +22,7 @@ FLOORS = [
         "samples",
         "hardening",
         "eventloop",
+        "notify",
         "overview",
         "usage",
         "console",

@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import aiohttp
@@ -23,9 +23,14 @@ from proxy.simulator.options import Options, of_profile
 from proxy.simulator.server import Simulator
 from proxy.telemetry.log import configure
 from proxy.telemetry.tracing import begin_tracing
+from tests.got import Got as Got
+from tests.got import got
 from tests.live.collector import Collector
 from tests.live.served import PAGE as PAGE
 from tests.live.served import Serve, Served, free_port
+
+if TYPE_CHECKING:
+    from tests.live.hostile import Hostile
 
 PASSWORD = "canary-Pa55+w%rd&=#é"
 
@@ -44,19 +49,6 @@ def pytest_asyncio_loop_factories(
 
 
 @dataclass(slots=True)
-class Got:
-    """What the client got."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass(slots=True)
 class Client:
     """A browser's part: a Referer, and everything that was received."""
 
@@ -70,9 +62,9 @@ class Client:
         sent = {name: value for name, value in sent.items() if value}
         url = URL(f"{self.proxy}?{target}", encoded=True)
         async with self.session.request(method, url, headers=sent, data=data, allow_redirects=False) as response:
-            got = Got(response.status, {k.lower(): v for k, v in response.headers.items()}, await response.read())
-        self.seen += [got.body, repr(response.raw_headers).encode()]
-        return got
+            answer = await got(response)
+        self.seen += [answer.body, repr(response.raw_headers).encode()]
+        return answer
 
 
 @dataclass(slots=True)
@@ -107,6 +99,17 @@ async def arcgis() -> AsyncIterator[Simulator]:
     await simulator.start()
     yield simulator
     await simulator.stop()
+
+
+@pytest.fixture
+async def hostile() -> "AsyncIterator[Hostile]":
+    """An upstream that answers with whatever bytes its script has."""
+    from tests.live.hostile import Hostile  # which knows this file
+
+    server = Hostile()
+    await server.start()
+    yield server
+    await server.stop()
 
 
 Build = Callable[..., Any]

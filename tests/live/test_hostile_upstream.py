@@ -15,14 +15,6 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 
 
 @pytest.fixture
-async def hostile() -> AsyncIterator[Hostile]:
-    server = Hostile()
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
 async def world(build: Build, hostile: Hostile) -> AsyncIterator[World]:
     """A proxy with one rule for the hostile upstream. Whatever happened, the next request is answered rightly."""
     started: World = await build(

@@ -8,9 +8,10 @@ import pytest
 from proxy.errors import RateLimited
 from proxy.model import Rate, Rule
 from proxy.state.allowance import MemoryAllowance, client_key
-from tests.unit.telemetry.configurations import PARKS, rule
+from tests.unit.core.rules import rule
+from tests.unit.telemetry.configurations import PARKS, ROADS
 
-LIMITED = rule(rate=Rate(3, 60.0))
+LIMITED = rule(ROADS, rate=Rate(3, 60.0))
 
 
 class Clock:
@@ -78,7 +79,7 @@ async def test_the_wait_is_never_less_than_a_second(allowance: MemoryAllowance, 
 @pytest.mark.parametrize("seed", range(5))
 async def test_no_window_holds_more_than_allowed(allowance: MemoryAllowance, clock: Clock, seed: int) -> None:
     chance = random.Random(seed)
-    limited, passed = rule(rate=Rate(7, 10.0)), []
+    limited, passed = rule(ROADS, rate=Rate(7, 10.0)), []
     for _ in range(2000):
         clock.now += chance.expovariate(1.5)
         if await passes(allowance, of=limited):
@@ -97,7 +98,7 @@ async def test_clients_and_rules_are_counted_apart(allowance: MemoryAllowance) -
 
 
 async def test_a_rule_without_a_limit_lets_all_pass(allowance: MemoryAllowance) -> None:
-    assert all([await passes(allowance, of=rule()) for _ in range(1000)])
+    assert all([await passes(allowance, of=rule(ROADS)) for _ in range(1000)])
 
 
 async def test_counts_outlive_a_reload_that_leaves_the_rate_alone(allowance: MemoryAllowance) -> None:
@@ -146,12 +147,12 @@ async def test_one_client_alone_is_never_forgotten(clock: Clock) -> None:
 
 
 async def test_a_long_window_stays_short_in_memory(allowance: MemoryAllowance, clock: Clock) -> None:
-    limited = rule(rate=Rate(50, 1.0))
+    limited = rule(ROADS, rate=Rate(50, 1.0))
     for _ in range(20_000):
         clock.now += 0.02
         await passes(allowance, of=limited)
-    assert len(allowance._windows) <= 101
-    assert allowance._windows.taken < 10 * 400
+    assert len(allowance.windows) <= 101
+    assert allowance.windows.taken < 10 * 400
 
 
 async def test_a_clock_that_is_set_back_concerns_nobody() -> None:
