@@ -19,6 +19,7 @@ from proxy.ports import Allowance, Commons, TokenProvider, Tokens, WallClock
 from proxy.providers import Providers
 from proxy.runtime import Current, build, routes
 from proxy.state.allowance import MemoryAllowance, SharedAllowance
+from proxy.state.edge import usage
 from proxy.state.responses import Responses
 from proxy.state.shared import Shared
 from proxy.telemetry.log import AccessLog, state_change
@@ -190,6 +191,7 @@ class Service:
             **self.metrics.status(),
             "cache": {**self.metrics.cached(), "bytes": self.responses.bytes_used},
             "credentials": credential_rows(configuration, self.store.snapshot() + self.web_tier.snapshot()),
+            "limits": usage(self.counts.windows, configuration.rules),
             "users": {"source": user_source(configuration), "problem": self._keys_problem},
             "recent": self._recent.rows(),
             "needsRestart": needing_restart(self._begun, configuration),
