@@ -202,3 +202,4 @@ class Exchange:
     policy: AdmitPolicy | None = None  # the rule's own, where it has one: whose pages may read the answer
     advice: str = ""  # what to do about it, where it was refused or failed
     note: str = ""  # a sentence for the operator, e.g. the token service's own words
+    trace_id: str = ""  # where requests are traced
