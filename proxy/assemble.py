@@ -34,6 +34,7 @@ from proxy.runtime import Current, build, routes
 from proxy.state.allowance import MemoryAllowance, SharedAllowance
 from proxy.state.responses import Responses
 from proxy.state.shared import Shared
+from proxy.telemetry.lines import Hit
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.pulse import Pulse
@@ -48,6 +49,7 @@ from proxy.web.client import is_trusted
 from proxy.web.connection import Handler
 from proxy.web.front import Front
 from proxy.web.handler import Door
+from proxy.web.hits import Hits
 
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner
@@ -113,6 +115,7 @@ class Service:
             configuration.limits,
             self.metrics.malformed,
             lambda address: is_trusted(address, self.current.runtime.configuration.trusted_proxies),
+            Hits(self.current, self.allowance, self.responses, time.monotonic, self._record_hit, lambda: self.draining),
         )
         self.public = Listener(
             front,
@@ -243,6 +246,10 @@ class Service:
         self.metrics.redacted(exchange.redacted)
         self._recent.record(exchange)
         self._access_log(exchange, ended_at)
+
+    def _record_hit(self, hit: Hit) -> None:
+        self.metrics.record_hit(hit)
+        self._access_log.hit(hit)
 
     def _token_event(self, event: str, audience: Audience) -> None:
         if event == "rejected":
