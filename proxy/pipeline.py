@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from proxy import links, names, refusals
-from proxy.cached import asked
+from proxy.cached import asked, remember
 from proxy.core import hygiene, inject, users
 from proxy.core.classify import Finding, Verdict
 from proxy.core.content import is_form as is_form_type
@@ -63,6 +63,7 @@ class Pipeline:
             return await answer_info(self.infos, plan.rule, plan.target)
         wish = asked(plan, incoming, user) if plan.rule.cache is not None else None
         if wish is not None and (hit := self.responses.hit(wish, exchange)) is not None:
+            remember(runtime, plan, incoming, wish, exchange)
             return hit  # the same request passed all that follows
         with self.room.stay() as stay:
             limit = runtime.configuration.limits.body
