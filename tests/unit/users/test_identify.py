@@ -1,6 +1,5 @@
 """proxy.users.identify: who a request is from, from its headers to a name, and whether a rule is for them."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,20 +16,12 @@ from tests.unit.users.issuer import Service, claims, jwk, jwks, policy, private,
 FORWARDED = ForwardedUsers("x-forwarded-user", "x-forwarded-groups")
 
 
-async def no_body() -> AsyncIterator[bytes]:
-    nothing: tuple[bytes, ...] = ()
-    for piece in nothing:
-        yield piece
-
-
 def incoming(
     headers: Headers, *, peer_is_trusted: bool = False, raw: list[tuple[bytes, bytes]] | None = None
 ) -> Incoming:
     lines = raw if raw is not None else [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     return Incoming(
         *("GET", "/proxy", None, headers, "192.0.2.7", None),
-        has_body=False,
-        read_body=no_body,
         raw_headers=lines,
         peer_is_trusted=peer_is_trusted,
     )
