@@ -47,11 +47,6 @@ class Serving:
 class Connection(Line):
     """The handler gets it with each request: `head` and `inbox` (None: no body) are that request's."""
 
-    __slots__ = (
-        "_began _born _framing _hand_over _has_begun _is_busy _is_last _moved_at _served _serving _since _spent _task"
-        " _turn head inbox page"
-    ).split()
-
     def __init__(self, serving: Serving, hand_over: Callable[[], None] | None = None) -> None:
         """`hand_over` frees the place that was kept for it among all connections, while it was none yet."""
         super().__init__()
