@@ -64,5 +64,5 @@ def finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> 
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
         )
     if incoming.is_mounted:
-        headers |= links.further(runtime, incoming, plan.target, reply.headers)
+        headers |= links.further(runtime, plan.target, reply.headers)
     return headers

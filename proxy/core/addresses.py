@@ -58,8 +58,11 @@ def names_loopback(host: str) -> bool:
 
 def household(address: str) -> str:
     """Whose a client's address is: IPv6 addresses count by their /64, IPv4 ones in IPv6 dress as what they are."""
-    if ":" not in address:
-        return address
+    return _household(address) if ":" in address else address
+
+
+@lru_cache(maxsize=1024)
+def _household(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:

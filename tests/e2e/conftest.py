@@ -12,12 +12,11 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import Browser, Page, Response, async_playwright
 
-from proxy.assemble import Service, on_free_ports
+from proxy.assemble import Service
 from proxy.demo import Demo
-from proxy.settings.load import load
-from proxy.simulator.options import Options
 from proxy.simulator.server import Simulator
 from tests.e2e.pages import MODULES, Served, bundle, serve, skip_unless_installed
+from tests.running import QUIET, proxying, signed, simulated
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 PASSWORD = "canary-Pa55word"
@@ -140,29 +139,15 @@ class Stage:
 
 @pytest.fixture
 async def stage(bundles: Path, tmp_path: Path) -> AsyncIterator[Stage]:
-    arcgis = Simulator(Options(users={"webmap": PASSWORD}))
-    await arcgis.start()
     pages = await serve(bundles)
-    path = tmp_path / "proxy.yaml"
-    path.write_text(
-        f"""
-server: {{listen: "127.0.0.1:0", limits: {{drain: 1s}}}}
-admin: {{listen: null}}
-allowedReferers: ["http://localhost:{pages.port}"]
-credentials: {{city: {{username: webmap, password: {PASSWORD}}}}}
-serverUrls: [{{url: "{arcgis.url}", credential: city, mount: /gis}}]
-log: {{level: error}}
-""",
-        encoding="utf-8",
-    )
-    service = Service(on_free_ports(load(path, {})))
-    await service.start()
-    stage = Stage(arcgis, service, pages)
-    pages.server, pages.public = arcgis.url, stage.public
-    yield stage
-    await service.stop()
+    referers = [f"http://localhost:{pages.port}"]
+    async with simulated(PASSWORD) as arcgis:
+        rules = signed(arcgis.url, PASSWORD, mount="/gis")
+        async with proxying(tmp_path, {**QUIET, **rules, "allowedReferers": referers}) as service:
+            stage = Stage(arcgis, service, pages)
+            pages.server, pages.public = arcgis.url, stage.public
+            yield stage
     await pages.stop()
-    await arcgis.stop()
 
 
 async def opened(browser: Browser, witness: Witness, url: str) -> Page:

@@ -5,7 +5,6 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,6 @@ from tests.live.hostile import Call, Hostile, until
 from tests.live.raw import CITY, Line, connect, own, request
 
 PIECE = b"x" * 64 * 1024
-
-
-@pytest.fixture
-async def hostile() -> AsyncIterator[Hostile]:
-    server = Hostile()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 async def limited(build: Build, site: str, **limits: Any) -> World:

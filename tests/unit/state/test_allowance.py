@@ -9,7 +9,8 @@ from proxy.core.addresses import household
 from proxy.errors import RateLimited
 from proxy.model import Rate, Rule
 from proxy.state.allowance import MemoryAllowance
-from tests.unit.telemetry.configurations import PARKS, rule
+from tests.unit.core.rules import rule
+from tests.unit.telemetry.configurations import PARKS
 
 LIMITED = rule(rate=Rate(3, 60.0))
 
@@ -151,8 +152,8 @@ async def test_a_long_window_stays_short_in_memory(allowance: MemoryAllowance, c
     for _ in range(20_000):
         clock.now += 0.02
         await passes(allowance, of=limited)
-    assert len(allowance._windows) <= 101
-    assert allowance._windows.taken < 10 * 400
+    assert len(allowance.windows) <= 101
+    assert allowance.windows.taken < 10 * 400
 
 
 async def test_a_clock_that_is_set_back_concerns_nobody() -> None:
