@@ -93,6 +93,8 @@ async def _compressed(reply: Reply, coding: str, secrets: tuple[str, ...], excha
             else:
                 held.append(piece)
                 scan.look(piece)
+    if is_whole:
+        scan.end()
     if scan.found:
         clear = inflated(chained(held, None if isinstance(body, bytes) else body), coding)
         reply.headers = {name: value for name, value in reply.headers.items() if name not in _NOT_OF_THE_TEXT}
@@ -119,6 +121,10 @@ class _Scan:
         except ValueError:
             raise UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer") from None
 
+    def end(self) -> None:
+        """Nothing comes any more."""
+        self._redactor.finish()
+
     @property
     def found(self) -> bool:
         return self._redactor.count > 0
@@ -130,20 +136,22 @@ class _Scan:
 
 
 async def _scanned(held: list[bytes], rest: AsyncIterator[bytes], scan: _Scan) -> AsyncIterator[bytes]:
-    while True:
+    piece: bytes | None = b""
+    while piece is not None:
         if not scan.is_in_doubt:
             while held:
                 yield held.pop(0)
         piece = await anext(rest, None)
         if piece is None:
-            break
-        scan.look(piece)
+            scan.end()
+        else:
+            held.append(piece)
+            scan.look(piece)
         if scan.found:
             # Too late to send it in the clear: better no end than a secret
             raise UpstreamFailed("The answer held what must stay secret, and was broken off.", slug="echoed_secret")
-        held.append(piece)
-    for piece in held:
-        yield piece
+    for last in held:
+        yield last
 
 
 async def inflated(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
