@@ -43,7 +43,8 @@ class SharedTokens:
         value = Secret(said["value"])
         learned = Hearing(Place(said["place"]) if said["place"] else None, said["isDeafToForms"])
         if known is None or known.token.value != value:
-            token = Token(value, audience, said["obtainedAt"], said["expiresAt"], said["isRenewable"])
+            before = tuple(Token(Secret(text), audience, *times) for text, *times in said["before"])
+            token = Token(value, audience, said["obtainedAt"], said["expiresAt"], said["isRenewable"], before)
             known = self._known[audience] = _Known(token, said["freshUntil"], learned)
         known.fresh_until = said["freshUntil"]
         known.hearing.place = known.hearing.place or learned.place

@@ -200,6 +200,7 @@ class Supervisor:
             "obtainedAt": token.obtained_at,
             "expiresAt": token.expires_at,
             "isRenewable": token.is_renewable,
+            "before": [(each.value.reveal(), each.obtained_at, each.expires_at) for each in token.before],
             "freshUntil": outlook.renew_at,
             "place": outlook.hearing.place.value if outlook.hearing.place else None,
             "isDeafToForms": outlook.hearing.is_deaf_to_forms,
