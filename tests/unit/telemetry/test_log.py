@@ -318,7 +318,7 @@ def test_a_line_is_cheap() -> None:
 def test_a_hit_reads_as_every_other_request(begin: Begin, form: str) -> None:
     known = Known(
         rule=rule(ROADS),
-        policy=AdmitPolicy((), False, (), ()),
+        policy=AdmitPolicy((), False, frozenset(), frozenset()),
         key=("", "", "", None),
         shown='https://gis.example.com/a?b"c token=abcdefghijklmnopqrstuvwxyz',
         query_keys=("f", "token", "a b"),
