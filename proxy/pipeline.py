@@ -67,9 +67,9 @@ class Pipeline:
             return hit  # the same request passed all that follows
         with self.room.stay() as stay:
             limit = runtime.configuration.limits.body
-            body = await bodies.take(incoming, stay, limit=limit) if incoming.has_body else Body()
+            body = await bodies.take(incoming, stay, limit=limit) if incoming.body is not None else Body()
             ready = prepared(plan, incoming, body, exchange)
-            if plan.credential is not None and incoming.has_body:
+            if plan.credential is not None and incoming.body is not None:
                 said = answer_catalog(exchange.operation, body, incoming.headers.get(names.CONTENT_TYPE, ""))
                 if said is not None:
                     return said

@@ -19,7 +19,7 @@ from proxy.traffic import Exchange
 _LOG: Final = logging.getLogger(LOGGER)
 _QUEUE: Final = 10_000  # lines
 _FLOOD: Final = 50  # lines a second from other people's loggers
-_ALARMS: Final = ("_refused", "_rejected", "_unavailable", "_failed", "hold_off_began")
+_ALARMS: Final = ("_refused", "_rejected", "_unavailable", "_failed", "_stalled", "hold_off_began")
 
 
 @dataclass(slots=True)

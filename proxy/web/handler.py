@@ -6,7 +6,7 @@ The one place that catches everything, so that each request ends with an answer 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,11 +21,11 @@ from proxy.plan import methods
 from proxy.ports import Clock, Recorder
 from proxy.runtime import Asking, Current, Runtime
 from proxy.traffic import Exchange, Headers, Incoming, Reply
+from proxy.upstream.pieces import counted
 from proxy.urls import Origin
 from proxy.web import answer
 from proxy.web.client import client_address, is_trusted, own_origin
 from proxy.web.connection import Connection
-from proxy.web.inbox import Inbox
 from proxy.web.respond import error_reply, json_reply, ping_reply
 
 _LOG: Final = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Door:
         return reply
 
     async def _route(self, connection: Connection, origin: Origin | None, exchange: Exchange) -> Reply:
-        head, runtime = connection.head, self.current.runtime
+        head, inbox, runtime = connection.head, connection.inbox, self.current.runtime
         configuration = runtime.configuration
         path = head.target.partition("?")[0]
         exchange.client = client_address(connection.peer, head.headers, configuration.trusted_proxies)
@@ -107,8 +107,7 @@ class Door:
             headers=head.headers,
             client=exchange.client,
             own_origin=origin,
-            has_body=head.length != 0,
-            read_body=lambda: _counted(connection.inbox, exchange),
+            body=None if inbox is None else counted(inbox, exchange),
             raw_headers=head.headers.raw,
             peer_is_trusted=is_trusted(connection.peer, configuration.trusted_proxies),
             is_mounted=asked.is_mounted,
@@ -147,10 +146,3 @@ def _say(runtime: Runtime, policy: AdmitPolicy, asking: Asking) -> dict[str, str
             runtime.said.clear()
         runtime.said[asking] = said
     return said
-
-
-async def _counted(inbox: Inbox | None, exchange: Exchange) -> AsyncIterator[bytes]:
-    if inbox is not None:
-        async for piece in inbox:
-            exchange.bytes_in += len(piece)
-            yield piece

@@ -11,7 +11,9 @@ from proxy.assemble import Service
 from proxy.hardening import keep_memory_private, settle_memory
 from proxy.model import Configuration, Listen
 from proxy.telemetry.log import configure as configure_log
+from proxy.telemetry.tracing import begin_tracing
 from proxy.workers.channel import Channel
+from proxy.workers.heartbeat import beat
 from proxy.workers.leases import LeasedAllowance
 from proxy.workers.parcel import unpacked
 from proxy.workers.shared import SharedTokens
@@ -33,11 +35,15 @@ async def work(descriptor: int) -> int:
     }
     channel.on_end = worker.orphaned
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.ending.set)
-    listening = asyncio.create_task(channel.listen(), name="supervisor")
+    tasks = [
+        asyncio.create_task(channel.listen(), name="supervisor"),
+        asyncio.create_task(beat(channel), name="heartbeat"),
+    ]
     await worker.ending.wait()
     await worker.stop()
     channel.on_end = lambda: None
-    listening.cancel()
+    for task in tasks:
+        task.cancel()
     return 0
 
 
@@ -63,6 +69,7 @@ class _Worker:
             allowance=self.allowance,
             commons=WorkerCommons(self._channel),
             shares_port=True,
+            tracing=begin_tracing(os.environ, is_worker=True),
         )
         await self._service.start()
         settle_memory()

@@ -145,15 +145,16 @@ async def test_no_body_keeps_the_others_waiting(world: World, content_type: str,
     async def watch() -> None:
         nonlocal worst
         while not is_done.is_set():
-            began = time.monotonic()
+            # What this thread worked between two turns of the loop, however many others the machine has to serve
+            began = time.thread_time()
             await asyncio.sleep(0.01)
-            worst = max(worst, time.monotonic() - began)
+            worst = max(worst, time.thread_time() - began)
 
     watching = asyncio.create_task(watch())
     await world.client.get(world.url(QUERY), "POST", io.BytesIO(body), Content_Type=content_type)
     is_done.set()
     await watching
-    assert worst < 1.2
+    assert worst < 0.2
 
 
 async def test_a_body_of_no_kind_is_said_to_be_bytes(build: Build, arcgis: Simulator) -> None:
