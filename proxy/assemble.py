@@ -34,7 +34,7 @@ from proxy.upstream.transport import UpstreamTransport
 from proxy.users.identify import Users
 from proxy.web.app import Listener
 from proxy.web.client import is_trusted
-from proxy.web.connection import Handler
+from proxy.web.connection import Handler, unhurried
 from proxy.web.front import Front
 from proxy.web.handler import Door
 from proxy.web.hits import Hits
@@ -114,13 +114,16 @@ class Service:
             self.responses,
             time.monotonic,
         )
+        hits = Hits(
+            self.current, self.allowance, self.responses, time.monotonic, self._record_hit, lambda: self.draining
+        )
         door = Door(self.current, self.pipeline, self._record, time.monotonic, lambda: self.draining)
         front = Front(
             self.metrics.count_in_flight(wrap(door if tracing is None else tracing.door(door))),
             configuration.limits,
             self.metrics.malformed,
             lambda address: is_trusted(address, self.current.runtime.configuration.trusted_proxies),
-            Hits(self.current, self.allowance, self.responses, time.monotonic, self._record_hit, lambda: self.draining),
+            hits if tracing is None else unhurried,  # spans are made on the long way
         )
         self.public = Listener(
             front,

@@ -221,7 +221,7 @@ class Supervisor:
 
     def _counted_elsewhere(self, name: str) -> Rule | None:
         """The rule, where its requests are counted for several machines."""
-        if not self.service.shared.is_kept_elsewhere:
+        if self.service.shared.is_here_alone:
             return None
         rules = self.service.current.runtime.configuration.rules
         return next((rule for rule in rules if rule.name == name), None)

@@ -134,6 +134,14 @@ async def test_a_span_holds_no_token_no_query_and_nothing_of_a_client(traced: Wo
         assert token.encode() not in told
 
 
+async def test_answers_from_the_cache_are_traced_as_all_others(collector: Collector, build: Build) -> None:
+    world: World = await build(collector=collector, cache={"maxAge": "5m", "overrule": True})
+    for _ in range(4):
+        assert (await world.client.get(world.url())).status == 200
+    await ended(world, collector)
+    assert len(collector.of("server")) == 4
+
+
 async def test_a_rejected_token_shows_with_the_login_and_the_second_try(traced: World, collector: Collector) -> None:
     await traced.client.get(traced.url())
     traced.arcgis.revoke_all()
