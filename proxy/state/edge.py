@@ -70,6 +70,6 @@ def _span(seconds: float) -> str:
 _ADVICE: Final = {
     "good": "",
     "near": "Beyond it pictures stay empty: if an ordinary map takes so much, raise rateLimit.",
-    "refusing": "If an ordinary map takes so much, raise rateLimit. The log names the client (outcome rate_limited); if "
-    "that is a proxy in front, list it in trustedProxies, or all behind it count as one.",
+    "refusing": "If an ordinary map takes so much, raise rateLimit. The log names the client (outcome rate_limited): "
+    "if that is a proxy in front, list it in trustedProxies, or all behind it count as one.",
 }
