@@ -145,6 +145,12 @@ def test_every_metric_of_ours_is_on_the_dashboard_or_watched(counted: Counted) -
     assert unasked == {"resource_proxy_rules", "resource_proxy_redactions_total"}
 
 
+def test_every_metric_of_ours_is_in_the_guide(counted: Counted) -> None:
+    guide = (CONFIG / "guide/operating.md").read_text(encoding="utf-8")
+    ours = {re.sub(r"_(bucket|sum|count)$", "", name) for name in counted if name.startswith("resource_proxy_")}
+    assert {name for name in ours if name not in guide} == set()
+
+
 def test_what_can_be_away_has_an_alert() -> None:
     watched = " ".join(expressions(ALERTS))
     for name in (
