@@ -22,6 +22,7 @@ from proxy.state.allowance import MemoryAllowance, SharedAllowance
 from proxy.state.edge import usage
 from proxy.state.responses import Responses
 from proxy.state.shared import Shared
+from proxy.telemetry.lines import Hit
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.pulse import Pulse
@@ -36,6 +37,7 @@ from proxy.web.client import is_trusted
 from proxy.web.connection import Handler
 from proxy.web.front import Front
 from proxy.web.handler import Door
+from proxy.web.hits import Hits
 
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner
@@ -118,6 +120,7 @@ class Service:
             configuration.limits,
             self.metrics.malformed,
             lambda address: is_trusted(address, self.current.runtime.configuration.trusted_proxies),
+            Hits(self.current, self.allowance, self.responses, time.monotonic, self._record_hit, lambda: self.draining),
         )
         self.public = Listener(
             front,
@@ -240,6 +243,10 @@ class Service:
         self.metrics.redacted(exchange.redacted)
         self._recent.record(exchange)
         self._access_log(exchange, ended_at)
+
+    def _record_hit(self, hit: Hit) -> None:
+        self.metrics.record_hit(hit)
+        self._access_log.hit(hit)
 
     def _token_event(self, event: str, audience: Audience) -> None:
         if event == "rejected":

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from proxy import __version__
 from proxy.model import Configuration
 from proxy.runtime import UNLISTED
-from proxy.telemetry.lines import tally
+from proxy.telemetry.lines import Hit, tally
 from proxy.telemetry.requests import SECONDS, OfRule, Requests
 from proxy.traffic import Exchange
 
@@ -85,6 +85,10 @@ class Metrics:
     def record(self, exchange: Exchange, ended_at: float) -> None:
         """Counts one request, whatever its end. `ended_at` on the clock of `started_at`."""
         self._requests.record(exchange, ended_at - exchange.started_at)
+
+    def record_hit(self, hit: Hit) -> None:
+        """Counts an answer from the cache."""
+        self._requests.record_hit(hit.known.rule.name, hit.status, hit.ended_at - hit.began_at, hit.size)
 
     def count_in_flight(
         self, handler: Callable[[_Asked], Awaitable[_Answered]]

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.errors import RateLimited
 from proxy.model import Rate
-from proxy.state.allowance import MemoryAllowance, client_key, window_key
+from proxy.state.allowance import MemoryAllowance, window_key
 from proxy.state.edge import usage
 from tests.unit.core.rules import rule
 from tests.unit.state.test_allowance import Clock
@@ -88,7 +88,7 @@ async def test_who_is_refused_is_told_with_the_time_until_it_passes(allowance: M
 async def test_refusals_of_a_store_that_replicas_share_count(allowance: MemoryAllowance, clock: Clock) -> None:
     await take(allowance, 2)
     assert LIMITED.rate is not None
-    allowance.windows.refused(window_key(ROADS, LIMITED.rate, client_key("192.0.2.7")), 12.0)
+    allowance.windows.refused(window_key(ROADS, LIMITED.rate, "192.0.2.7"), 12.0)
     row = rows(allowance)[0]
     assert (row["state"], row["used"], row["clientsRefused"]) == ("refusing", 10, 1)
     clock.now += 12.0
