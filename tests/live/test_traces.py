@@ -301,6 +301,8 @@ async def test_every_worker_tells_who_it_is(
     assert {each["deployment.environment.name"] for each in told} == {"test"}
     login = one(collector.of("internal"))
     assert login.process == "map-1"  # the supervisor, who makes the logins
+    [asked] = [span for span in collector.of("server") if span.id == login.parent]
+    assert asked.trace == login.trace
     assert all(re.fullmatch(r"map-1-\d+", span.process) for span in collector.of("server"))
     _, metrics = await served.get("/metrics", served.admin)
     assert 'resource_proxy_trace_spans_total{result="lost"} 0.0' in metrics
