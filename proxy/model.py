@@ -153,6 +153,10 @@ class Listen:
     host: str
     port: int
 
+    def __str__(self) -> str:
+        """As in a URL."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -19,7 +19,7 @@ async def _close(page: Page, stage: Stage, witness: Witness) -> None:
     await page.context.close()
 
 
-async def test_esri_leaflet(browser: Browser, stage: Stage) -> None:
+async def test_esri_leaflet_draws_through_a_mount(browser: Browser, stage: Stage) -> None:
     witness = Witness()
     page = await _open(browser, stage, witness, "leaflet", "&f=json")  # the picture is behind the answer's `href`
     await page.wait_for_function("window.state.drawn >= 1 && window.state.features >= 10")
@@ -32,7 +32,7 @@ async def test_esri_leaflet(browser: Browser, stage: Stage) -> None:
     await _close(page, stage, witness)
 
 
-async def test_openlayers(browser: Browser, stage: Stage) -> None:
+async def test_openlayers_draws_through_a_mount(browser: Browser, stage: Stage) -> None:
     witness = Witness()
     page = await _open(browser, stage, witness, "ol")
     await page.wait_for_function(
@@ -49,7 +49,7 @@ async def test_openlayers(browser: Browser, stage: Stage) -> None:
     await _close(page, stage, witness)
 
 
-async def test_maplibre(browser: Browser, stage: Stage) -> None:
+async def test_maplibre_draws_through_a_mount(browser: Browser, stage: Stage) -> None:
     witness = Witness()
     page = await _open(browser, stage, witness, "maplibre")
     await page.wait_for_function("window.state.tiles >= 4 && window.state.features >= 10", timeout=60_000)
@@ -62,7 +62,7 @@ async def test_maplibre(browser: Browser, stage: Stage) -> None:
     await _close(page, stage, witness)
 
 
-async def test_the_arcgis_sdk(browser: Browser, stage: Stage) -> None:
+async def test_the_arcgis_sdk_draws_through_a_mount(browser: Browser, stage: Stage) -> None:
     """It needs no proxy rule where its layers' URLs are the mount's."""
     witness = Witness()
     page = await _open(browser, stage, witness, "core")

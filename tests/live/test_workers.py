@@ -112,6 +112,7 @@ async def test_a_worker_that_keeps_dying_is_waited_for_longer_each_time(
 async def test_no_worker_outlives_its_supervisor(serve: Serve, path: Path) -> None:
     served = await serve(path)
     processes = (await workers(served)).values()
+    assert processes
     served.process.kill()
     async with asyncio.timeout(10):
         while any(Path(f"/proc/{process}").exists() for process in processes):  # noqa: ASYNC110 - nobody tells

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.core.addresses import household
 from proxy.errors import RateLimited
 from proxy.model import Rate, Rule
-from proxy.state.allowance import MemoryAllowance, client_key
+from proxy.state.allowance import MemoryAllowance
 from tests.unit.core.rules import rule
-from tests.unit.telemetry.configurations import PARKS, ROADS
+from tests.unit.telemetry.configurations import PARKS
 
-LIMITED = rule(ROADS, rate=Rate(3, 60.0))
+LIMITED = rule(rate=Rate(3, 60.0))
 
 
 class Clock:
@@ -79,7 +80,7 @@ async def test_the_wait_is_never_less_than_a_second(allowance: MemoryAllowance, 
 @pytest.mark.parametrize("seed", range(5))
 async def test_no_window_holds_more_than_allowed(allowance: MemoryAllowance, clock: Clock, seed: int) -> None:
     chance = random.Random(seed)
-    limited, passed = rule(ROADS, rate=Rate(7, 10.0)), []
+    limited, passed = rule(rate=Rate(7, 10.0)), []
     for _ in range(2000):
         clock.now += chance.expovariate(1.5)
         if await passes(allowance, of=limited):
@@ -98,7 +99,7 @@ async def test_clients_and_rules_are_counted_apart(allowance: MemoryAllowance) -
 
 
 async def test_a_rule_without_a_limit_lets_all_pass(allowance: MemoryAllowance) -> None:
-    assert all([await passes(allowance, of=rule(ROADS)) for _ in range(1000)])
+    assert all([await passes(allowance, of=rule()) for _ in range(1000)])
 
 
 async def test_counts_outlive_a_reload_that_leaves_the_rate_alone(allowance: MemoryAllowance) -> None:
@@ -121,7 +122,7 @@ async def test_counts_outlive_a_reload_that_leaves_the_rate_alone(allowance: Mem
     ],
 )
 async def test_who_counts_as_one_client(address: str, key: str) -> None:
-    assert client_key(address) == key
+    assert household(address) == key
 
 
 async def test_a_household_is_one_client(allowance: MemoryAllowance) -> None:
@@ -147,7 +148,7 @@ async def test_one_client_alone_is_never_forgotten(clock: Clock) -> None:
 
 
 async def test_a_long_window_stays_short_in_memory(allowance: MemoryAllowance, clock: Clock) -> None:
-    limited = rule(ROADS, rate=Rate(50, 1.0))
+    limited = rule(rate=Rate(50, 1.0))
     for _ in range(20_000):
         clock.now += 0.02
         await passes(allowance, of=limited)

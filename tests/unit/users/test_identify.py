@@ -71,7 +71,7 @@ async def test_a_login_services_own_header() -> None:
         ({"iss": "https://evil.example/"}, "the token is of another issuer (iss)"),
     ],
 )
-async def test_bad_tokens(payload: dict[str, Any], why: str) -> None:
+async def test_the_log_says_what_is_wrong_with_a_token(payload: dict[str, Any], why: str) -> None:
     assert await refusal({"cookie": f"session={signed(claims(**payload))}"}) == why
 
 

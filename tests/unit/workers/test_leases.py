@@ -15,7 +15,7 @@ from proxy.state.allowance import MemoryAllowance
 from proxy.workers.channel import Channel
 from proxy.workers.leases import LeasedAllowance
 from proxy.workers.lender import Lender, LenderToWorker
-from tests.unit.telemetry.configurations import rule
+from tests.unit.core.rules import rule
 
 WIDE = rule(rate=Rate(100_000, 60.0))
 CLIENT = "192.0.2.7"
