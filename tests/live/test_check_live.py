@@ -171,3 +171,10 @@ async def test_the_front_door_keeps_the_operator_out_of_nothing(tmp_path: Path, 
     keys, rule = await lines(tmp_path / "proxy.yaml", document)
     assert (keys.good, rule.good) == (False, True)
     assert keys.advice
+
+
+async def test_a_folder_of_files_has_no_page_of_its_own(tmp_path: Path, arcgis: Simulator) -> None:
+    document = config(arcgis.url)
+    document["serverUrls"] = [{"url": f"{arcgis.url}/rest/directories/arcgisoutput", "credential": "city"}]
+    (line,) = await lines(tmp_path / "proxy.yaml", document)
+    assert (line.good, line.answer[:17], line.advice) == (True, "reached: HTTP 404", "")
