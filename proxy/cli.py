@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from proxy import __version__, live_check
 from proxy.assemble import Service
-from proxy.console import ERR, OUT, complain, greeting, plain, print_policy, print_table
+from proxy.console import ERR, OUT, complain, counted, greeting, plain, print_policy, print_table
 from proxy.errors import ConfigurationError
 from proxy.eventloop import runner
 from proxy.explain import explain as explain_target
@@ -95,7 +95,7 @@ def check(config: Path, live: bool, as_json: bool) -> None:
         OUT.print(f"[yellow]warning[/] {config}: {', '.join(untouched)} is nobody's; write your own server")
     rules, credentials = len(configuration.rules), len(configuration.credentials)
     if not found:
-        OUT.print(f"[green]good[/] {config}: {rules} rules, {credentials} credentials")
+        OUT.print(f"[green]good[/] {config}: {counted(rules, 'rule')}, {counted(credentials, 'credential')}")
     sys.exit(found)
 
 

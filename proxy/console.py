@@ -81,6 +81,11 @@ def complain(error: ConfigurationError) -> None:
         ERR.print(f"[red]error[/] {plain(complaint)}")
 
 
+def counted(number: int, noun: str) -> str:
+    """As people say it."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def plain(text: str) -> str:
     """Brackets in what people wrote are not ours to colour."""
     return text.replace("[", "\\[")
