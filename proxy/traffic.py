@@ -122,11 +122,12 @@ class Outgoing:
     body: Body
     route: Route
     check: Callable[[], None] = _always
+    client: str = ""  # whom the answer is for: the client's address
 
     def bodiless(self, method: str) -> "Outgoing":
         """The same without its body, to hear what the server says to that."""
         headers = {name: value for name, value in self.headers.items() if name != names.CONTENT_TYPE}
-        return Outgoing(method, self.target, headers, Body(), self.route, self.check)
+        return Outgoing(method, self.target, headers, Body(), self.route, self.check, self.client)
 
 
 @dataclass(slots=True)

@@ -9,10 +9,9 @@ from array import array
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
 from typing import Final
 
+from proxy.core.addresses import household
 from proxy.errors import RateLimited
 from proxy.model import Rate, Rule
 from proxy.ports import Allowance, Clock
@@ -39,7 +38,7 @@ class MemoryAllowance:
         rate = rule.rate
         if rate is None:
             return True
-        key = window_key(rule.name, rate, client_key(client))
+        key = window_key(rule.name, rate, household(client))
         if not self.windows.take(key, rate.requests, period_of(rate)):
             raise over(rate, self.windows.wait(key, period_of(rate)))
         return True
@@ -65,7 +64,7 @@ class SharedAllowance:
         rate = rule.rate
         if rate is None:
             return
-        wait = await self._shared.hit(rate, (rule.name, f"{rate.requests}/{rate.period}", client_key(client)))
+        wait = await self._shared.hit(rate, (rule.name, f"{rate.requests}/{rate.period}", household(client)))
         if wait:
             raise over(rate, wait)
         await self._here.take(rule, client)
@@ -149,23 +148,3 @@ def over(rate: Rate, wait: float) -> RateLimited:
         f"The limit is {rate.requests} requests in {period_of(rate)} seconds.",
         retry_after=max(1, math.ceil(wait)),
     )
-
-
-def client_key(address: str) -> str:
-    """One household is one client: IPv6 addresses count by their /64, IPv4 ones in IPv6 dress as what they are."""
-    if ":" not in address:
-        return address
-    return _household(address)
-
-
-@lru_cache(maxsize=1024)
-def _household(address: str) -> str:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(parsed, IPv6Address):
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return f"{int(parsed) >> 64:x}/64"

@@ -7,6 +7,7 @@ from typing import Final
 from proxy.workers.channel import Channel
 
 _BEAT: Final = 1.0  # seconds
+_WARY: Final = 3  # beats after which a balancer had better ask another machine
 _PATIENCE: Final = 10  # beats; the longest work without a pause, a configuration of thousands of rules, takes two
 
 
@@ -31,6 +32,11 @@ class Heartbeat:
     async def heard(self) -> None:
         """Answers the worker's word."""
         self._missed = 0
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether it said something just now."""
+        return self._missed < _WARY
 
     async def silence(self) -> float:
         """Returns once the worker has said nothing for too long: the seconds of it, none of them slept through."""

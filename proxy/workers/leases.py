@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from proxy.core.addresses import household
 from proxy.errors import Overloaded, ProxyError
 from proxy.model import Rate, Rule
 from proxy.ports import Clock
-from proxy.state.allowance import client_key, over
+from proxy.state.allowance import over
 from proxy.workers.channel import Channel, Gone
 
 _SWEEP: Final = 0.5  # seconds between two looks for what has ended
@@ -46,7 +47,7 @@ class LeasedAllowance:
 
     def passes(self, rule: Rule, client: str) -> bool:
         """See `ports.Allowance.passes`."""
-        account = self._accounts.get((rule.name, client_key(client)))
+        account = self._accounts.get((rule.name, household(client)))
         if account is None or account.rate is not rule.rate:
             return False
         if account.asking is None and self._passes_by(account):
@@ -60,7 +61,7 @@ class LeasedAllowance:
         """See `ports.Allowance.take`."""
         if rule.rate is None or self.passes(rule, client):
             return
-        account = self._account(rule, rule.rate, client_key(client))
+        account = self._account(rule, rule.rate, household(client))
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         account.waiting.append(turn)
         if account.asking is None:

@@ -50,6 +50,7 @@ class Supervisor:
         service = self.service
         self._lender = Lender(service.counts.windows, time.monotonic, service.allowance, self._counted_elsewhere)
         self._channels: dict[int, Channel] = {}
+        self._heartbeats: dict[int, Heartbeat] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._placeholder: socket.socket | None = None
         self._changing = asyncio.Lock()
@@ -135,12 +136,14 @@ class Supervisor:
             await self._start(number, channel)
             if not began.done():
                 began.set_result(None)
+            self._heartbeats[number] = heartbeat
             tasks.append(asyncio.create_task(self._watch(number, process, heartbeat), name=f"watch {number}"))
             return await process.wait()
         except (Gone, TimeoutError):
             raise ConfigurationError([f"worker {number} did not start"]) from None
         finally:
             self._channels.pop(number, None)
+            self._heartbeats.pop(number, None)
             await self._end(process)
             for task in tasks:
                 task.cancel()
@@ -221,7 +224,8 @@ class Supervisor:
     # --- pages --------------------------------------------------------------------------------------------------------
 
     def _not_ready(self) -> str | None:
-        return self.service.not_ready() or (None if self._channels else "no worker runs")
+        does_one_answer = any(heartbeat.is_heard for heartbeat in self._heartbeats.values())
+        return self.service.not_ready() or (None if does_one_answer else "no worker answers")
 
     async def _metrics(self) -> bytes:
         texts = [text.encode() for text in await self._ask_all("metrics")]

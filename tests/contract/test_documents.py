@@ -27,8 +27,8 @@ GUIDE = "".join(page.read_text(encoding="utf-8") for page in PAGES if page.paren
 EXAMPLE = (ROOT / "config/example.yaml").read_text(encoding="utf-8")
 
 
-ALERTS = ROOT / "config/alerts.yaml"
-SAMPLES = sorted(set((ROOT / "config").glob("*.yaml")) - {ALERTS})
+OF_OTHERS = {ROOT / "config/alerts.yaml", ROOT / "config/kubernetes.yaml"}
+SAMPLES = sorted(set((ROOT / "config").glob("*.yaml")) - OF_OTHERS)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)

@@ -172,6 +172,21 @@ async def test_a_body_that_drips_is_not_waited_for(build: Build, arcgis: Any) ->
     assert arcgis.journal.to("City/MapServer") == []
 
 
+async def test_the_end_of_a_large_body_is_not_waited_for_either(build: Build, arcgis: Any) -> None:
+    """What came at once would pay for a minute of dripping, were the average all that counts."""
+    world = await limited(build, arcgis.url, headerTimeout="300ms", idleTimeout="1s")
+    form = "Content-Type: application/x-www-form-urlencoded"
+    async with connect(world) as line:
+        line.send(request(world, CITY, "Content-Length: 100000", form, method="POST") + b"f=json&where=" + b"x" * 65536)
+        await asyncio.sleep(0.9)  # a pause within the idle limit is nobody's fault
+        answering = asyncio.create_task(line.answer(5))
+        while not answering.done():
+            line.send(b"x")
+            await asyncio.sleep(0.05)
+        assert (await answering).error["messageCode"] == "PROXY_SLOW_BODY"
+    assert arcgis.journal.to("City/MapServer") == []
+
+
 async def test_a_reader_who_stalls_holds_the_upstream_back_and_is_cut_off(build: Build, hostile: Hostile) -> None:
     hostile.script = endless
     document = {**config(hostile.url), "serverUrls": [{"url": hostile.url}]}

@@ -102,6 +102,18 @@ async def test_a_worker_that_stands_still_is_replaced_and_the_others_serve(
     assert failed["status"] == -signal.SIGKILL
 
 
+async def test_where_none_of_them_answers_another_machine_is_to_be_asked(serve: Serve, path: Path) -> None:
+    served = await serve(path)
+    everybody = (await workers(served)).values()
+    for process in everybody:
+        os.kill(process, signal.SIGSTOP)
+    await served.until("/readyz", lambda text: "no worker answers" in text)
+    for process in everybody:
+        os.kill(process, signal.SIGCONT)
+    await served.until("/readyz", lambda text: '"ready"' in text)
+    assert set((await workers(served)).values()) == set(everybody)
+
+
 async def test_a_pause_of_all_of_them_costs_no_worker(serve: Serve, path: Path, arcgis: Simulator) -> None:
     """As when a laptop is closed, or a virtual machine moves house."""
     served = await serve(path)

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.core.addresses import household
 from proxy.errors import RateLimited
 from proxy.model import Rate, Rule
-from proxy.state.allowance import MemoryAllowance, client_key
+from proxy.state.allowance import MemoryAllowance
 from tests.unit.core.rules import rule
 from tests.unit.telemetry.configurations import PARKS
 
@@ -121,7 +122,7 @@ async def test_counts_outlive_a_reload_that_leaves_the_rate_alone(allowance: Mem
     ],
 )
 async def test_who_counts_as_one_client(address: str, key: str) -> None:
-    assert client_key(address) == key
+    assert household(address) == key
 
 
 async def test_a_household_is_one_client(allowance: MemoryAllowance) -> None:
