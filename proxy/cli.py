@@ -92,7 +92,7 @@ def check(config: Path, live: bool, as_json: bool) -> None:
     if live:
         sys.exit(max(found, _run(_check_live(configuration, as_json=as_json))))
     if untouched := sorted({rule.host for rule in configuration.rules if rule.host.endswith("example.com")}):
-        OUT.print(f"[yellow]warning[/] {config}: {', '.join(untouched)} is nobody's; write your own server")
+        OUT.print(f"[yellow]warning[/] {config}: nobody's: {', '.join(untouched)}; write your own server")
     rules, credentials = len(configuration.rules), len(configuration.credentials)
     if not found:
         OUT.print(f"[green]good[/] {config}: {counted(rules, 'rule')}, {counted(credentials, 'credential')}")

@@ -133,6 +133,9 @@ class _Trial:
             else:
                 audience = audience_of(self._rule, self._credential.name, sent(self._rule, own))
                 await self._sign_in(audience)
+        if samples.has_files_alone(own):
+            self._line.answer = "not asked: the pictures and files there have names that only the server knows"
+            return
         await self._ask(own)
         if audience is not None:
             place = self._service.store.place(audience, self._rule.place, is_form=False)
