@@ -19,12 +19,15 @@ from proxy.ports import Allowance, Commons, TokenProvider, Tokens, WallClock
 from proxy.providers import Providers
 from proxy.runtime import Current, build, routes
 from proxy.state.allowance import MemoryAllowance, SharedAllowance
+from proxy.state.edge import usage
 from proxy.state.responses import Responses
 from proxy.state.shared import Shared
+from proxy.telemetry.lines import Hit
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.pulse import Pulse
 from proxy.telemetry.recent import Recent
+from proxy.telemetry.traced import TracedProvider, TracedTokens, TracedTransport
 from proxy.traffic import Audience, Exchange, Token
 from proxy.upstream.fetch import Fetch
 from proxy.upstream.transport import UpstreamTransport
@@ -34,9 +37,12 @@ from proxy.web.client import is_trusted
 from proxy.web.connection import Handler
 from proxy.web.front import Front
 from proxy.web.handler import Door
+from proxy.web.hits import Hits
 
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner
+
+    from proxy.telemetry.spans import Tracing
 
 # Why this process should get no requests; the Prometheus text; what the status page shows
 Pages = tuple[Callable[[], str | None], Callable[[], Awaitable[bytes]], Callable[[], Awaitable[dict[str, object]]]]
@@ -56,16 +62,25 @@ class Service:
         shares_port: bool = False,
         serves: bool = True,
         wall_clock: WallClock = time.time,
+        tracing: "Tracing | None" = None,
     ) -> None:
         """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens, the
-        allowance and the commons that it shares; a supervisor serves nothing but them and the admin pages."""
+        allowance and the commons that it shares; a supervisor serves nothing but them and the admin pages. `tracing` is
+        ended with the service."""
+        self._tracing = tracing
         self.shared = Shared(observe=self._shared_event)
         self._pulse = Pulse()
-        self.metrics = Metrics(lambda: self.responses.bytes_used, self.shared, lambda: self._pulse.longest)
+        self.metrics = Metrics(
+            lambda: self.responses.bytes_used,
+            self.shared,
+            lambda: self._pulse.longest,
+            tracing.export if tracing is not None else None,
+        )
         self.current = Current(build(configuration, generation=1))
         self.transport = UpstreamTransport(self._own_ports)
+        outward = self.transport if tracing is None else TracedTransport(tracing, self.transport)
         self.web_tier = WebTier(
-            self.transport,
+            outward,
             time.monotonic,
             self._login_event,
             commons or self.shared,
@@ -92,7 +107,7 @@ class Service:
         self.pipeline = Pipeline(
             self.current,
             self.web_tier,
-            tokens or self.store,
+            tokens or self.store if tracing is None else TracedTokens(tracing, tokens or self.store),
             self.discovery,
             self.users,
             self.allowance,
@@ -101,10 +116,11 @@ class Service:
         )
         door = Door(self.current, self.pipeline, self._record, time.monotonic, lambda: self.draining)
         front = Front(
-            self.metrics.count_in_flight(wrap(door)),
+            self.metrics.count_in_flight(wrap(door if tracing is None else tracing.door(door))),
             configuration.limits,
             self.metrics.malformed,
             lambda address: is_trusted(address, self.current.runtime.configuration.trusted_proxies),
+            Hits(self.current, self.allowance, self.responses, time.monotonic, self._record_hit, lambda: self.draining),
         )
         self.public = Listener(
             front,
@@ -164,6 +180,8 @@ class Service:
         await self.shared.close()
         await self.users.close()
         await self.transport.close()
+        if self._tracing is not None:
+            await self._tracing.close()
         self._pulse.stop()
         state_change("stopped")
 
@@ -176,6 +194,7 @@ class Service:
             **self.metrics.status(),
             "cache": {**self.metrics.cached(), "bytes": self.responses.bytes_used},
             "credentials": credential_rows(configuration, self.store.snapshot() + self.web_tier.snapshot()),
+            "limits": usage(self.counts.windows, configuration.rules),
             "users": {"source": user_source(configuration), "problem": self._keys_problem},
             "recent": self._recent.rows(),
             "needsRestart": needing_restart(self._begun, configuration),
@@ -204,16 +223,30 @@ class Service:
 
     def _shared_provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
         provider = self._providers.of(configuration, credential)
-        if configuration.state is None or isinstance(credential, StaticCredential):
+        if isinstance(credential, StaticCredential):
+            return provider
+        if self._tracing is not None:
+            provider = TracedProvider(self._tracing, provider, self._has_token)
+        if configuration.state is None:
             return provider
         return self.sharing.around(provider)
 
+    def _has_token(self, audience: Audience) -> bool:
+        token = self.store.outlook(audience).token
+        return token is not None and time.monotonic() < token.expires_at
+
     def _record(self, exchange: Exchange) -> None:
         ended_at = time.monotonic()
+        if self._tracing is not None:
+            self._tracing.finish(exchange)
         self.metrics.record(exchange, ended_at)
         self.metrics.redacted(exchange.redacted)
         self._recent.record(exchange)
         self._access_log(exchange, ended_at)
+
+    def _record_hit(self, hit: Hit) -> None:
+        self.metrics.record_hit(hit)
+        self._access_log.hit(hit)
 
     def _token_event(self, event: str, audience: Audience) -> None:
         if event == "rejected":

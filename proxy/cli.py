@@ -32,6 +32,7 @@ from proxy.settings.load import load
 from proxy.settings.reload import Reloader
 from proxy.simulator.options import PROFILES
 from proxy.telemetry.log import configure as configure_log
+from proxy.telemetry.tracing import begin_tracing
 from proxy.traffic import User
 from proxy.usage import Commands, completion_script
 from proxy.workers.supervisor import Supervisor
@@ -206,8 +207,9 @@ async def _check_live(configuration: Configuration, *, as_json: bool) -> int:
 async def _serve(path: Path, configuration: Configuration) -> int:
     faulthandler.enable(file=_STDERR)  # a watchdog's SIGABRT is answered with where we stood
     log = configure_log(configuration.log_level, configuration.log_format)
-    manager = ServiceManager(os.environ)
-    service = Service(configuration) if configuration.workers == 1 else Supervisor(configuration)
+    tracing, manager = begin_tracing(os.environ), ServiceManager(os.environ)
+    is_alone = configuration.workers == 1
+    service = Service(configuration, tracing=tracing) if is_alone else Supervisor(configuration, tracing)
     reloader = Reloader(path, lambda: load(path, os.environ), manager.told_of(service.apply))
     shown = service.service if isinstance(service, Supervisor) else service
     shown.rejected = lambda: reloader.rejected

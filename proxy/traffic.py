@@ -85,12 +85,6 @@ class Body:
         return self.stream is None
 
 
-async def _no_body() -> AsyncIterator[bytes]:
-    nothing: tuple[bytes, ...] = ()
-    for piece in nothing:
-        yield piece
-
-
 @dataclass(slots=True)
 class Incoming:
     """A request as it came in, checked for form alone. `raw_target` is everything after the first `?`, or None."""
@@ -101,8 +95,7 @@ class Incoming:
     headers: Headers
     client: str  # the client's address, behind trusted proxies the one they name
     own_origin: Origin | None  # how this client reached us
-    has_body: bool = False
-    read_body: Callable[[], AsyncIterator[bytes]] = _no_body
+    body: AsyncIterator[bytes] | None = None
     raw_headers: Sequence[tuple[bytes, bytes]] = ()  # as they came: what came twice shows only here
     peer_is_trusted: bool = False  # it came from one of our proxies in front
     is_mounted: bool = False  # it came by a mount: the client writes no targets
@@ -202,3 +195,4 @@ class Exchange:
     policy: AdmitPolicy | None = None  # the rule's own, where it has one: whose pages may read the answer
     advice: str = ""  # what to do about it, where it was refused or failed
     note: str = ""  # a sentence for the operator, e.g. the token service's own words
+    trace_id: str = ""  # where requests are traced

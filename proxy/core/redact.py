@@ -17,6 +17,11 @@ _LONGEST_CHARACTER: Final = 48  # bytes of one character in its longest spelling
 _FIRST: Final = 4  # characters by which a beginning is known
 _RUN: Final = re.compile(r"[0-9A-Za-z]+")  # these are the same in every form
 _NOTHING: Final = re.compile(rb"(?!)")
+_LONG: Final = 16  # bytes of letters and digits that most texts have nowhere together
+_LONGEST_RUN: Final = 64
+_LETTER: Final = b"x"
+# Letters, digits and what else base64 has, all as one; anything else as a blank
+_AS_RUNS: Final = bytes(_LETTER[0] if re.match(rb"[0-9A-Za-z+/_-]", bytes((c,))) else 0x20 for c in range(256))
 # "multipart/": several ranges of one; "mpegurl": a video's playlist, whose lines repeat the query it was asked with
 _TEXTUAL: Final = (
     *("json", "text/", "script", "xml", "html", "form-urlencoded", "multipart/", "gml", "kml", "yaml", "csv"),
@@ -93,15 +98,19 @@ def _filled(match: re.Match[bytes]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Forms:
-    """Everything that some secrets may look like. `needles`: no form is without one of these; none = not known."""
+    """Everything that some secrets may look like. `needles`: no form is without one of these; none = not known. `run`:
+    as many letters together as each of them has but for a zero; empty where that is few."""
 
     whole: re.Pattern[bytes]
     starts: re.Pattern[bytes]
     longest: int
     needles: tuple[bytes, ...]
+    run: bytes = b""
 
     def may_be_in(self, text: bytes) -> bool:
-        """A quick look: most texts have no part of a secret."""
+        """A quick look: most texts have no part of a secret. Its first half takes a fifth of the second."""
+        if self.run and self.run not in text.translate(_AS_RUNS):
+            return b"\0" in text
         for needle in self.needles:  # a loop: `any` would cost as much as the looking
             if needle in text:
                 return True
@@ -123,12 +132,15 @@ def _forms(secrets: tuple[str, ...]) -> _Forms:
     if not wholes:
         return _Forms(_NOTHING, _NOTHING, 0, (b"\0",))
     runs = [max(_RUN.findall(secret), key=len, default="").encode() for secret in usable]
+    is_known = all(len(run) >= _FIRST for run in runs)
+    shortest = min(map(len, (*runs, *encoded)))
     return _Forms(
         whole=re.compile(b"|".join(b"".join(_one_of(each) for each in characters) for characters in wholes)),
         starts=re.compile(b"|".join(_beginning(characters[:_FIRST]) for characters in wholes)),
         longest=max(sum(1 if len(each) == 1 else _LONGEST_CHARACTER for each in characters) for characters in wholes),
         # Two of UTF-16 would each cost as much as all zeros, which hardly any text has
-        needles=() if any(len(run) < _FIRST for run in runs) else (b"\0", *runs, *encoded),
+        needles=(b"\0", *runs, *encoded) if is_known else (),
+        run=_LETTER * min(shortest, _LONGEST_RUN) if shortest >= _LONG else b"",
     )
 
 

@@ -8,16 +8,20 @@ import time
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
+
+from cachetools import LRUCache
 
 from proxy.core.addresses import household
 from proxy.errors import RateLimited
 from proxy.model import Rate, Rule
-from proxy.ports import Allowance, Clock
+from proxy.ports import Clock
 from proxy.state.shared import Shared
 
 _MOST: Final = 64 * 1024 * 1024  # bytes
+_WATCHED: Final = 1000  # clients, for the status page
 _OF_A_WINDOW, _OF_A_REQUEST = 400, 9  # bytes that they take, keys and spare room included
 
 
@@ -52,7 +56,7 @@ class SharedAllowance:
     """Implements `ports.Allowance`, counting in Redis for all replicas, and here as well: what is counted here is the
     limit while Redis is away, and holds where it has forgotten everything."""
 
-    def __init__(self, shared: Shared, here: Allowance) -> None:
+    def __init__(self, shared: Shared, here: MemoryAllowance) -> None:
         self._shared, self._here = shared, here
 
     def passes(self, rule: Rule, client: str) -> bool:
@@ -66,6 +70,7 @@ class SharedAllowance:
             return
         wait = await self._shared.hit(rate, (rule.name, f"{rate.requests}/{rate.period}", household(client)))
         if wait:
+            self._here.windows.refused(window_key(rule.name, rate, household(client)), wait)
             raise over(rate, wait)
         await self._here.take(rule, client)
 
@@ -77,11 +82,17 @@ class Windows:
     def __init__(self, clock: Clock, most: int = _MOST) -> None:
         self._clock, self._most = clock, most
         self._times: OrderedDict[str, array[float]] = OrderedDict()  # who passed last stands last
+        self._near: LRUCache[str, float] = LRUCache(_WATCHED)  # until when they are refused; 0: they were not
         self.taken = 0  # bytes
 
     def take(self, key: str, most: int, period: int, *, wanted: int = 1, held: int = 0) -> int:
         """How many of the `wanted` fit into the window that ends now; so many are in it."""
-        passed = min(wanted, self.room(key, most, period) - held)
+        room = self.room(key, most, period) - held
+        passed = min(wanted, room)
+        if passed < wanted:
+            self.refused(key, self.wait(key, period))
+        elif is_near(most - room + wanted, most):
+            self._near.setdefault(key, 0.0)
         if passed <= 0:
             return 0
         now = self._clock()
@@ -123,12 +134,32 @@ class Windows:
         gone = bisect_right(times, now - period)
         return (times[gone] if gone < len(times) else now) + period - now
 
+    def refused(self, key: str, wait: float) -> None:
+        """Somebody was, and will be for so many seconds."""
+        self._near[key] = self._clock() + wait
+
+    def used(self, key: str, period: int) -> int:
+        """How many are in the window that ends now."""
+        times = self._times.get(key, ())
+        return len(times) - bisect_right(times, self._clock() - period)
+
+    def watched(self) -> Iterator[tuple[str, float]]:
+        """Who came near the edge, and who passed last; and for how many seconds they are refused, if they are."""
+        now = self._clock()
+        for key in dict.fromkeys((*self._near, *islice(reversed(self._times), _WATCHED))):
+            yield key, max(0.0, self._near.get(key, 0.0) - now)
+
     def _forget(self, key: str) -> None:
         self.taken -= _OF_A_WINDOW + len(self._times.pop(key)) * _OF_A_REQUEST
 
     def __len__(self) -> int:
         """Requests that are remembered."""
         return sum(map(len, self._times.values()))
+
+
+def is_near(used: int, most: int) -> bool:
+    """Whether so many of `most` are worth a warning: four fifths."""
+    return used * 5 >= most * 4
 
 
 def window_key(rule: str, rate: Rate, client: str) -> str:

@@ -28,6 +28,8 @@ _LONGEST: Final = 3600.0  # seconds of a connection's life; then its next answer
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 Handler = Callable[["Connection"], Awaitable[None]]
+# Answers at once, without waiting, or says that it cannot; then nothing has been done
+Quick = Callable[["Connection"], bool]
 
 
 @dataclass(slots=True)
@@ -38,16 +40,12 @@ class Serving:
     limits: Limits
     watch: Watch
     refused: Callable[[str], None]
+    quick: Quick = lambda connection: False
     is_draining: bool = False
 
 
 class Connection(Line):
     """The handler gets it with each request: `head` and `inbox` (None: no body) are that request's."""
-
-    __slots__ = (
-        "_began _born _framing _hand_over _has_begun _is_busy _is_last _moved_at _served _serving _since _spent _task"
-        " _turn head inbox"
-    ).split()
 
     def __init__(self, serving: Serving, hand_over: Callable[[], None] | None = None) -> None:
         """`hand_over` frees the place that was kept for it among all connections, while it was none yet."""
@@ -56,6 +54,7 @@ class Connection(Line):
         self._framing = Framing(serving.limits)
         self.head: Head
         self.inbox: Inbox | None = None
+        self.page: object = None  # what `quick` knows of whoever asks on this connection
         self._task: asyncio.Task[None] | None = None
         self._turn: asyncio.Future[None] | None = None  # of the next request
         self._is_busy = False  # a request is in flight
@@ -139,12 +138,28 @@ class Connection(Line):
             self.inbox = Inbox(self, self._loop)
             self._began, self._spent = self._loop.time(), 0
             self._body_moved(piece)
+        elif self._is_answered():
+            if not self._go_on():
+                self.close()
+            return
         if self._task is None:
             self._task = self._loop.create_task(self._serve())
         elif self._turn is not None:
             turn, self._turn = self._turn, None
             if not turn.done():
                 turn.set_result(None)
+
+    def _is_answered(self) -> bool:
+        """At once. Not where another request waits behind it, which would make a recursion, or the client does not
+        read what it is sent."""
+        if self._framing.waiting or not self.is_drained:
+            return False
+        try:
+            return self._serving.quick(self)
+        except Exception as error:  # noqa: BLE001 - as in `_serve`
+            _LOG.error("an answer failed in an unforeseen way: %s", type(error).__name__)
+            self.cut()
+            return True
 
     def begin_answer(self, *, is_last: bool = False) -> bool:
         """Whether the answer has to say that the connection ends with it, as it does where `is_last`."""

@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from proxy.assemble import Service
 from proxy.errors import ConfigurationError
@@ -26,6 +26,9 @@ from proxy.workers.parcel import packed
 from proxy.workers.shared import audience_of
 from proxy.workers.turns import TurnsOfWorker
 
+if TYPE_CHECKING:
+    from proxy.telemetry.spans import Tracing
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0  # seconds before a worker that ended is started again
 _STEADY: Final = 60.0  # seconds that a worker has to live for the pause to be the first again
 _START: Final = 60.0  # seconds
@@ -37,9 +40,10 @@ _LAST_WORDS: Final = 1.0  # seconds that a worker that stood still has to say wh
 class Supervisor:
     """To whoever starts it, what `assemble.Service` is: started, reconfigured and stopped as a whole."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, tracing: "Tracing | None" = None) -> None:
+        """`tracing` is for the logins, which are made here; workers have their own."""
         self._count = configuration.workers
-        self.service = Service(configuration, serves=False)
+        self.service = Service(configuration, serves=False, tracing=tracing)
         self.service.pages = (self._not_ready, self._metrics, self._status)
         self._answers: dict[str, Callable[..., Awaitable[object]]] = {
             "token": self._token,

@@ -11,6 +11,7 @@ from proxy.assemble import Service
 from proxy.hardening import keep_memory_private, settle_memory
 from proxy.model import Configuration, Listen
 from proxy.telemetry.log import configure as configure_log
+from proxy.telemetry.tracing import begin_tracing
 from proxy.workers.channel import Channel
 from proxy.workers.heartbeat import beat
 from proxy.workers.leases import LeasedAllowance
@@ -68,6 +69,7 @@ class _Worker:
             allowance=self.allowance,
             commons=WorkerCommons(self._channel),
             shares_port=True,
+            tracing=begin_tracing(os.environ, is_worker=True),
         )
         await self._service.start()
         settle_memory()

@@ -57,7 +57,9 @@ async def test_check_live_asks_where_the_services_are(build: Build, arcgis: Simu
     world = await build(document)
     (line,) = await look(world.service.current.runtime.configuration)
     assert line.good, line
-    assert "/arcgis/rest/services" in [each.path for each in arcgis.journal.to("/rest/services")]
+    asked = [each.path for each in arcgis.journal.to("services")]
+    assert asked[0] == "/arcgis/rest/services"
+    assert all(path.startswith("/arcgis/rest/services") for path in asked), "what is found there is asked there, too"
 
 
 async def test_a_stricter_rule_where_it_leads_is_not_passed_by(build: Build, arcgis: Simulator) -> None:
