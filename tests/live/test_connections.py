@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import trustme
 
+from tests.got import Got
 from tests.live.conftest import Build, World, config
 from tests.live.hostile import Call, Hostile, until
 from tests.live.raw import CITY, Line, connect, own, request
@@ -159,16 +160,20 @@ async def test_an_idle_connection_is_closed_without_a_word(build: Build, arcgis:
         assert await used.rest() == b""
 
 
+async def answer_to_drops(line: Line) -> Got:
+    answering = asyncio.create_task(line.answer(5))
+    while not answering.done():
+        line.send(b"x")
+        await asyncio.sleep(0.05)
+    return await answering
+
+
 async def test_a_body_that_drips_is_not_waited_for(build: Build, arcgis: Any) -> None:
     """Each byte comes within the idle limit, and all of them would take an hour."""
     world = await limited(build, arcgis.url, headerTimeout="500ms", idleTimeout="60s")
     async with connect(world) as line:
         line.send(request(world, CITY, "Content-Length: 100000", "Content-Type: text/plain", method="POST"))
-        answering = asyncio.create_task(line.answer(5))
-        while not answering.done():
-            line.send(b"x")
-            await asyncio.sleep(0.05)
-        assert (await answering).error["messageCode"] == "PROXY_SLOW_BODY"
+        assert (await answer_to_drops(line)).error["messageCode"] == "PROXY_SLOW_BODY"
     assert arcgis.journal.to("City/MapServer") == []
 
 
@@ -179,11 +184,7 @@ async def test_the_end_of_a_large_body_is_not_waited_for_either(build: Build, ar
     async with connect(world) as line:
         line.send(request(world, CITY, "Content-Length: 100000", form, method="POST") + b"f=json&where=" + b"x" * 65536)
         await asyncio.sleep(0.9)  # a pause within the idle limit is nobody's fault
-        answering = asyncio.create_task(line.answer(5))
-        while not answering.done():
-            line.send(b"x")
-            await asyncio.sleep(0.05)
-        assert (await answering).error["messageCode"] == "PROXY_SLOW_BODY"
+        assert (await answer_to_drops(line)).error["messageCode"] == "PROXY_SLOW_BODY"
     assert arcgis.journal.to("City/MapServer") == []
 
 
