@@ -14,7 +14,7 @@ from proxy.live_check import Line, look
 from proxy.settings.load import load
 from proxy.simulator.server import Simulator
 from tests.live.conftest import PASSWORD, Sites, config
-from tests.live.test_users import LoginService
+from tests.live.users.conftest import LoginService
 
 
 async def lines(path: Path, document: dict[str, Any]) -> list[Line]:
