@@ -14,7 +14,7 @@ SLICE: Final = 64 * 1024  # bytes that go up together
 
 
 async def chained(held: list[bytes], rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
-    """What was held back of a body, and the rest of it."""
+    """What was held back of a body, and the rest of it. `held` is emptied on the way: nothing stays in memory twice."""
     while held:
         yield held.pop(0)
     if rest is not None:
