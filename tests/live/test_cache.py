@@ -540,8 +540,10 @@ async def test_the_short_way_ends_with_the_answers_life_and_with_its_configurati
     world.path.write_text(yaml.safe_dump(rules), encoding="utf-8")
     await world.service.apply(load(world.path, {}))
     assert (await world.client.get(f"{origin.url}/a")).status == 403
+    await world.client.get(f"{origin.url}/a", Referer="https://other.example.com/")
     world.service.draining = True
     assert (await world.client.get(f"{origin.url}/a", Referer="https://other.example.com/")).status == 503
+    world.service.draining = False
 
 
 async def test_what_is_one_users_or_a_mounts_goes_the_long_way(build: Build, origin: Origin) -> None:
