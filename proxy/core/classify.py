@@ -212,18 +212,15 @@ class Inspector:
             self._fed += len(chunk)
             for text in (chunk,) if self._inflater is None else self._inflater.feed(chunk):
                 self._take(text)
-                self._look(is_end=len(self._seen) >= MOST_HELD)
-                if self._found is not None:
-                    return self._found
+                if (found := self._look(is_end=len(self._seen) >= MOST_HELD)) is not None:
+                    return found
             if self._fed >= MOST_HELD or (self._inflater is not None and self._inflater.is_broken):
-                self._look(is_end=True)
+                return self._look(is_end=True)
         return self._found
 
     def finish(self) -> Finding:
         """The finding at the end of the body."""
-        if self._found is None:
-            self._look(is_end=True)
-        return self._found or self._otherwise
+        return self._found or self._look(is_end=True) or self._otherwise
 
     def _take(self, text: bytes) -> None:
         self._seen += text
@@ -233,11 +230,12 @@ class Inspector:
             self._start = (self._start + text[at : at + _LONGEST_START].translate(None, _BLANKS))[:_LONGEST_START]
         self._may_be_whole = b"}" in text
 
-    def _look(self, *, is_end: bool) -> None:
+    def _look(self, *, is_end: bool) -> Finding | None:
         found = self._read(is_end=is_end)
         if found is None and is_end:
             found = PASSED
         self._found = self._otherwise if found is PASSED else found
+        return self._found
 
     def _read(self, *, is_end: bool) -> Finding | None:
         if _BOM.startswith(self._start):

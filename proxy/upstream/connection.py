@@ -78,13 +78,13 @@ class Connection(asyncio.Protocol):
     async def send(self, data: bytes, patience: float) -> bool:
         """A piece of the request's body, which the server has to take within `patience` seconds. False where it wants
         no more: the answer has begun, or the connection has ended."""
-        if self._waiter is None:
+        if not self._is_asked():
             return False
         self._write(data)
         if self._flow is not None:
             self._expect(patience)
             await self._flow
-        if self._waiter is None:
+        if not self._is_asked():
             return False
         self.deadline = NEVER
         return True
@@ -217,6 +217,9 @@ class Connection(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if self._transport is not None and self.is_open:
             self._transport.write(data)
+
+    def _is_asked(self) -> bool:
+        return self._waiter is not None
 
     def _expect(self, patience: float) -> None:
         self.deadline = self._loop.time() + patience
