@@ -89,7 +89,7 @@ class Service:
         self.discovery = Discovery(self.fetcher, time.monotonic)
         self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
         self.sharing = Sharing(self.shared, time.monotonic, self.store.withdraw)
-        self.shared.on_drop = self.sharing.heard
+        self.shared.on_drop, self.shared.on_word = self.sharing.heard, self.web_tier.heard
         self.users = Users(self.fetcher, time.monotonic, wall_clock, observe=self._keys_event)
         self.allowance = allowance or SharedAllowance(self.shared, MemoryAllowance())
         self.responses = Responses(time.monotonic, wall_clock)

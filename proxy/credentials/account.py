@@ -21,6 +21,7 @@ from proxy.errors import ProxyError, UpstreamTimeout
 from proxy.identity import HttpLogin, Identity, Route, Scheme
 from proxy.model import Rule
 from proxy.ports import Clock, Upstream
+from proxy.traffic import Word
 from proxy.urls import DEFAULT_PORTS, Origin, Scope, Target
 
 MOST_ACCOUNTS: Final = 10_000  # a wildcard rule makes one of each host
@@ -93,6 +94,12 @@ class Account:
             until, error = self._refused.get(page_of(target), (0.0, None))
             if error is not None and now < until:
                 raise _again(error, until - now)
+
+    def hear(self, word: Word) -> None:
+        """Another process has found something out. Who is just having a turn, or waiting for one, is told then."""
+        if not self.alone.locked():
+            self.standing, error = self.accord.hear(word, self.standing, self.clock())
+            self.error = error or self.error
 
     @asynccontextmanager
     async def turn(self, route: Route) -> AsyncIterator[None]:

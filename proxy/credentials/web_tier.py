@@ -13,7 +13,7 @@ from cachetools import LRUCache
 from proxy import names
 from proxy.core import standing
 from proxy.core.inject import identify
-from proxy.credentials.accord import Accord
+from proxy.credentials.accord import LOGIN, Accord
 from proxy.credentials.account import MOST_ACCOUNTS, Account, DoubtedError, Key, Page, Session, key_of
 from proxy.credentials.challenges import NO_TICKET, denied, not_taken, refused
 from proxy.credentials.digest import DigestSession
@@ -22,7 +22,7 @@ from proxy.identity import HttpLogin, Identity, Scheme
 from proxy.model import Rule
 from proxy.ports import Clock, Commons, Transport, Upstream
 from proxy.secret import fingerprint
-from proxy.traffic import Body, Outgoing, Reply
+from proxy.traffic import Body, Outgoing, Reply, Topic, Word
 from proxy.urls import Origin, Target
 
 
@@ -57,6 +57,12 @@ class WebTier:
         `denied`) for what a good login may not see."""
         identity = outgoing.route.identity
         return self._transport.send(outgoing) if identity is None else self._sent_as(identity, outgoing)
+
+    def heard(self, topic: Topic, word: Word) -> None:
+        """What another process has found out of a login: it is not tried here as well."""
+        for account in self._accounts.values():
+            if account.accord.topic == topic:
+                account.hear(word)
 
     async def _sent_as(self, identity: Identity, outgoing: Outgoing) -> Reply:
         outgoing = identify(outgoing, identity)
@@ -161,7 +167,7 @@ class WebTier:
         if account is None:
             # A machine's own ticket is nobody else's
             commons = self._commons if login.username else None
-            accord = Accord(commons, ("login", fingerprint(key)))
+            accord = Accord(commons, (LOGIN, fingerprint(key)))
             account = self._accounts[key] = Account(key, accord, self._clock)
         return _Who(account, identity, login)
 
@@ -203,6 +209,8 @@ class WebTier:
 
     def _passed(self, who: _Who, target: Target, proof: str = "") -> None:
         account = who.account
+        if standing.is_resting(account.standing, self._clock()):
+            return  # it was on its way when the rest began, and says nothing new
         if not account.standing.is_proven:
             self._observe("obtained", who.identity.credential, str(target.origin))
         account.standing, account.error = standing.passed(account.standing, proof), None

@@ -11,6 +11,7 @@ from proxy.assemble import Service
 from proxy.hardening import keep_memory_private, settle_memory
 from proxy.model import Configuration, Listen
 from proxy.telemetry.log import configure as configure_log
+from proxy.traffic import Word
 from proxy.workers.channel import Channel
 from proxy.workers.parcel import unpacked
 from proxy.workers.shared import SharedAllowance, SharedTokens
@@ -26,6 +27,7 @@ async def work(descriptor: int) -> int:
     channel.answers = {
         "start": worker.start,
         "apply": worker.apply,
+        "heard": worker.heard,
         "metrics": worker.metrics,
         "status": worker.status,
     }
@@ -69,6 +71,11 @@ class _Worker:
         if self._service is not None:
             self._tokens.forget()
             await self._service.apply(self._mine(unpacked(parcel)))
+
+    async def heard(self, topic: list[str], mark: str, says: dict[str, object], seconds: float) -> None:
+        """What another worker has found out."""
+        if self._service is not None:
+            self._service.web_tier.heard(tuple(topic), Word(mark, says, seconds))
 
     async def metrics(self) -> str:
         """The Prometheus text of this process."""
