@@ -104,7 +104,7 @@ class Service:
         probe = Probe(self.fetcher, self._rules)
         self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=probe.place)
         self.sharing = Sharing(self.shared, time.monotonic, self.store.withdraw)
-        self.shared.on_drop = self.sharing.heard
+        self.shared.on_drop, self.shared.on_word = self.sharing.heard, self.web_tier.heard
         self._providers = Providers(
             self.fetcher, self.discovery, wall_clock, self.sharing, self._tracing, self._has_token
         )

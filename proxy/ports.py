@@ -26,6 +26,15 @@ class Upstream(Protocol):
         ...
 
 
+class Session(Upstream, Protocol):
+    """How one login is made at one origin."""
+
+    async def prove(self, outgoing: Outgoing) -> Reply:
+        """As `send`, but asked as nobody first, and on no connection that is signed in already: `is_signed_in` says
+        whether a login was wanted, and status 401 that it was refused."""
+        ...
+
+
 class Lane(Upstream, Protocol):
     """One connection of one's own, for logins that hold for a connection (NTLM)."""
 
@@ -38,6 +47,10 @@ class Lane(Upstream, Protocol):
 
     def peer_certificate(self) -> bytes | None:
         """The server's certificate (DER) on the last connection; None without TLS."""
+        ...
+
+    def hang_up(self) -> None:
+        """The next `send` makes a new connection, with nobody signed in."""
         ...
 
     def release(self) -> None:

@@ -12,6 +12,7 @@ from proxy.errors import ProxyError
 from proxy.ports import Commons
 from proxy.traffic import Topic, Turn, Word
 
+LOGIN: Final = "login"  # of which a topic is
 _GOOD: Final = 300.0  # seconds in which nobody has to begin alone
 _DOUBT: Final = 3600.0  # seconds; as long as a directory may count wrong passwords
 _MOST_RESTS, _MOST_REFUSALS = 64.0, 64.0
@@ -22,7 +23,7 @@ class Accord:
     """Of one login. Between `begin` and `end` nobody else tries it, here or elsewhere."""
 
     def __init__(self, commons: Commons | None, topic: Topic) -> None:
-        self._commons, self._topic = commons, topic
+        self._commons, self.topic = commons, topic
         self._turn: Turn | None = None
         self._mark = ""  # of the word that was heard or said last
         self._before = Standing()
@@ -33,14 +34,20 @@ class Accord:
         for _ in range(_MOST_WORDS):
             if self._commons is None:
                 break
-            found = await self._commons.turn(self._topic, but=self._mark)
+            found = await self._commons.turn(self.topic, but=self._mark)
             if isinstance(found, Turn):
                 self._turn = found
                 break
-            self._mark = found.mark  # we go on from what they know, and then it is our turn
-            now, error = _heard(found, now, clock)
+            now, error = self.hear(found, now, clock)  # we go on from what they know, and then it is our turn
         self._before = now
         return now, error
+
+    def hear(self, word: Word, now: Standing, clock: float) -> tuple[Standing, ProxyError | None]:
+        """How the login stands with what another has found out."""
+        if word.mark == self._mark:
+            return now, None  # our own word, or one that was heard before
+        self._mark = word.mark
+        return _heard(word, now, clock)
 
     async def end(self, now: Standing, clock: float, error: ProxyError | None) -> None:
         """What the others may believe; nothing where nothing came out."""
@@ -48,17 +55,17 @@ class Accord:
         if self._commons is None or turn is None:
             return
         if now == self._before:
-            await self._commons.release(self._topic, turn)
+            await self._commons.release(self.topic, turn)
             return
         self._mark = turn.mark
         if standing.is_resting(now, clock):
             says = {**(fields_of(error) if error is not None else {}), "rests": now.rests}
-            await self._commons.settle(self._topic, turn, says, now.held_until - clock)
+            await self._commons.settle(self.topic, turn, says, now.held_until - clock)
         elif standing.goes_alone(now):
             # Each of them would count for itself, and the directory counts them all
-            await self._commons.settle(self._topic, turn, {"refusals": now.refusals}, _DOUBT)
+            await self._commons.settle(self.topic, turn, {"refusals": now.refusals}, _DOUBT)
         else:
-            await self._commons.settle(self._topic, turn, {"good": True, "proof": now.proof}, _GOOD)
+            await self._commons.settle(self.topic, turn, {"good": True, "proof": now.proof}, _GOOD)
 
 
 def _heard(word: Word, now: Standing, clock: float) -> tuple[Standing, ProxyError | None]:

@@ -20,7 +20,8 @@ from proxy.credentials.challenges import refused
 from proxy.errors import ProxyError, UpstreamTimeout
 from proxy.identity import HttpLogin, Identity, Route, Scheme
 from proxy.model import Rule
-from proxy.ports import Clock, Upstream
+from proxy.ports import Clock, Session
+from proxy.traffic import Word
 from proxy.urls import DEFAULT_PORTS, Origin, Scope, Target
 
 MOST_ACCOUNTS: Final = 10_000  # a wildcard rule makes one of each host
@@ -36,10 +37,10 @@ class DoubtedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Known:
     """How a scheme signs in at one origin."""
 
-    upstream: Upstream
+    session: Session
     credential: str  # the first that used it, for the status page
 
 
@@ -68,7 +69,7 @@ class Account:
     standing: Standing = field(default_factory=Standing)
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     error: ProxyError | None = None
-    sessions: LRUCache[tuple[Scheme, Origin], Session] = field(default_factory=lambda: LRUCache(MOST_ACCOUNTS))
+    sessions: LRUCache[tuple[Scheme, Origin], Known] = field(default_factory=lambda: LRUCache(MOST_ACCOUNTS))
     confirmed: int = 0  # how often a page has told that the login is good
     _passed: dict[str, Page] = field(default_factory=dict)  # a few, to ask again when in doubt
     _refused: LRUCache[str, tuple[float, ProxyError]] = field(default_factory=lambda: LRUCache(_MOST_PAGES))
@@ -93,6 +94,12 @@ class Account:
             until, error = self._refused.get(page_of(target), (0.0, None))
             if error is not None and now < until:
                 raise _again(error, until - now)
+
+    def hear(self, word: Word) -> None:
+        """Another process has found something out. Who is just having a turn, or waiting for one, is told then."""
+        if not self.alone.locked():
+            self.standing, error = self.accord.hear(word, self.standing, self.clock())
+            self.error = error or self.error
 
     @asynccontextmanager
     async def turn(self, route: Route) -> AsyncIterator[None]:

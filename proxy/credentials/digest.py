@@ -21,7 +21,7 @@ _MOST_NONCES: Final = 64
 
 
 class DigestSession:
-    """Implements `ports.Upstream`: an answer with status 401 is the server's word on the password."""
+    """Implements `ports.Session`: an answer with status 401 is the server's word on the password."""
 
     def __init__(self, login: HttpLogin, transport: Transport) -> None:
         self._login, self._transport = login, transport
@@ -47,6 +47,11 @@ class DigestSession:
         reply = await self._sent(outgoing)
         self._fresh(reply, fresh)
         return reply
+
+    async def prove(self, outgoing: Outgoing) -> Reply:
+        """See `ports.Session.prove`."""
+        self._challenge = None
+        return await self.send(outgoing)
 
     async def _ask(self, outgoing: Outgoing) -> Reply | None:
         """Without the body. The answer where that is the server's last word on the password."""

@@ -5,25 +5,32 @@ scheme signs in is in `digest.py` and `windows.py`, what a refusal is called in 
 login in `account.py`.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Final
 
 from cachetools import LRUCache
 
 from proxy import names
 from proxy.core import standing
 from proxy.core.inject import identify
-from proxy.credentials.accord import Accord
-from proxy.credentials.account import MOST_ACCOUNTS, Account, DoubtedError, Key, Page, Session, key_of
+from proxy.credentials.accord import LOGIN, Accord
+from proxy.credentials.account import MOST_ACCOUNTS, Account, DoubtedError, Key, Known, Page, key_of
+from proxy.credentials.basic import BasicSession
 from proxy.credentials.challenges import NO_TICKET, denied, not_taken, refused
 from proxy.credentials.digest import DigestSession
+from proxy.credentials.drain import drain
 from proxy.errors import CredentialMisconfigured, CredentialRefused, ProxyError
 from proxy.identity import HttpLogin, Identity, Scheme
 from proxy.model import Rule
-from proxy.ports import Clock, Commons, Transport, Upstream
+from proxy.ports import Clock, Commons, Session, Transport
 from proxy.secret import fingerprint
-from proxy.traffic import Body, Outgoing, Reply
+from proxy.traffic import Body, Outgoing, Reply, Topic, Word
 from proxy.urls import Origin, Target
+
+_READ: Final = 1.0  # seconds for an answer that nobody waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,12 @@ class WebTier:
         `denied`) for what a good login may not see."""
         identity = outgoing.route.identity
         return self._transport.send(outgoing) if identity is None else self._sent_as(identity, outgoing)
+
+    def heard(self, topic: Topic, word: Word) -> None:
+        """What another process has found out of a login: it is not tried here as well."""
+        for account in self._accounts.values():
+            if account.accord.topic == topic:
+                account.hear(word)
 
     async def _sent_as(self, identity: Identity, outgoing: Outgoing) -> Reply:
         outgoing = identify(outgoing, identity)
@@ -105,31 +118,27 @@ class WebTier:
         it is refused: the one try that may be in vain."""
         for page in account.telling(self._rules(), but):
             who = self._who(page.identity, page.target.origin)
-            bare = Outgoing("GET", page.target, {names.ACCEPT: "*/*"}, Body(), page.route)
+            if who is None:
+                continue
+            asked = identify(Outgoing("GET", page.target, {names.ACCEPT: "*/*"}, Body(), page.route), page.identity)
             try:
-                if who is None or not await self._wants_login(account, page, bare):
-                    continue
-                reply = await self._try(who, identify(bare, page.identity), is_telling=True)
+                reply = await self._try(who, asked, is_telling=True)
             except (CredentialRefused, CredentialMisconfigured):
                 raise
             except ProxyError:
                 return False
-            reply.close()
             if reply.status == names.CODE_UNAUTHORIZED:
                 raise self._refused(who, page.target, reply, is_telling=True)
-            if reply.status < 500:
+            with suppress(ProxyError, TimeoutError):
+                async with asyncio.timeout(_READ):
+                    await drain(reply)
+            if reply.status < 500 and reply.is_signed_in:
                 self._passed(who, page.target, page.name if page.is_own else "")
                 account.confirmed += 1
                 return True
+            if reply.status < 500:
+                account.tells_nothing(page)
         return False
-
-    async def _wants_login(self, account: Account, page: Page, bare: Outgoing) -> bool:
-        """Found out without one."""
-        reply = await self._transport.send(identify(bare, replace(page.identity, login=None)))
-        reply.close()
-        if reply.status < 500 and reply.status != names.CODE_UNAUTHORIZED:
-            account.tells_nothing(page)
-        return reply.status == names.CODE_UNAUTHORIZED
 
     def snapshot(self) -> list[dict[str, object]]:
         """What the status page shows of each login, in the columns of `TokenStore.snapshot`."""
@@ -161,21 +170,21 @@ class WebTier:
         if account is None:
             # A machine's own ticket is nobody else's
             commons = self._commons if login.username else None
-            accord = Accord(commons, ("login", fingerprint(key)))
+            accord = Accord(commons, (LOGIN, fingerprint(key)))
             account = self._accounts[key] = Account(key, accord, self._clock)
         return _Who(account, identity, login)
 
-    def _session(self, who: _Who, origin: Origin) -> Upstream:
+    def _session(self, who: _Who, origin: Origin) -> Session:
         sessions, which = who.account.sessions, (who.login.scheme, origin)
-        session = sessions.get(which)
-        if session is None:
-            session = sessions[which] = Session(self._new_session(who.login), who.identity.credential)
-        return session.upstream
+        known = sessions.get(which)
+        if known is None:
+            known = sessions[which] = Known(self._new_session(who.login), who.identity.credential)
+        return known.session
 
-    def _new_session(self, login: HttpLogin) -> Upstream:
+    def _new_session(self, login: HttpLogin) -> Session:
         match login.scheme:
             case Scheme.BASIC:
-                return self._transport
+                return BasicSession(self._transport)
             case Scheme.DIGEST:
                 return DigestSession(login, self._transport)
             case _:
@@ -187,14 +196,15 @@ class WebTier:
     async def _try(self, who: _Who, outgoing: Outgoing, *, is_telling: bool = False) -> Reply:
         """The answer; closed where it has status 401, which the caller explains."""
         account, target = who.account, outgoing.target
+        session = self._session(who, target.origin)
         try:
-            reply = await self._session(who, target.origin).send(outgoing)
+            reply = await (session.prove if is_telling else session.send)(outgoing)
         except (CredentialRefused, CredentialMisconfigured) as error:
             self._refuse(who, target, error, is_certain=is_telling)
             raise
         if reply.status == names.CODE_UNAUTHORIZED:
             reply.close()
-        elif reply.status < 500 and (reply.is_signed_in or who.login.scheme is Scheme.BASIC):
+        elif reply.status < 500 and reply.is_signed_in and not is_telling:
             # What nobody had to sign in for proves nothing, and neither does a balancer whose servers start anew
             self._passed(who, target)
             if outgoing.method == "GET":
@@ -203,6 +213,8 @@ class WebTier:
 
     def _passed(self, who: _Who, target: Target, proof: str = "") -> None:
         account = who.account
+        if standing.is_resting(account.standing, self._clock()):
+            return  # it was on its way when the rest began, and says nothing new
         if not account.standing.is_proven:
             self._observe("obtained", who.identity.credential, str(target.origin))
         account.standing, account.error = standing.passed(account.standing, proof), None

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import struct
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Final, ParamSpec, TypeVar
 
@@ -28,6 +28,7 @@ from spnego.exceptions import (
 from proxy import names
 from proxy.core.challenge import find_challenge, offered_logins
 from proxy.credentials.challenges import NO_TICKET, wanted_again
+from proxy.credentials.drain import drain
 from proxy.credentials.kerberos import Tickets
 from proxy.errors import CredentialMisconfigured, CredentialRefused, UpstreamFailed, UpstreamTimeout
 from proxy.identity import HttpLogin, Scheme
@@ -35,7 +36,6 @@ from proxy.ports import Lane, Transport
 from proxy.traffic import Outgoing, Reply
 
 _MOST_LEGS: Final = 4
-_MOST_READ: Final = 1024 * 1024  # bytes of a challenge's page, read so that the connection lives on
 _STEP_PATIENCE: Final = 10.0  # seconds; a Kerberos step asks the directory
 _NTLM: Final = "ntlm"
 
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 class WindowsSession:
-    """Implements `ports.Upstream`: an answer with status 401 is the server's word on the login."""
+    """Implements `ports.Session`: an answer with status 401 is the server's word on the login."""
 
     def __init__(self, login: HttpLogin, transport: Transport) -> None:
         self._login, self._transport = login, transport
@@ -54,9 +54,22 @@ class WindowsSession:
 
     async def send(self, outgoing: Outgoing) -> Reply:
         """See `ports.Upstream.send`."""
+        return await self._lent(outgoing, self._on)
+
+    async def prove(self, outgoing: Outgoing) -> Reply:
+        """See `ports.Session.prove`. Servers let a connection go on that was signed in with a password of yesterday."""
+
+        async def anew(lane: Lane, outgoing: Outgoing) -> Reply:
+            lane.hang_up()
+            self._is_per_request = False
+            return await self._tried(lane, outgoing)
+
+        return await self._lent(outgoing, anew)
+
+    async def _lent(self, outgoing: Outgoing, send: Callable[[Lane, Outgoing], Awaitable[Reply]]) -> Reply:
         lane = await self._transport.lane(outgoing.target.origin, outgoing.route)
         try:
-            reply = await self._on(lane, outgoing)
+            reply = await send(lane, outgoing)
         except BaseException:
             lane.release()
             raise
@@ -74,7 +87,7 @@ class WindowsSession:
         reply = await self._tried(lane, outgoing.bodiless("HEAD"))
         if reply.status == names.CODE_UNAUTHORIZED:
             return reply
-        await _drain(reply)
+        await drain(reply)
         is_closing = reply.headers.get(names.CONNECTION, "").lower() == "close"
         if self._scheme is not None and (self._is_per_request or is_closing):
             return await self._sign_in(lane, outgoing, self._scheme)
@@ -96,7 +109,7 @@ class WindowsSession:
         self._scheme = self._offered(reply)
         if self._scheme is None:
             return reply
-        await _drain(reply)
+        await drain(reply)
         return await self._sign_in(lane, outgoing, self._scheme)
 
     def _offered(self, reply: Reply) -> Scheme | None:
@@ -111,7 +124,7 @@ class WindowsSession:
     async def _sign_in(self, lane: Lane, outgoing: Outgoing, scheme: Scheme) -> Reply:
         reply, was_cut = await self._legs(lane, outgoing, scheme)
         if was_cut and reply.status == names.CODE_UNAUTHORIZED and outgoing.body.replayable:
-            await _drain(reply)
+            await drain(reply)
             reply, _ = await self._legs(lane, outgoing, scheme)
         return reply
 
@@ -141,7 +154,7 @@ class WindowsSession:
             if attempt is outgoing and not outgoing.body.replayable:
                 reply.close()
                 raise wanted_again()
-            await _drain(reply)
+            await drain(reply)
             token = await self._step(context.step, _decoded(challenge.token))
         raise UpstreamFailed("The login at the web server did not come to an end.", slug="bad_answer")
 
@@ -228,19 +241,6 @@ def _decoded(token: str) -> bytes:
         return b64decode(token, validate=True)
     except ValueError:
         raise _malformed() from None
-
-
-async def _drain(reply: Reply) -> None:
-    """Reads an answer that nobody wants, so that its connection lives on."""
-    try:
-        if not isinstance(reply.body, bytes):
-            read = 0
-            async for piece in reply.body:
-                read += len(piece)
-                if read > _MOST_READ:
-                    break
-    finally:
-        reply.close()
 
 
 def _releasing(reply: Reply, lane: Lane) -> Reply:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,6 +30,7 @@ class Turns:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._matters: dict[Topic, _Matter] = {}
+        self.on_word: Callable[[Topic, Word], None] = lambda topic, word: None
 
     async def turn(self, topic: Topic, *, but: str = "") -> Word | Turn:
         """See `ports.Commons.turn`."""
@@ -59,6 +60,7 @@ class Turns:
         matter = self._matters.get(topic)
         if matter is not None and matter.holder == turn.mark:
             matter.mark, matter.says, matter.until = word.mark, word.says, self._clock() + word.seconds
+            self.on_word(topic, word)  # before the next one has a turn
             self.end(topic, turn)
 
     def end(self, topic: Topic, turn: Turn) -> None:

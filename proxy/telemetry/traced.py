@@ -52,6 +52,9 @@ class TracedLane:
     def peer_certificate(self) -> bytes | None:
         return self._lane.peer_certificate()
 
+    def hang_up(self) -> None:
+        self._lane.hang_up()
+
     def release(self) -> None:
         self._lane.release()
 

@@ -33,6 +33,10 @@ class _Lane:
         tls = newest.tls if newest is not None else None
         return tls.getpeercert(binary_form=True) if tls is not None else None
 
+    def hang_up(self) -> None:
+        self.is_signed_in = False
+        self.pool.hang_up()
+
     def release(self) -> None:
         if self._is_taken:
             self._is_taken = False

@@ -74,6 +74,10 @@ class Pool:
     def retire(self) -> None:
         """What is free is closed, what is busy is when it ends."""
         self._is_retired = True
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """What is free is closed; the next request makes a new one."""
         for connection in self._free[:]:
             connection.abort()
 

@@ -14,11 +14,13 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from proxy.assemble import Service
+from proxy.credentials.accord import LOGIN
 from proxy.errors import ConfigurationError
 from proxy.identity import Place
 from proxy.model import Configuration, Rule
 from proxy.telemetry.log import state_change
 from proxy.telemetry.merge import merged_metrics, merged_status
+from proxy.traffic import Topic, Word
 from proxy.workers.channel import Channel, Gone
 from proxy.workers.heartbeat import Heartbeat
 from proxy.workers.lender import Lender, LenderToWorker
@@ -45,6 +47,7 @@ class Supervisor:
         self._count, self._tracing = configuration.workers, tracing
         self.service = Service(configuration, serves=False, tracing=tracing)
         self.service.pages = (self._not_ready, self._metrics, self._status)
+        self.service.shared.on_word = self._tell
         self._answers: dict[str, Callable[..., Awaitable[object]]] = {
             "token": self._token,
             "accepted": self._accepted,
@@ -189,6 +192,13 @@ class Supervisor:
             await process.wait()
 
     # --- what is shared -----------------------------------------------------------------------------------------------
+
+    def _tell(self, topic: Topic, word: Word) -> None:
+        """A login that rests is tried by no other worker; who asks for its turn is told anyway."""
+        self.service.web_tier.heard(topic, word)
+        if topic[0] == LOGIN:
+            for channel in self._channels.values():
+                channel.tell("heard", topic=topic, mark=word.mark, says=word.says, seconds=word.seconds)
 
     async def _token(self, audience: list[Any], trace: str) -> dict[str, object]:
         wanted = audience_of(audience)

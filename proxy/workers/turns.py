@@ -4,6 +4,7 @@ A worker that ends gives its turns back, so that nobody waits for the dead.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,8 @@ class WorkerCommons:
 
     async def settle(self, topic: Topic, turn: Turn, says: Mapping[str, object], seconds: float) -> None:
         """See `ports.Commons.settle`."""
-        self._channel.tell("settle", topic=topic, mark=turn.mark, says=says, seconds=seconds)
+        with contextlib.suppress(Gone):  # asked, so that the others have been told before our client is answered
+            await self._channel.ask("settle", topic=topic, mark=turn.mark, says=says, seconds=seconds)
 
     async def release(self, topic: Topic, turn: Turn) -> None:
         """See `ports.Commons.release`."""

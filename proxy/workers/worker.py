@@ -12,6 +12,7 @@ from proxy.hardening import keep_memory_private, settle_memory
 from proxy.model import Configuration, Listen
 from proxy.telemetry.log import configure as configure_log
 from proxy.telemetry.tracing import begin_tracing
+from proxy.traffic import Word
 from proxy.workers.channel import Channel
 from proxy.workers.heartbeat import beat
 from proxy.workers.leases import LeasedAllowance
@@ -29,6 +30,7 @@ async def work(descriptor: int) -> int:
     channel.answers = {
         "start": worker.start,
         "apply": worker.apply,
+        "heard": worker.heard,
         "metrics": worker.metrics,
         "status": worker.status,
         "recall": worker.allowance.recall,
@@ -83,6 +85,11 @@ class _Worker:
             self._tokens.forget()
             self.allowance.forget()
             await self._service.apply(self._mine(unpacked(parcel)))
+
+    async def heard(self, topic: list[str], mark: str, says: dict[str, object], seconds: float) -> None:
+        """What another worker has found out."""
+        if self._service is not None:
+            self._service.web_tier.heard(tuple(topic), Word(mark, says, seconds))
 
     async def metrics(self) -> str:
         """The Prometheus text of this process."""

@@ -6,7 +6,7 @@ from proxy.settings.load import load
 from proxy.simulator.server import Simulator
 from tests.live.conftest import PASSWORD
 from tests.real.conftest import OTHER_PASSWORD, USERS, WRONG, Behind, Front, document, several
-from tests.real.uses import CITY, at_once, everything, logged, refusals
+from tests.real.uses import CITY, PROOF, at_once, everything, logged, refusals
 from tests.real.web_servers import nginx_basic
 
 GOOD = {"type": "basic", "username": "webmap", "password": PASSWORD}
@@ -17,7 +17,8 @@ async def test_a_map_sees_no_login(front: Front, behind: Behind, arcgis: Simulat
     server = front(nginx_basic, USERS)
     world = await behind(document(server.url, GOOD))
     await everything(world, server.url, lambda: arcgis.journal.entries[-1].body)
-    assert set(server.statuses()) == {"200"}
+    statuses = server.statuses()
+    assert (statuses[:2], set(statuses[2:])) == (PROOF, {"200"})
     assert {entry.headers["x-remote-user"] for entry in arcgis.journal} == {"webmap"}
 
 
@@ -33,7 +34,7 @@ async def test_many_at_once_all_pass(front: Front, behind: Behind) -> None:
     server = front(nginx_basic, USERS)
     world = await behind(document(server.url, GOOD))
     assert {got.status for got in await at_once(world, server.url, 20)} == {200}
-    assert server.statuses() == ["200"] * 20
+    assert server.statuses() == PROOF + ["200"] * 20
 
 
 async def test_a_wrong_password_is_tried_once(front: Front, behind: Behind) -> None:
@@ -42,7 +43,8 @@ async def test_a_wrong_password_is_tried_once(front: Front, behind: Behind) -> N
     got = await refusals(world, server.url, "credential_refused")
     assert "password" in got.json["error"]["message"]
     assert int(got.headers["retry-after"]) <= 60
-    assert server.statuses() == ["401"]
+    assert server.statuses() == ["401", "401"]
+    assert len(server.logins()) == 1
     await logged(world, '"event":"credential_refused"')
 
 
@@ -53,7 +55,8 @@ async def test_a_corrected_password_is_tried_at_once(front: Front, behind: Behin
     world.path.write_text(world.path.read_text(encoding="utf-8").replace(WRONG, OTHER_PASSWORD), encoding="utf-8")
     await world.service.apply(load(world.path, {}))
     await refusals(world, server.url, "credential_refused", times=1)
-    assert server.statuses() == ["401", "401"]
+    assert server.statuses() == ["401", "401"] * 2
+    assert len(server.logins()) == 2
 
 
 async def test_a_password_that_is_changed_on_the_server_is_given_up(front: Front, behind: Behind) -> None:
@@ -62,7 +65,8 @@ async def test_a_password_that_is_changed_on_the_server_is_given_up(front: Front
     assert (await world.client.get(f"{server.url}{CITY}?f=json")).status == 200
     (server.log.parent / "htpasswd").write_text("webmap:{PLAIN}another\n", encoding="utf-8")
     await refusals(world, server.url, "credential_refused", times=20)
-    assert server.statuses() == ["200", "401", "401", "401"]
+    assert server.statuses() == [*PROOF, "200", "401", "401", "401"]
+    assert len(server.logins()) == 2 + 2  # of the refusals one was asked as nobody
 
 
 async def test_two_users_of_one_server_each_get_their_own(front: Front, behind: Behind, arcgis: Simulator) -> None:
@@ -76,7 +80,8 @@ async def test_two_users_of_one_server_each_get_their_own(front: Front, behind: 
     for kind in ("MapServer", "FeatureServer", "MapServer", "FeatureServer"):
         assert (await world.client.get(f"{server.url}/rest/services/Public/City/{kind}?f=json")).status == 200
     users = [entry.headers["x-remote-user"] for entry in arcgis.journal]
-    assert users == ["webmap", "editor", "webmap", "editor"]
+    # Each asks for its own rule's URL first
+    assert users == ["webmap", "webmap", "editor", "editor", "webmap", "editor"]
 
 
 @pytest.mark.parametrize("kind", ["digest", "ntlm", "negotiate"])

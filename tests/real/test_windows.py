@@ -1,7 +1,9 @@
 """Windows logins: NTLM, and NTLM in Negotiate, on connections that are signed in."""
 
 import asyncio
+import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +49,7 @@ async def test_a_connection_is_signed_in_once(windows: StartWindows, behind: Beh
     world = await behind(document(server.url, GOOD))
     for _ in range(10):
         assert await _ask(world, server) == 200
-    assert [each.status for each in server.arrived] == [401, 401] + [200] * 10
+    assert [each.status for each in server.arrived] == [401, 401, 200] + [200] * 10  # the rule's own URL first
     assert {each.connection for each in server.arrived} == {1}
 
 
@@ -87,7 +89,7 @@ async def test_two_users_never_share_a_connection(windows: StartWindows, behind:
         assert Counter(each.status for each in got) == {200: 40, 401: 20}
     assert all(len(users) == 1 for users in server.users_by_connection().values())
     for each in server.answered():
-        assert each.user == ("CITY\\webmap" if "/MapServer" in each.path else "CITY\\editor")
+        assert each.user == ("CITY\\editor" if "/FeatureServer" in each.path else "CITY\\webmap")
     assert not [each for each in server.answered() if "/Open/" in each.path]
 
 
@@ -165,3 +167,15 @@ async def test_another_kind_of_login_is_named(windows: StartWindows, behind: Beh
     world = await behind(document(server.url, {"type": "basic", "username": "webmap", "password": PASSWORD}))
     got = await refusals(world, server.url, "web_login")
     assert "NTLM" in got.json["error"]["message"]
+
+
+async def test_connections_that_are_signed_in_hide_no_changed_password(windows: StartWindows, behind: Behind) -> None:
+    """They go on with the old one. Each new connection would be a wrong password more, and no rest ever begin."""
+    server = await windows(Manner())
+    server.delay = 0.02
+    world = await behind(document(server.url, GOOD))
+    assert await _ask(world, server) == 200
+    Path(os.environ["NTLM_USER_FILE"]).write_text(f"CITY:webmap:{OTHER_PASSWORD}\n", encoding="utf-8")
+    for n in range(10):  # two at a time: one on the connection that is signed in, one on another
+        await asyncio.gather(*(_ask(world, server, f"/rest/services/{n}/{each}/MapServer") for each in range(2)))
+    assert len(server.refused) == 2

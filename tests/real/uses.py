@@ -12,6 +12,10 @@ _PART = b'--x\r\nContent-Disposition: form-data; name="attachment"; filename="\x
 _MULTIPART = _PART + _BIG + b"\r\n--x--\r\n"
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
+# What a login costs before the first client waits for it: the rule's own URL (here one without a page), asked as nobody
+# and then signed in
+PROOF = ["401", "404"]
+
 CITY = "/rest/services/Public/City/MapServer"
 EXPORT = f"{CITY}/export?bbox=0,0,100,100&bboxSR=102100&size=64,64&format=png32&f=image"
 QUERY = "/rest/services/Public/City/MapServer/0/query"

@@ -1,5 +1,6 @@
 """proxy.credentials.web_tier: on which pages a login is proven, and what several processes know together of one."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -10,7 +11,7 @@ from proxy.identity import HttpLogin, Identity, Route, Scheme
 from proxy.model import Rule
 from proxy.secret import Secret
 from proxy.state.turns import Turns
-from proxy.traffic import Reply
+from proxy.traffic import Reply, Topic, Word
 from proxy.urls import Scope
 from tests.unit.core.rules import rule
 from tests.unit.credentials.test_web_tier import BASIC, Site
@@ -33,6 +34,7 @@ class Proxies:
     site: Site
     rules: list[Rule]
     count: int = 1
+    tells: bool = False  # at once, as a supervisor does
     wire: Wire = field(init=False)
     tiers: list[WebTier] = field(init=False)
 
@@ -43,6 +45,12 @@ class Proxies:
             WebTier(self.wire, lambda: self.site.now, commons=commons, rules=lambda: self.rules)
             for _ in range(self.count)
         ]
+        if self.tells:
+            commons.on_word = self._tell
+
+    def _tell(self, topic: Topic, word: Word) -> None:
+        for tier in self.tiers:
+            tier.heard(topic, word)
 
     async def ask(self, path: str, worker: int = 0, host: str = HOST) -> str:
         """ "200", or the slug of what was raised."""
@@ -184,3 +192,37 @@ async def test_a_doubt_that_one_process_took_away_troubles_no_other() -> None:
         proxies.site.forbidden = "/none"
         assert await proxies.ask("/map", n) == "200"
     assert {proxies.state(worker) for worker in (0, 1)} == {"good"}
+
+
+async def test_where_one_process_proved_a_login_the_others_know() -> None:
+    """Else whoever asks another for what the login may not see would have it doubted, and rest, for all."""
+    proxies = Proxies(Site(), listed("/arcgis/rest/services"), WORKERS)
+    for n in range(20):
+        assert await proxies.ask(f"/forbidden/{n}", n) == "denied"
+    assert {proxies.state(worker) for worker in range(WORKERS)} == {"good"}
+
+
+async def test_a_rest_that_one_process_began_no_other_tries() -> None:
+    """However many there are: one try that was refused, and one to be sure."""
+    proxies = Proxies(Site(), listed("/arcgis/rest/services"), 16, tells=True)
+    for worker in range(16):
+        assert await proxies.ask("/map", worker) == "200"
+    proxies.site.password = "another"
+    for n in range(50):
+        assert await proxies.ask("/map", n) == "credential_refused"
+    assert proxies.site.wrong == 2
+
+
+async def test_what_was_on_its_way_when_a_rest_began_does_not_end_it() -> None:
+    proxies = Proxies(Site(), listed("/arcgis/rest/services"), 2, tells=True)
+    for worker in (0, 1):
+        assert await proxies.ask("/map", worker) == "200"
+    go = proxies.wire.go = asyncio.Event()
+    late = asyncio.ensure_future(proxies.ask("/map", 1))
+    await asyncio.sleep(0.01)
+    proxies.site.password, proxies.wire.go = "another", None
+    assert await proxies.ask("/map", 0) == "credential_refused"
+    proxies.site.password = PASSWORD  # what it answers now was asked before
+    go.set()
+    assert await late == "200"
+    assert await proxies.ask("/map", 1) == "credential_refused"

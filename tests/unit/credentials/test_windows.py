@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -140,6 +141,24 @@ async def test_a_second_request_on_the_signed_in_lane_goes_without_legs() -> Non
         assert await ask(session) == 200
     assert [message(sent) for sent in wire.sent] == [b"", FIRST, LAST, b"", b"", b"", b""]
     assert (len(wire.lanes), acceptor.good) == (1, 1)
+
+
+async def test_what_a_signed_in_lane_lets_pass_proves_no_password() -> None:
+    """It goes on with yesterday's."""
+    acceptor = Acceptor()
+    _, session = start(acceptor)
+    assert await ask(session) == 200
+    Path(os.environ["NTLM_USER_FILE"]).write_text("CITY:webmap:another\n", encoding="utf-8")
+    assert await ask(session) == 200
+    reply = await session.prove(outgoing())
+    reply.close()
+    assert (reply.status, acceptor.wrong) == (401, 1)
+
+
+async def test_a_page_for_everybody_proves_nothing() -> None:
+    wire, session = start(lambda sent: Reply(200, {}, b"map"))
+    reply = await session.prove(outgoing())
+    assert (reply.status, reply.is_signed_in, len(wire.sent)) == (200, False, 1)
 
 
 async def test_two_at_once_are_two_lanes_each_signed_in_for_itself() -> None:

@@ -199,6 +199,9 @@ class WireLane:
     def peer_certificate(self) -> bytes | None:
         return self.wire.certificate
 
+    def hang_up(self) -> None:
+        self.is_open = self.is_signed_in = False
+
     def release(self) -> None:
         if self.is_taken:
             self.is_taken = False
