@@ -39,6 +39,7 @@ class _Held:
     fetch: asyncio.Task[Token] | None = None
     hearing: Hearing = field(default_factory=Hearing)
     error: ProxyError | None = None
+    last: Token | None = None  # rejected or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +237,10 @@ class TokenStore:
 
     async def _fetch(self, held: _Held, audience: Audience, provider: TokenProvider) -> Token:
         try:
-            token = await provider.fetch(audience, self)
+            token = lifetime.following(await provider.fetch(audience, self), held.last, self._clock())
             await self._learn_place(held, token)
             self._observe("renewed" if held.slot.token is not None else "obtained", audience)
-            held.slot = lifetime.fetched(held.slot, token, self._rand())
+            held.slot, held.last = lifetime.fetched(held.slot, token, self._rand()), token
             self._refused.pop(_account(audience), None)
             held.error = None
             return token

@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 
+from proxy.model import AdmitPolicy
+from proxy.runtime import Known
 from proxy.secret import Secret
-from proxy.telemetry.lines import tally
+from proxy.telemetry.lines import Hit, HitLine, RequestLine, as_json, as_text, tally
 from proxy.telemetry.log import AccessLog, LogHandle, configure, state_change
+from tests.unit.core.rules import rule
 from tests.unit.telemetry.configurations import ROADS, exchange
 
 CANARY = "canary-Zx9"
@@ -323,3 +326,24 @@ def test_a_line_is_cheap() -> None:
     handle.close(within=10.0)
     assert (time.process_time() - began) / 5_000 < 0.0005
     assert stream.getvalue().count("\n") == 5_000
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_hit_reads_as_every_other_request(begin: Begin, form: str) -> None:
+    known = Known(
+        rule=rule(ROADS),
+        policy=AdmitPolicy((), False, (), frozenset()),
+        key=("", "", "", None),
+        shown='https://gis.example.com/a?b"c token=abcdefghijklmnopqrstuvwxyz',
+        query_keys=("f", "token", "a b"),
+        credential="city",
+        operation="export",
+        generation=3,
+    )
+    for request_id, client in (("a" * 32, "192.0.2.7"), ("a.b-c", "2001:db8::1")):
+        hit = Hit(known, request_id, client, 200, 30_000, 10.0, 10.0042)
+        write = as_json if form == "json" else as_text
+        long = RequestLine(1_700_000_000.25, hit.exchange(), hit.ended_at)
+        before = tally().redacted
+        assert write(HitLine(1_700_000_000.25, hit)) == write(long)
+        assert (tally().redacted - before) % 2 == 0
