@@ -26,7 +26,8 @@ class Audience:
     is_guess: bool = False  # where the site begins is the client's word alone: the rule stands above it
 
     def __hash__(self) -> int:
-        return hash((self.credential, self.server.origin))  # asked several times a request: texts remember theirs
+        # Asked several times a request: texts remember theirs. The context counts: clients may invent as many as they like
+        return hash((self.credential, self.server.origin, self.server.context))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
