@@ -138,11 +138,12 @@ def _joined(ways: list[_Way]) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=1024)
-def forms_of(secrets: tuple[str, ...]) -> Forms:
-    """Secrets of a few characters are left out: they may well be words."""
+def forms_of(secrets: tuple[str, ...], *, in_binary: bool = False) -> Forms:
+    """Secrets of a few characters are left out: they may well be words. In what is no text, so is UTF-16: its zeros are
+    everywhere there."""
     usable = sorted({secret for secret in secrets if len(secret) >= _SHORTEST})
     encoded = [form for secret in usable for form in (*_base64(secret), *_hex(secret))]
-    wide = [form for secret in usable for form in _utf16(secret)]
+    wide = [] if in_binary else [form for secret in usable for form in _utf16(secret)]
     chains = [*map(_spelled, usable), *((_Step(form),) for form in (*encoded, *wide))]
     states: dict[_Step, int] = {}
     first = last = 0
@@ -163,7 +164,7 @@ def forms_of(secrets: tuple[str, ...]) -> Forms:
         longest=max((sum(step.longest for step in chain) for chain in chains), default=0),
         widest=max((step.longest for step in states), default=0),
         # Two of UTF-16 would each cost as much as all zeros, which hardly any text has
-        needles=() if any(len(run) < _FIRST for run in runs) else (b"\0", *runs, *encoded),
+        needles=() if any(len(run) < _FIRST for run in runs) else (*(b"\0" for _ in wide[:1]), *runs, *encoded),
     )
 
 

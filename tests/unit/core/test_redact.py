@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.core.redact import Redactor, is_text, whole_without, without_secrets, words_without
+from proxy.core.redact import Redactor, is_opaque, is_text, whole_without, without_secrets, words_without
 
 TOKEN = "nL4rWq7aZ0x-Tt_8uVbEe+1/k=2Hh3Jj5.."
 SECRETS = (TOKEN, 'p"w\\d & <é>')
@@ -114,6 +114,33 @@ def test_headers() -> None:
 )
 def test_which_types_are_looked_through(kind: str, expected: bool) -> None:
     assert is_text(kind) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        *(("image/png", True), ("application/x-protobuf", True), ("application/vnd.mapbox-vector-tile", True)),
+        *(
+            ("VIDEO/mp4", True),
+            ("application/octet-stream", False),
+            ("application/pdf", False),
+            ("application/zip", False),
+        ),
+    ],
+)
+def test_which_files_are_not_looked_through(kind: str, expected: bool) -> None:
+    assert is_opaque(kind) is expected
+
+
+def test_in_a_file_zeros_are_nothing_special() -> None:
+    wide = TOKEN.encode("utf-16-le")
+    body = bytes(range(256)) * 9 + TOKEN.encode() + b"|" + wide
+    redactor = Redactor(SECRETS, in_binary=True)
+    assert redactor.feed(body[:2310]) + redactor.feed(body[2310:]) + redactor.finish() == body.replace(
+        TOKEN.encode(), b"x" * len(TOKEN)
+    )
+    assert whole_without(body, SECRETS, in_binary=True)[1] == 1
+    assert whole_without(body, SECRETS)[1] == 2
 
 
 @pytest.mark.parametrize("length", range(len(TOKEN)))
