@@ -2,55 +2,47 @@
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from proxy.credentials.arcgis import ArcGISProvider
 from proxy.credentials.discover import Discovery
-from proxy.credentials.exchange import ExchangeProvider
-from proxy.credentials.oauth import AppProvider
 from proxy.credentials.probe import Probe
-from proxy.credentials.service import TokenService
 from proxy.credentials.sharing import Sharing
-from proxy.credentials.static import StaticProvider
 from proxy.credentials.store import TokenStore
 from proxy.credentials.web_tier import WebTier
-from proxy.identity import (
-    AppCredential,
-    ArcGISCredential,
-    ExchangeCredential,
-    Place,
-    Route,
-    StaticCredential,
-    TokenCredential,
-    WebCredential,
-)
-from proxy.model import Configuration, Rule
+from proxy.identity import Place, StaticCredential, TokenCredential, WebCredential
+from proxy.model import Configuration
 from proxy.overview import credential_rows, needing_restart, user_source
 from proxy.pipeline import Pipeline
 from proxy.ports import Allowance, Commons, TokenProvider, Tokens, WallClock
+from proxy.providers import Providers
 from proxy.runtime import Current, build, routes
 from proxy.state.allowance import MemoryAllowance, SharedAllowance
+from proxy.state.edge import usage
 from proxy.state.responses import Responses
 from proxy.state.shared import Shared
+from proxy.telemetry.lines import Hit
 from proxy.telemetry.log import AccessLog, state_change
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.pulse import Pulse
 from proxy.telemetry.recent import Recent
+from proxy.telemetry.traced import TracedProvider, TracedTokens, TracedTransport
 from proxy.traffic import Audience, Exchange, Token
 from proxy.upstream.fetch import Fetch
 from proxy.upstream.transport import UpstreamTransport
-from proxy.urls import Server, Target
 from proxy.users.identify import Users
 from proxy.web.app import Listener
 from proxy.web.client import is_trusted
 from proxy.web.connection import Handler
 from proxy.web.front import Front
 from proxy.web.handler import Door
+from proxy.web.hits import Hits
 
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner
+
+    from proxy.telemetry.spans import Tracing
 
 # Why this process should get no requests; the Prometheus text; what the status page shows
 Pages = tuple[Callable[[], str | None], Callable[[], Awaitable[bytes]], Callable[[], Awaitable[dict[str, object]]]]
@@ -70,23 +62,39 @@ class Service:
         shares_port: bool = False,
         serves: bool = True,
         wall_clock: WallClock = time.time,
+        tracing: "Tracing | None" = None,
     ) -> None:
         """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens, the
-        allowance and the commons that it shares; a supervisor serves nothing but them and the admin pages."""
-        self._wall_clock = wall_clock
+        allowance and the commons that it shares; a supervisor serves nothing but them and the admin pages. `tracing` is
+        ended with the service."""
+        self._tracing = tracing
         self.shared = Shared(observe=self._shared_event)
         self._pulse = Pulse()
-        self.metrics = Metrics(lambda: self.responses.bytes_used, self.shared, lambda: self._pulse.longest)
+        self.metrics = Metrics(
+            lambda: self.responses.bytes_used,
+            self.shared,
+            lambda: self._pulse.longest,
+            tracing.export if tracing is not None else None,
+        )
         self.current = Current(build(configuration, generation=1))
         self.transport = UpstreamTransport(self._own_ports)
-        self.web_tier = WebTier(self.transport, time.monotonic, self._login_event, commons or self.shared)
+        outward = self.transport if tracing is None else TracedTransport(tracing, self.transport)
+        self.web_tier = WebTier(
+            outward,
+            time.monotonic,
+            self._login_event,
+            commons or self.shared,
+            lambda: self.current.runtime.configuration.rules,
+        )
         self.fetcher = Fetch(self.web_tier)
         self.discovery = Discovery(self.fetcher, time.monotonic)
+        self._providers = Providers(self.fetcher, self.discovery, wall_clock)
         self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
         self.sharing = Sharing(self.shared, time.monotonic, self.store.withdraw)
         self.shared.on_drop = self.sharing.heard
         self.users = Users(self.fetcher, time.monotonic, wall_clock, observe=self._keys_event)
-        self.allowance = allowance or SharedAllowance(self.shared, MemoryAllowance())
+        self.counts = MemoryAllowance()
+        self.allowance = allowance or SharedAllowance(self.shared, self.counts)
         self.responses = Responses(time.monotonic, wall_clock)
         self.draining = False
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
@@ -99,7 +107,7 @@ class Service:
         self.pipeline = Pipeline(
             self.current,
             self.web_tier,
-            tokens or self.store,
+            tokens or self.store if tracing is None else TracedTokens(tracing, tokens or self.store),
             self.discovery,
             self.users,
             self.allowance,
@@ -108,10 +116,11 @@ class Service:
         )
         door = Door(self.current, self.pipeline, self._record, time.monotonic, lambda: self.draining)
         front = Front(
-            self.metrics.count_in_flight(wrap(door)),
+            self.metrics.count_in_flight(wrap(door if tracing is None else tracing.door(door))),
             configuration.limits,
             self.metrics.malformed,
             lambda address: is_trusted(address, self.current.runtime.configuration.trusted_proxies),
+            Hits(self.current, self.allowance, self.responses, time.monotonic, self._record_hit, lambda: self.draining),
         )
         self.public = Listener(
             front,
@@ -171,6 +180,8 @@ class Service:
         await self.shared.close()
         await self.users.close()
         await self.transport.close()
+        if self._tracing is not None:
+            await self._tracing.close()
         self._pulse.stop()
         state_change("stopped")
 
@@ -183,6 +194,7 @@ class Service:
             **self.metrics.status(),
             "cache": {**self.metrics.cached(), "bytes": self.responses.bytes_used},
             "credentials": credential_rows(configuration, self.store.snapshot() + self.web_tier.snapshot()),
+            "limits": usage(self.counts.windows, configuration.rules),
             "users": {"source": user_source(configuration), "problem": self._keys_problem},
             "recent": self._recent.rows(),
             "needsRestart": needing_restart(self._begun, configuration),
@@ -210,38 +222,31 @@ class Service:
         self.metrics.configured(configuration, generation)
 
     def _shared_provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
-        provider = self._provider(configuration, credential)
-        if configuration.state is None or isinstance(credential, StaticCredential):
+        provider = self._providers.of(configuration, credential)
+        if isinstance(credential, StaticCredential):
+            return provider
+        if self._tracing is not None:
+            provider = TracedProvider(self._tracing, provider, self._has_token)
+        if configuration.state is None:
             return provider
         return self.sharing.around(provider)
 
-    def _provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
-        if isinstance(credential, StaticCredential):
-            return StaticProvider(credential, time.monotonic)
-        service = TokenService(
-            self.fetcher,
-            self.discovery,
-            time.monotonic,
-            self._wall_clock,
-            lambda target: route_to(target, configuration.rules, credential),
-            credential.expiration,
-        )
-        match credential:
-            case ArcGISCredential():
-                return ArcGISProvider(credential, service)
-            case AppCredential():
-                return AppProvider(credential, service)
-            case ExchangeCredential():
-                return ExchangeProvider(credential, service)
-            case _:
-                assert_never(credential)
+    def _has_token(self, audience: Audience) -> bool:
+        token = self.store.outlook(audience).token
+        return token is not None and time.monotonic() < token.expires_at
 
     def _record(self, exchange: Exchange) -> None:
         ended_at = time.monotonic()
+        if self._tracing is not None:
+            self._tracing.finish(exchange)
         self.metrics.record(exchange, ended_at)
         self.metrics.redacted(exchange.redacted)
         self._recent.record(exchange)
         self._access_log(exchange, ended_at)
+
+    def _record_hit(self, hit: Hit) -> None:
+        self.metrics.record_hit(hit)
+        self._access_log.hit(hit)
 
     def _token_event(self, event: str, audience: Audience) -> None:
         if event == "rejected":
@@ -279,29 +284,6 @@ class Service:
     def not_ready(self) -> str | None:
         """Why this process should get no requests just now."""
         return "draining" if self.draining else self._pulse.trouble
-
-
-def route_to(target: Target, rules: Iterable[Rule], credential: TokenCredential) -> Route:
-    """How a credential's servers and token services are reached: as a rule of its own at that origin, or as the
-    configured portal or token service elsewhere. A portal whose web server does the login is told who we are by that
-    login, beside what the rule at its origin says."""
-    service = Route() if isinstance(credential, StaticCredential) else credential.service_route
-    rule = next((each for each in rules if each.credential == credential.name and _is_at(each, target)), None)
-    if rule is None:
-        return service
-    if not isinstance(credential, ExchangeCredential) or not _is_under(target, credential.portal):
-        return rule.route
-    headers = rule.route.identity.headers if rule.route.identity is not None else ()
-    identity = replace(service.identity, headers=headers) if service.identity is not None else rule.route.identity
-    return replace(rule.route, identity=identity)
-
-
-def _is_at(rule: Rule, target: Target) -> bool:
-    return rule.scope.covers(target.origin)
-
-
-def _is_under(target: Target, server: Server) -> bool:
-    return target.origin == server.origin and f"{target.path}/".lower().startswith(f"{server.context}/".lower())
 
 
 async def run(service: Service, until: Awaitable[object]) -> None:

@@ -8,7 +8,7 @@ from proxy import __version__
 from proxy.assemble import Service
 from proxy.errors import ConfigurationError
 from proxy.live_check import Line
-from proxy.model import Configuration
+from proxy.model import Configuration, Listen
 from proxy.policy import describe
 
 _PIPED_WIDTH = 180  # columns of a table that no terminal limits
@@ -62,18 +62,16 @@ def greeting(configuration: Configuration, service: Service) -> list[str]:
         else (", ".join(sorted({entry.host for entry in configuration.admit.referers})) or "requests without a Referer")
     )
     names = ", ".join(credential.name for credential in configuration.credentials) or "none"
-    admin = f"http://{service.admin.listen.host}:{service.admin.port}/status" if service.admin else "off"
+    public = Listen(configuration.listen.host, service.public.port)
+    admin = f"http://{Listen(service.admin.listen.host, service.admin.port)}/status" if service.admin else "off"
     dangers = [f"[red]danger[/] {plain(danger)}" for danger in configuration.dangers]
     return [
         *dangers,
-        (
-            f"[bold]resource-proxy {__version__}[/] on {scheme}://{configuration.listen.host}:{service.public.port}"
-            f"{configuration.paths[0]}?https://…"
-        ),
+        (f"[bold]resource-proxy {__version__}[/] on {scheme}://{plain(str(public))}{configuration.paths[0]}?https://…"),
         f"  rules        {len(configuration.rules)}",
         f"  for pages of {plain(who)}",
         f"  credentials  {plain(names)}",
-        f"  status page  {admin}",
+        f"  status page  {plain(admin)}",
     ]
 
 

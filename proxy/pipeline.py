@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from proxy import links, names, refusals
-from proxy.cached import asked
+from proxy.cached import asked, remember
 from proxy.core import hygiene, inject, users
 from proxy.core.classify import Finding, Verdict
 from proxy.core.content import is_form as is_form_type
@@ -56,17 +56,20 @@ class Pipeline:
         if plan.rule.users is not None:
             user = await self.users.admit(runtime.configuration.users, plan.rule, incoming, exchange)
         if plan.rule.rate is not None:
-            await self.allowance.take(plan.rule, incoming.client if user is None else users.as_client(user))
+            client = incoming.client if user is None else users.as_client(user)
+            if not self.allowance.passes(plan.rule, client):
+                await self.allowance.take(plan.rule, client)
         if plan.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
         wish = asked(plan, incoming, user) if plan.rule.cache is not None else None
         if wish is not None and (hit := self.responses.hit(wish, exchange)) is not None:
+            remember(runtime, plan, incoming, wish, exchange)
             return hit  # the same request passed all that follows
         with self.room.stay() as stay:
             limit = runtime.configuration.limits.body
-            body = await bodies.take(incoming, stay, limit=limit) if incoming.has_body else Body()
+            body = await bodies.take(incoming, stay, limit=limit) if incoming.body is not None else Body()
             ready = prepared(plan, incoming, body, exchange)
-            if plan.credential is not None and incoming.has_body:
+            if plan.credential is not None and incoming.body is not None:
                 said = answer_catalog(exchange.operation, body, incoming.headers.get(names.CONTENT_TYPE, ""))
                 if said is not None:
                     return said

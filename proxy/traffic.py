@@ -6,6 +6,7 @@ Times ending in `_at` are seconds of a monotonic clock. Nothing here decides or 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from proxy import names
 from proxy.identity import Route
 from proxy.model import AdmitPolicy, CachePolicy
 from proxy.secret import Secret
@@ -85,12 +86,6 @@ class Body:
         return self.stream is None
 
 
-async def _no_body() -> AsyncIterator[bytes]:
-    nothing: tuple[bytes, ...] = ()
-    for piece in nothing:
-        yield piece
-
-
 @dataclass(slots=True)
 class Incoming:
     """A request as it came in, checked for form alone. `raw_target` is everything after the first `?`, or None."""
@@ -101,8 +96,7 @@ class Incoming:
     headers: Headers
     client: str  # the client's address, behind trusted proxies the one they name
     own_origin: Origin | None  # how this client reached us
-    has_body: bool = False
-    read_body: Callable[[], AsyncIterator[bytes]] = _no_body
+    body: AsyncIterator[bytes] | None = None
     raw_headers: Sequence[tuple[bytes, bytes]] = ()  # as they came: what came twice shows only here
     peer_is_trusted: bool = False  # it came from one of our proxies in front
     is_mounted: bool = False  # it came by a mount: the client writes no targets
@@ -122,6 +116,12 @@ class Outgoing:
     body: Body
     route: Route
     check: Callable[[], None] = _always
+    client: str = ""  # whom the answer is for: the client's address
+
+    def bodiless(self, method: str) -> "Outgoing":
+        """The same without its body, to hear what the server says to that."""
+        headers = {name: value for name, value in self.headers.items() if name != names.CONTENT_TYPE}
+        return Outgoing(method, self.target, headers, Body(), self.route, self.check, self.client)
 
 
 @dataclass(slots=True)
@@ -196,3 +196,4 @@ class Exchange:
     policy: AdmitPolicy | None = None  # the rule's own, where it has one: whose pages may read the answer
     advice: str = ""  # what to do about it, where it was refused or failed
     note: str = ""  # a sentence for the operator, e.g. the token service's own words
+    trace_id: str = ""  # where requests are traced

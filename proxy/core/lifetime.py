@@ -113,13 +113,13 @@ def failed(slot: Slot, failure: Failure, now: float) -> Slot:
     else:
         refusals, failures = slot.refusals, slot.failures + 1 if slot.failure is failure else 1
         first, most = _UNAVAILABLE_FIRST, _UNAVAILABLE_MOST
-    wait = min(most, first * 2 ** min(failures - 1, 20))
+    wait = _doubled(first, most, failures - 1)
     return replace(slot, failures=failures, failure=failure, refusals=refusals, held_until=now + wait)
 
 
 def refusal_rest(refusals: int) -> float:
     """Seconds for which a password rests that was refused so many times in a row."""
-    return min(_REFUSED_MOST, _REFUSED_FIRST * 2.0 ** min(max(refusals, 1) - 1, 20))
+    return _doubled(_REFUSED_FIRST, _REFUSED_MOST, max(refusals, 1) - 1)
 
 
 def withdrawn(slot: Slot, now: float) -> Slot:
@@ -145,7 +145,7 @@ def rejected(slot: Slot, token: Token, now: float) -> Slot:
         if slot.proven:
             return slot  # the server takes it elsewhere
         rejections = slot.young_rejections + 1
-        wait = min(_REFUSED_MOST, _REFUSED_FIRST * 2 ** min(rejections - 1, 20))
+        wait = refusal_rest(rejections)
         return replace(dropped, young_rejections=rejections, held_until=now + wait, failure=Failure.REFUSED)
     if now - token.obtained_at > _YOUNG:
         return replace(dropped, young_rejections=0 if slot.proven else slot.young_rejections)
@@ -153,7 +153,7 @@ def rejected(slot: Slot, token: Token, now: float) -> Slot:
     over = rejections - (_PROVEN_LIMIT if slot.proven else _UNPROVEN_LIMIT)
     if over < 0:
         return replace(dropped, young_rejections=rejections)
-    wait = min(_REFUSED_MOST, _REFUSED_FIRST * 2 ** min(over, 20))
+    wait = refusal_rest(over + 1)
     return replace(slot, young_rejections=rejections, held_until=now + wait, failure=Failure.REFUSED)
 
 
@@ -170,6 +170,10 @@ def life(expires: object, *, wall_now: float, requested: float, short_validity: 
         # be dead, the server says so, and twice is enough to be held off.
         return max(_MIN_LIFE, min(requested, short_validity or _UNTOLD_LIFE))
     return max(_MIN_LIFE, min(left, requested + 60))
+
+
+def _doubled(first: float, most: float, times: int) -> float:
+    return min(most, first * 2.0 ** min(times, 20))  # 20: what is far above `most` need not be reckoned
 
 
 def _number(value: object) -> float | None:

@@ -37,7 +37,7 @@ class Redactor:
     or touches is one. However a body is cut, the same comes of it."""
 
     def __init__(self, secrets: tuple[str, ...], *, in_binary: bool = False) -> None:
-        self._forms = forms_of(secrets, in_binary=in_binary)
+        self._forms = forms_of(secrets, in_binary)
         self._held = b""  # as it came
         self._taken = -1  # of what is held, so much is in a stretch that is counted; -1: what was before it is none
         self.count = 0
@@ -82,7 +82,7 @@ class Redactor:
 
 def whole_without(text: bytes, secrets: tuple[str, ...], *, in_binary: bool = False) -> tuple[bytes, int]:
     """A whole body less the secrets, and how many stretches were taken out."""
-    if not forms_of(secrets, in_binary=in_binary).may_be_in(text):
+    if not forms_of(secrets, in_binary).may_be_in(text):
         return text, 0
     redactor = Redactor(secrets, in_binary=in_binary)
     return redactor.feed(text) + redactor.finish(), redactor.count

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
-from proxy.core.redirect import upstream_path
-from proxy.core.servers import server_for_rule
-from proxy.core.target import parse_url
+from proxy.core.servers import own_page, server_for_rule
 from proxy.credentials.discover import json_object
 from proxy.errors import ProxyError
 from proxy.identity import Place
@@ -31,7 +29,7 @@ class Probe:
         origin = audience.server.origin
         if not rule.scope.covers(origin):
             return None
-        target = parse_url(f"{origin}{upstream_path(rule) or '/'}?f=json")
+        target = own_page(rule, origin)
         if server_for_rule(rule, target) != audience.server or rule.referer != audience.referer:
             return None
         headers = {

@@ -8,8 +8,8 @@ from proxy import names
 from proxy.errors import BadRequest, ProxyError
 from proxy.traffic import Body, Reply
 from proxy.upstream.connection import Connection
+from proxy.upstream.pieces import SLICE, sliced
 
-_ONE_WRITE: Final = 64 * 1024  # bytes of a body that go up together with their head
 BODILESS: Final = ("GET", "HEAD")
 
 
@@ -40,9 +40,9 @@ def question(method: str, head: bytes, body: Body) -> Question:
     whole = body.whole
     if not whole:
         return Question(method, head)
-    if len(whole) <= _ONE_WRITE:
+    if len(whole) <= SLICE:  # it goes up together with its head
         return Question(method, head + whole)
-    return Question(method, head, _sliced(whole), len(whole))
+    return Question(method, head, sliced(whole), len(whole))
 
 
 async def answer(connection: Connection, asked: Question, patience: float) -> Reply:
@@ -95,11 +95,6 @@ async def _send(connection: Connection, pieces: AsyncIterator[bytes], length: in
     if left:
         raise _odd_length()
     connection.end(b"0\r\n\r\n" if left is None else b"", patience)
-
-
-async def _sliced(whole: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(whole), _ONE_WRITE):
-        yield whole[start : start + _ONE_WRITE]
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

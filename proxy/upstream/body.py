@@ -1,6 +1,5 @@
 """Request bodies on their way up: whole where they can be sent again, else a stream that is sent once."""
 
-from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -11,6 +10,7 @@ from proxy.core.parameters import Field, of_form, of_json
 from proxy.core.soap import soap_element
 from proxy.errors import BodyTooLarge, Overloaded
 from proxy.traffic import Body, Incoming
+from proxy.upstream.pieces import bounded, chained, filtered
 
 KEPT: Final = 1024 * 1024  # bytes of a body that are kept for one replay
 _ROOM: Final = 128 * 1024 * 1024  # bytes of all bodies that are held at a time
@@ -72,7 +72,7 @@ async def take(incoming: Incoming, stay: Stay, *, limit: int) -> Body:
 
     Forms are always read whole, since they hold parameters that have to be judged; other bodies up to 1 MiB.
     """
-    if not incoming.has_body:
+    if incoming.body is None:
         return Body()
     content.check(incoming.headers)
     declared = incoming.headers.get(names.CONTENT_LENGTH)
@@ -80,13 +80,13 @@ async def take(incoming: Incoming, stay: Stay, *, limit: int) -> Body:
     if length is not None and length > limit:
         raise _too_large(limit)
     kept = limit if content.is_form(incoming.headers.get(names.CONTENT_TYPE, "")) else min(KEPT, limit)
-    pieces = _bounded(incoming.read_body(), limit)
+    pieces = bounded(incoming.body, limit, _too_large(limit))
     head = bytearray()
     async for piece in pieces:
         head += piece
         stay.grow(len(head))
         if len(head) > kept:
-            return Body(None, _chained(bytes(head), pieces), length)
+            return Body(None, chained([bytes(head)], pieces), length)
     return _whole(bytes(head))
 
 
@@ -95,7 +95,8 @@ def judged(body: Body, content_type: str, *, dropped: frozenset[str]) -> Judged:
 
     Of a stream nothing is read: see `check_stream`.
     """
-    whole, fields, element = body.whole, list[Field](), None
+    whole, fields = body.whole, list[Field]()
+    element: str | None = None
     if whole == b"":
         return Judged(body, fields, element)
     if whole is None:
@@ -103,9 +104,9 @@ def judged(body: Body, content_type: str, *, dropped: frozenset[str]) -> Judged:
     if content.is_form(content_type):
         whole, fields = of_form(whole, dropped, demands.JUDGED)
     elif whole and content.is_multipart(content_type):
-        filtered = MultipartFilter(content.boundary_of(content_type), dropped, demands.JUDGED)
-        whole = filtered.feed(whole) + filtered.finish()
-        fields = filtered.fields
+        form = MultipartFilter(content.boundary_of(content_type), dropped, demands.JUDGED)
+        whole = form.feed(whole) + form.finish()
+        fields = form.fields
     elif content.is_json(content_type):
         fields = of_json(whole, dropped, demands.JUDGED)
     elif (element := soap_element(whole)) is not None:
@@ -133,31 +134,8 @@ def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"The request body is larger than {limit} bytes.", "server.limits.body sets the limit.")
 
 
-async def _bounded(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    seen = 0
-    async for piece in stream:
-        seen += len(piece)
-        if seen > limit:
-            raise _too_large(limit)
-        yield piece
-
-
-async def _chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield head
-    async for piece in rest:
-        yield piece
-
-
 def _filtered(body: Body, content_type: str, dropped: frozenset[str]) -> Body:
     """A stream as it goes up. How much will be taken out is not known before its end, so the length is not either."""
     if body.stream is None or not content.is_multipart(content_type):
         return body
-    return Body(None, _less(body.stream, MultipartFilter(content.boundary_of(content_type), dropped)), None)
-
-
-async def _less(stream: AsyncIterator[bytes], filtered: MultipartFilter) -> AsyncIterator[bytes]:
-    async for piece in stream:
-        if kept := filtered.feed(piece):
-            yield kept
-    if kept := filtered.finish():
-        yield kept
+    return Body(None, filtered(body.stream, MultipartFilter(content.boundary_of(content_type), dropped)), None)

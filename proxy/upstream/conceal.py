@@ -1,16 +1,16 @@
 """Takes echoed secrets out of answers on their way down: the waiting half of `core.redact`."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Final
 
 from proxy import names
-from proxy.core.inflate import Inflater, Inflating
+from proxy.core.inflate import Inflater
 from proxy.core.redact import Redactor, is_opaque, is_text, whole_without, without_secrets
 from proxy.errors import UpstreamFailed
 from proxy.identity import Identity
 from proxy.model import Rule
 from proxy.traffic import Exchange, Reply, Token
+from proxy.upstream.pieces import Scan, chained, inflated, redacted, scanned
 
 # A parameter called so holds a secret; the values of others (a forced `where`) may well stand in an answer.
 _KEY: Final = re.compile("(?:key|token|secret|passw(?:or)?d|pwd|signature|^sig|^auth|^code)$", re.IGNORECASE)
@@ -73,21 +73,12 @@ def _plain(reply: Reply, secrets: tuple[str, ...], exchange: Exchange, *, in_bin
         reply.body, count = whole_without(reply.body, secrets, in_binary=in_binary)
         exchange.redacted += count
     else:
-        reply.body = _redacted(reply.body, Redactor(secrets, in_binary=in_binary), exchange)
-
-
-async def _redacted(body: AsyncIterator[bytes], redactor: Redactor, exchange: Exchange) -> AsyncIterator[bytes]:
-    async for piece in body:
-        if clean := redactor.feed(piece):
-            yield clean
-    if rest := redactor.finish():
-        yield rest
-    exchange.redacted += redactor.count
+        reply.body = redacted(reply.body, Redactor(secrets, in_binary=in_binary), exchange)
 
 
 async def _compressed(reply: Reply, coding: str, secrets: tuple[str, ...], exchange: Exchange) -> None:
     """As it came where there is nothing to take out, which is nearly always."""
-    scan = _Scan(coding, secrets)
+    scan = Scan(coding, secrets)
     body = reply.body
     if isinstance(body, bytes):
         held, is_whole = [body], True
@@ -106,80 +97,10 @@ async def _compressed(reply: Reply, coding: str, secrets: tuple[str, ...], excha
     if scan.found:
         clear = inflated(chained(held, None if isinstance(body, bytes) else body), coding)
         reply.headers = {name: value for name, value in reply.headers.items() if name not in _NOT_OF_THE_TEXT}
-        reply.body = _redacted(clear, Redactor(secrets), exchange)
+        reply.body = redacted(clear, Redactor(secrets), exchange)
     elif isinstance(body, bytes):
         pass
     elif is_whole:
         reply.body = b"".join(held)
     else:
-        reply.body = _scanned(held, body, scan)
-
-
-class _Scan:
-    """Looks through a compressed text; what it makes of it is thrown away."""
-
-    def __init__(self, coding: str, secrets: tuple[str, ...]) -> None:
-        self._inflating, self._redactor = Inflating(coding), Redactor(secrets)
-
-    def look(self, piece: bytes) -> None:
-        """Raises UpstreamFailed where it cannot be looked through."""
-        try:
-            for clear in self._inflating.feed(piece):
-                self._redactor.feed(clear)
-        except ValueError:
-            raise UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer") from None
-
-    def end(self) -> None:
-        """Nothing comes any more."""
-        self._redactor.finish()
-
-    @property
-    def found(self) -> bool:
-        return self._redactor.count > 0
-
-    @property
-    def is_in_doubt(self) -> bool:
-        """Whether what was seen may end within a secret."""
-        return self._redactor.is_holding
-
-
-async def _scanned(held: list[bytes], rest: AsyncIterator[bytes], scan: _Scan) -> AsyncIterator[bytes]:
-    piece: bytes | None = b""
-    while piece is not None:
-        if not scan.is_in_doubt:
-            while held:
-                yield held.pop(0)
-        piece = await anext(rest, None)
-        if piece is None:
-            scan.end()
-        else:
-            held.append(piece)
-            scan.look(piece)
-        if scan.found:
-            # Too late to send it in the clear: better no end than a secret
-            raise UpstreamFailed("The answer held what must stay secret, and was broken off.", slug="echoed_secret")
-    for last in held:
-        yield last
-
-
-async def inflated(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
-    """A compressed body in the clear. Raises UpstreamFailed where it cannot be decoded, or is not whole: what we make
-    of it would look as if it were."""
-    inflating = Inflating(coding)
-    async for piece in body:
-        try:
-            for clear in inflating.feed(piece):
-                yield clear
-        except ValueError:
-            raise UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer") from None
-    if not inflating.is_complete:
-        raise UpstreamFailed("The server gave an answer that is cut off.", slug="bad_answer")
-
-
-async def chained(held: list[bytes], rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
-    """What was held back of a body, and the rest of it."""
-    for piece in held:
-        yield piece
-    if rest is not None:
-        async for piece in rest:
-            yield piece
+        reply.body = scanned(held, body, scan)

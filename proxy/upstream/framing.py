@@ -61,7 +61,8 @@ class Length:
 class UntilClose:
     """Everything up to the end of the connection: HTTP/1.0, and what has neither length nor coding."""
 
-    is_done = has_excess = False
+    is_done = False
+    has_excess = False
     ends_with_connection = True
 
     def feed(self, data: bytes) -> bytes:

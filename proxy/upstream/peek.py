@@ -1,9 +1,8 @@
 """Looks at the first bytes of an answer and puts them back: the waiting half of `core.classify`."""
 
-from collections.abc import AsyncIterator
-
 from proxy.core.classify import PASSED, Finding, Verdict, inspect, is_plainly_good
 from proxy.traffic import Reply
+from proxy.upstream.pieces import chained
 
 
 async def examine(reply: Reply, wanted: str, path: str, secrets: tuple[str, ...]) -> Finding:
@@ -26,15 +25,8 @@ async def examine(reply: Reply, wanted: str, path: str, secrets: tuple[str, ...]
             finding = inspector.feed(piece)
             if finding is not None:
                 break
-        reply.body = _resumed(held, reply.body)
+        reply.body = chained(held, reply.body)
         return finding or inspector.finish()
     except BaseException:
         reply.close()
         raise
-
-
-async def _resumed(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    while held:
-        yield held.pop(0)
-    async for piece in rest:
-        yield piece

@@ -10,7 +10,7 @@ from proxy.core.rewrite import Rewriter
 from proxy.core.spellings import Links
 from proxy.errors import UpstreamFailed
 from proxy.traffic import Reply
-from proxy.upstream.conceal import chained, inflated
+from proxy.upstream.pieces import chained, inflated
 
 _HELD: Final = 64 * 1024  # bytes of a text that are looked through before the first is sent
 _LEVEL: Final = 1  # of compression: the text was compressed better, but nobody waited for that one
@@ -67,7 +67,7 @@ async def _begin(body: bytes | AsyncIterator[bytes]) -> tuple[list[bytes], Async
 
 async def _has_links(held: list[bytes], coding: str, links: Links) -> bool:
     rewriter = Rewriter(links, "")
-    async for piece in _clear(chained(held, None), coding):
+    async for piece in _clear(chained([*held], None), coding):
         rewriter.feed(piece)
     rewriter.finish()
     return rewriter.count > 0

@@ -6,7 +6,7 @@ The one place that catches everything, so that each request ends with an answer 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,11 +21,11 @@ from proxy.plan import methods
 from proxy.ports import Clock, Recorder
 from proxy.runtime import Asking, Current, Runtime
 from proxy.traffic import Exchange, Headers, Incoming, Reply
+from proxy.upstream.pieces import counted
 from proxy.urls import Origin
 from proxy.web import answer
 from proxy.web.client import client_address, is_trusted, own_origin
 from proxy.web.connection import Connection
-from proxy.web.inbox import Inbox
 from proxy.web.respond import error_reply, json_reply, ping_reply
 
 _LOG: Final = logging.getLogger(__name__)
@@ -78,17 +78,13 @@ class Door:
         policy = exchange.policy or runtime.configuration.admit
         asking = id(policy), connection.head.headers.get(names.ORIGIN, ""), origin, is_theirs
         said, headers = runtime.said.get(asking) or _say(runtime, policy, asking), reply.headers
-        if headers.keys().isdisjoint(said):
-            headers.update(said)
-        else:
-            for name, value in said.items():
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        put_on(headers, said)
         headers[names.X_REQUEST_ID] = exchange.request_id
         exchange.status = reply.status
         return reply
 
     async def _route(self, connection: Connection, origin: Origin | None, exchange: Exchange) -> Reply:
-        head, runtime = connection.head, self.current.runtime
+        head, inbox, runtime = connection.head, connection.inbox, self.current.runtime
         configuration = runtime.configuration
         path = head.target.partition("?")[0]
         exchange.client = client_address(connection.peer, head.headers, configuration.trusted_proxies)
@@ -111,8 +107,7 @@ class Door:
             headers=head.headers,
             client=exchange.client,
             own_origin=origin,
-            has_body=head.length != 0,
-            read_body=lambda: _counted(connection.inbox, exchange),
+            body=None if inbox is None else counted(inbox, exchange),
             raw_headers=head.headers.raw,
             peer_is_trusted=is_trusted(connection.peer, configuration.trusted_proxies),
             is_mounted=asked.is_mounted,
@@ -133,6 +128,15 @@ class Door:
         return Reply(204, allowed | {names.VARY: names.ACCESS_CONTROL_REQUEST_HEADERS} | hygiene.COMMON)
 
 
+def put_on(headers: dict[str, str], said: Headers) -> None:
+    """What answers tell a page's browser, beside what this one says."""
+    if headers.keys().isdisjoint(said):
+        headers.update(said)
+    else:
+        for name, value in said.items():
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+
+
 def _say(runtime: Runtime, policy: AdmitPolicy, asking: Asking) -> dict[str, str]:
     """What answers tell a page's browser is the same for all of its pictures."""
     _, origin, own, is_theirs = asking
@@ -142,10 +146,3 @@ def _say(runtime: Runtime, policy: AdmitPolicy, asking: Asking) -> dict[str, str
             runtime.said.clear()
         runtime.said[asking] = said
     return said
-
-
-async def _counted(inbox: Inbox | None, exchange: Exchange) -> AsyncIterator[bytes]:
-    if inbox is not None:
-        async for piece in inbox:
-            exchange.bytes_in += len(piece)
-            yield piece

@@ -3,11 +3,11 @@
 import asyncio
 import socket
 import struct
-import sys
 from contextlib import suppress
 from typing import Final, cast
 
 from proxy.errors import ClientGone
+from proxy.web.kernel import unacknowledged
 
 _HIGH_WATER: Final = 64 * 1024  # bytes that wait for a slow reader before the upstream is left waiting, too
 _LINGER: Final = 2.0  # seconds for which the client may still be sending after its last answer
@@ -15,31 +15,9 @@ _LINGER_BYTES: Final = 16 * 1024 * 1024
 _PROGRESS: Final = 1024  # bytes taken of an answer; less is none
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time
 
-if sys.platform == "linux":
-    import fcntl
-    import termios
-
-    def _unacknowledged(transport: asyncio.Transport) -> int:
-        """Bytes that the kernel holds because the client's has not taken them. Its buffer grows to megabytes: our
-        own alone would show no progress for a reader who is merely slow."""
-        try:
-            waiting = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
-        except (OSError, ValueError, AttributeError):
-            return 0
-        return int.from_bytes(waiting, sys.byteorder)
-else:
-
-    def _unacknowledged(transport: asyncio.Transport) -> int:
-        return 0
-
 
 class Line(asyncio.Protocol):
     """One accepted socket, with or without TLS."""
-
-    __slots__ = (
-        "_deadline _dropped _flushing _is_closing _is_deaf _is_ended _loop _room _size _taken_at _unsent _written"
-        " is_secure peer transport"
-    ).split()
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -140,7 +118,7 @@ class Line(asyncio.Protocol):
     def _is_stalled(self, now: float, patience: float) -> bool:
         """Whether the client has taken next to nothing for `patience` seconds of what was written for it."""
         buffered = self.transport.get_write_buffer_size()
-        unsent = buffered + _unacknowledged(self.transport) if buffered else 0
+        unsent = buffered + unacknowledged(self.transport) if buffered else 0
         if not self._unsent - _PROGRESS < unsent <= self._unsent or not unsent:
             self._unsent, self._taken_at = unsent, now
         return now - self._taken_at > patience

@@ -1,5 +1,5 @@
-"""What all workers share and the supervisor keeps: tokens, so that there is one login and one refused password
-however many workers there are, and counts, so that a limit is the limit. The worker's end of it."""
+"""The tokens that all workers share and the supervisor keeps, so that there is one login and one refused password
+however many workers there are. The worker's end of it; `leases` is that of the limits."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -9,7 +9,6 @@ from cachetools import LRUCache
 from proxy.core.hearing import Hearing
 from proxy.errors import Overloaded
 from proxy.identity import Place
-from proxy.model import Rule
 from proxy.ports import Clock
 from proxy.secret import Secret
 from proxy.traffic import Audience, Token
@@ -81,18 +80,6 @@ class SharedTokens:
     def forget(self) -> None:
         """After a reload: the supervisor knows which tokens are still good."""
         self._known.clear()
-
-
-class SharedAllowance:
-    """Implements `ports.Allowance`."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    async def take(self, rule: Rule, client: str) -> None:
-        """See `ports.Allowance.take`."""
-        if rule.rate is not None:
-            await _asked(self._channel, "allowance", rule=rule.name, client=client)
 
 
 async def _asked(channel: Channel, name: str, **fields: object) -> Any:

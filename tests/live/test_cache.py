@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 from aiohttp import web
@@ -183,7 +184,7 @@ async def test_what_breaks_off_is_not_kept(build: Build, origin: Origin) -> None
 
     origin.script = script
     world = await build(document(origin))
-    with pytest.raises(Exception, match=r"payload|chunk|length|closed|reset|disconnect|transfer"):
+    with pytest.raises(aiohttp.ClientError):
         await world.client.get(f"{origin.url}/a")
     assert (await world.client.get(f"{origin.url}/a")).body == b"half"
     assert (await world.client.get(f"{origin.url}/a")).body == b"half"

@@ -5,7 +5,6 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,6 @@ from tests.live.hostile import Call, Hostile, until
 from tests.live.raw import CITY, Line, connect, own, request
 
 PIECE = b"x" * 64 * 1024
-
-
-@pytest.fixture
-async def hostile() -> AsyncIterator[Hostile]:
-    server = Hostile()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 async def limited(build: Build, site: str, **limits: Any) -> World:
@@ -173,6 +164,21 @@ async def test_a_body_that_drips_is_not_waited_for(build: Build, arcgis: Any) ->
     world = await limited(build, arcgis.url, headerTimeout="500ms", idleTimeout="60s")
     async with connect(world) as line:
         line.send(request(world, CITY, "Content-Length: 100000", "Content-Type: text/plain", method="POST"))
+        answering = asyncio.create_task(line.answer(5))
+        while not answering.done():
+            line.send(b"x")
+            await asyncio.sleep(0.05)
+        assert (await answering).error["messageCode"] == "PROXY_SLOW_BODY"
+    assert arcgis.journal.to("City/MapServer") == []
+
+
+async def test_the_end_of_a_large_body_is_not_waited_for_either(build: Build, arcgis: Any) -> None:
+    """What came at once would pay for a minute of dripping, were the average all that counts."""
+    world = await limited(build, arcgis.url, headerTimeout="300ms", idleTimeout="1s")
+    form = "Content-Type: application/x-www-form-urlencoded"
+    async with connect(world) as line:
+        line.send(request(world, CITY, "Content-Length: 100000", form, method="POST") + b"f=json&where=" + b"x" * 65536)
+        await asyncio.sleep(0.9)  # a pause within the idle limit is nobody's fault
         answering = asyncio.create_task(line.answer(5))
         while not answering.done():
             line.send(b"x")

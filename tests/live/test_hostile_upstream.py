@@ -3,6 +3,8 @@ request works. On asyncio's own loop and on uvloop."""
 
 import asyncio
 import re
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,14 +14,6 @@ from tests.live.hostile import GOOD, Call, Hostile, ask, bytes_and_close, bytes_
 
 SMUGGLED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nsmuggled"
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
-
-
-@pytest.fixture
-async def hostile() -> AsyncIterator[Hostile]:
-    server = Hostile()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture
@@ -416,8 +410,12 @@ async def test_a_client_that_leaves_during_its_upload_is_gone(world: World, host
     assert hostile.open == 0
 
 
-async def test_a_client_that_leaves_ends_the_request_upstream(build: Build, hostile: Hostile) -> None:
-    """Long before the server's time is over, which would end it as well."""
+@pytest.mark.parametrize(("is_reset", "seconds"), [(True, 0.2), (False, 0.5 + 0.2)])
+async def test_a_client_that_leaves_ends_the_request_upstream(
+    build: Build, hostile: Hostile, is_reset: bool, seconds: float
+) -> None:
+    """Long before the server's time is over, which would end it as well. One whose end of the line is closed, and not
+    the line, may be listening still: it has half a second for an answer to begin."""
     world: World = await build(
         {
             "server": {"listen": "127.0.0.1:0"},
@@ -431,7 +429,10 @@ async def test_a_client_that_leaves_ends_the_request_upstream(build: Build, host
     async with dialled(world) as (_, writer):
         writer.write(request(f"{hostile.url}/a"))
         await hostile.asked.wait()
-    await until(lambda: hostile.open == 0, 3.0)
+        if is_reset:
+            line: socket.socket = writer.get_extra_info("socket")
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await until(lambda: hostile.open == 0, seconds)
     assert '"outcome":"client_gone"' in await _log_line(world)
 
 

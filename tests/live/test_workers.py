@@ -112,6 +112,7 @@ async def test_a_worker_that_keeps_dying_is_waited_for_longer_each_time(
 async def test_no_worker_outlives_its_supervisor(serve: Serve, path: Path) -> None:
     served = await serve(path)
     processes = (await workers(served)).values()
+    assert processes
     served.process.kill()
     async with asyncio.timeout(10):
         while any(Path(f"/proc/{process}").exists() for process in processes):  # noqa: ASYNC110 - nobody tells
@@ -166,5 +167,5 @@ async def test_a_password_that_was_changed_at_the_web_server_is_given_up_by_all(
     before = tried(arcgis)
     for number in range(30):
         await served.get(page(arcgis, number))  # a new connection each: whichever worker takes it
-    # Each worker asks once with what it took for good, and once or twice to be sure; who finds out tells the others
-    assert tried(arcgis) - before <= 3 * WORKERS
+    # Each worker asks once with what it took for good, one of them once more to be sure; who finds out tells the others
+    assert tried(arcgis) - before <= WORKERS + 1

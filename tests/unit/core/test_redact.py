@@ -99,7 +99,7 @@ def test_tokens_of_every_length(length: int) -> None:
     assert redactor.count == 1
 
 
-def test_headers() -> None:
+def test_a_headers_value_loses_its_secrets() -> None:
     assert without_secrets(f'attachment; filename="{TOKEN}.png"', SECRETS) == f'attachment; filename="{"x" * 35}.png"'
     assert without_secrets("plain", SECRETS) == "plain"
 

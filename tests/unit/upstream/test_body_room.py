@@ -18,7 +18,7 @@ def form(size: int) -> Incoming:
             yield b"x" * 1024
 
     headers = client_headers([(b"Content-Type", b"application/x-www-form-urlencoded")])
-    return Incoming("POST", "/proxy", None, headers, "192.0.2.1", None, has_body=True, read_body=pieces)
+    return Incoming("POST", "/proxy", None, headers, "192.0.2.1", None, body=pieces())
 
 
 async def test_large_bodies_share_a_room_and_ordinary_ones_need_none() -> None:

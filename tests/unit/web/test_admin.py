@@ -225,6 +225,14 @@ async def test_a_flood_gets_the_last_page_again(admin: Admin) -> None:
     assert admin.asked == 2
 
 
+async def test_a_page_that_waited_long_for_somebody_is_not_old_for_long(admin: Admin) -> None:
+    admin.takes = 2.0
+    await admin.ask("/status.json")
+    admin.seconds += 5.1
+    await admin.ask("/status.json")
+    assert admin.asked == 2
+
+
 async def test_a_page_that_costs_nothing_is_always_of_now(admin: Admin) -> None:
     for number in range(3):
         admin.shown = {"generation": number}

@@ -1,0 +1,346 @@
+"""Traces on real sockets: what a collector is told, what it is never told, and that its faults are nobody's."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.simulator.server import Simulator
+from tests.live.collector import Collector, Span
+from tests.live.conftest import PASSWORD, Build, World, config
+from tests.live.served import Serve, free_port
+from tests.live.test_workers import WORKERS, page, written
+
+TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+PARENT = f"00-{TRACE}-{CALLER}-01"
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    made = Collector()
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def traced(collector: Collector, build: Build) -> World:
+    world: World = await build(collector=collector)
+    return world
+
+
+async def ended(world: World, collector: Collector) -> list[Span]:
+    """Everything that was traced."""
+    await world.service.stop()
+    return collector.spans
+
+
+def one(spans: list[Span]) -> Span:
+    [span] = spans
+    return span
+
+
+async def test_a_request_is_one_trace_from_the_client_to_the_server(traced: World, collector: Collector) -> None:
+    got = await traced.client.get(traced.url(), traceparent=PARENT, tracestate="vendor=x, other@one=y")
+    assert got.status == 200
+    spans = await ended(traced, collector)
+    assert {span.trace for span in spans} == {TRACE}
+    rule = f"{traced.arcgis.url}/rest/services"
+    server = one(collector.of("server"))
+    assert (server.name, server.parent, server.state) == (f"GET {rule}", CALLER, "vendor=x,other@one=y")
+    assert server.attributes == {
+        "http.request.method": "GET",
+        "http.response.status_code": 200,
+        "url.scheme": "http",
+        "url.path": "/proxy",
+        "resource_proxy.rule": rule,
+        "resource_proxy.credential": "city",
+        "resource_proxy.operation": server.attributes["resource_proxy.operation"],
+        "resource_proxy.outcome": "ok",
+        "resource_proxy.target": f"{rule}/Secure/City/MapServer",
+        "resource_proxy.attempts": 1,
+    }
+    assert not server.is_error
+    asked = f"{rule}/Secure/City/MapServer"
+    client = one([span for span in collector.of("client", url__full=asked) if span.parent == server.id])
+    assert client.name == "GET"
+    assert client.attributes == {
+        "http.request.method": "GET",
+        "http.response.status_code": 200,
+        "url.full": asked,
+        "server.address": "127.0.0.1",
+        "server.port": traced.arcgis.port,
+    }
+    login = one(collector.of("internal"))
+    assert (login.name, login.parent, login.links) == ("login city", server.id, [])
+    assert login.attributes["resource_proxy.ahead"] is False
+    assert {span.parent for span in collector.of("client", http__request__method="POST")} == {login.id}
+    [(name, waited)] = server.events
+    assert (name, waited["resource_proxy.credential"]) == ("token awaited", "city")
+    up = traced.arcgis.journal.to("MapServer")[-1].headers
+    assert up["traceparent"] == f"00-{TRACE}-{client.id}-01"
+    assert up["tracestate"] == "vendor=x,other@one=y"
+    assert collector.resources[server.process]["service.name"] == "resource-proxy"
+
+
+async def test_a_request_without_a_trace_begins_one_that_its_log_line_names(
+    traced: World, collector: Collector
+) -> None:
+    await traced.client.get(traced.url())
+    await traced.client.get(traced.url(), traceparent="00-" + TRACE.upper() + CALLER, tracestate="vendor=x")
+    await ended(traced, collector)
+    servers = collector.of("server")
+    assert len({span.trace for span in servers} - {TRACE}) == 2
+    assert {(span.parent, span.state) for span in servers} == {("", "")}
+    await until_said(traced, "stopped")
+    lines = [json.loads(line) for line in traced.log.getvalue().splitlines()]
+    assert [line["trace_id"] for line in lines if line["event"] == "request"] == [span.trace for span in servers]
+
+
+async def test_a_trace_that_is_not_recorded_goes_on_all_the_same(traced: World, collector: Collector) -> None:
+    await traced.client.get(traced.url(), traceparent=PARENT[:-2] + "00", tracestate="vendor=x")
+    assert await ended(traced, collector) == []
+    up = traced.arcgis.journal.to("MapServer")[-1].headers
+    assert re.fullmatch(rf"00-{TRACE}-(?!{CALLER})[0-9a-f]{{16}}-00", up["traceparent"])
+    assert up["tracestate"] == "vendor=x"
+
+
+async def test_a_span_holds_no_token_no_query_and_nothing_of_a_client(traced: World, collector: Collector) -> None:
+    said = {name: f"canary-{name}" for name in ("User-Agent", "X-Request-Id", "Cookie", "Accept-Language", "Baggage")}
+    traced.secrets |= {"canary-value"}
+    for target in (
+        traced.url("Secure/City/MapServer/0/query?f=json&where=canary-value&token=canary-value"),
+        "https://other.example/canary-path?x=canary-value",
+        "https://user:canary-value@other.example/",
+        f"{traced.arcgis.url}/rest/services/token=canary-value",
+    ):
+        await traced.client.get(target, traceparent=PARENT, **said)
+    await traced.client.get(traced.url(), method="canary-METHOD")
+    traced.arcgis.revoke_all()
+    await traced.client.get(traced.url())
+    await ended(traced, collector)
+    told = b"".join(body for body in traced.client.seen if b"service.instance.id" in body)
+    assert len(collector.spans) > 8
+    for word in ("canary-value", "canary-METHOD", "maps.example.com", "127.0.0.1:0", "generateToken?", *said.values()):
+        assert word.encode() not in told, word
+    for token in traced.arcgis.accounts.all_tokens:
+        assert token.encode() not in told
+
+
+async def test_a_rejected_token_shows_with_the_login_and_the_second_try(traced: World, collector: Collector) -> None:
+    await traced.client.get(traced.url())
+    traced.arcgis.revoke_all()
+    traced.arcgis.options.token_delay = 0.05
+    assert (await traced.client.get(traced.url(), traceparent=PARENT)).status == 200
+    spans = [span for span in await ended(traced, collector) if span.trace == TRACE]
+    server = one([span for span in spans if span.kind == "server"])
+    assert [name for name, _ in server.events] == ["token rejected", "token awaited"]
+    assert server.attributes["resource_proxy.renewals"] == 1
+    tries = [span for span in spans if span.kind == "client" and span.parent == server.id]
+    assert [span.attributes.get("http.request.resend_count") for span in tries] == [None, 1]
+    assert one([span for span in spans if span.kind == "internal"]).parent == server.id
+
+
+async def test_who_waits_for_the_login_of_another_is_led_to_it(traced: World, collector: Collector) -> None:
+    traced.arcgis.options.token_delay = 0.2
+    await asyncio.gather(*(traced.client.get(traced.url(f"Secure/City/MapServer?f=json&n={n}")) for n in range(8)))
+    await ended(traced, collector)
+    login, servers = one(collector.of("internal")), collector.of("server")
+    assert len({span.trace for span in servers}) == 8
+    assert all([name for name, _ in span.events] == ["token awaited"] for span in servers)
+    assert sorted(span.links for span in servers) == [[], *[[login.id]] * 7]
+
+
+async def test_a_login_made_ahead_is_a_trace_of_its_own(traced: World, collector: Collector) -> None:
+    traced.arcgis.options.token_seconds = 11.0  # renewed ten seconds before its end
+    await traced.client.get(traced.url())
+    async with asyncio.timeout(20):
+        while traced.arcgis.accounts.logins < 2:
+            await asyncio.sleep(0.1)
+            assert (await traced.client.get(traced.url())).status == 200
+    await ended(traced, collector)
+    ahead = one(collector.of("internal", resource_proxy__ahead=True))
+    servers = {span.id: span for span in collector.of("server")}
+    assert ahead.parent == ""
+    assert servers[one_link(ahead)].trace != ahead.trace
+    assert {span.trace for span in collector.of("client") if span.parent == ahead.id} == {ahead.trace}
+
+
+def one_link(span: Span) -> str:
+    [link] = span.links
+    return link
+
+
+async def test_failures_are_named_and_refusals_are_none(collector: Collector, build: Build, arcgis: Simulator) -> None:
+    document = config(arcgis.url)
+    dead = f"http://127.0.0.1:{free_port()}"
+    document["serverUrls"].append({"url": f"{dead}/rest/services"})
+    document["credentials"]["city"]["password"] = PASSWORD + "wrong"
+    world = await build(document, collector=collector)
+    assert (await world.client.get(f"{dead}/rest/services/A?f=json")).status == 502
+    assert (await world.client.get(world.url(), Referer="https://elsewhere.example/")).status == 403
+    assert (await world.client.get(world.url())).status == 502
+    await ended(world, collector)
+    failed, refused, denied = collector.of("server")
+    assert (failed.is_error, failed.attributes["error.type"]) == (True, "unreachable")
+    assert failed.attributes["http.response.status_code"] == 502
+    client = one([span for span in collector.of("client") if span.parent == failed.id])
+    assert (client.is_error, client.attributes["error.type"]) == (True, "unreachable")
+    assert (refused.is_error, refused.attributes["resource_proxy.outcome"]) == (False, "referer")
+    assert (denied.is_error, denied.attributes["error.type"]) == (True, "credential_refused")
+    login = one(collector.of("internal"))
+    assert (login.is_error, login.attributes["error.type"]) == (True, "credential_refused")
+
+
+async def test_probes_make_no_traces(traced: World, collector: Collector) -> None:
+    async with traced.client.session.get(f"http://127.0.0.1:{traced.service.public.port}/healthz") as response:
+        assert response.status == 200
+    assert await ended(traced, collector) == []
+
+
+async def test_off_a_trace_goes_on_as_it_came(world: World) -> None:
+    await world.client.get(world.url(), traceparent=PARENT, tracestate="vendor=x, other@one=y")
+    up = world.arcgis.journal.to("MapServer")[-1].headers
+    assert (up["traceparent"], up["tracestate"]) == (PARENT, "vendor=x, other@one=y")
+    assert all("traceparent" not in entry.headers for entry in world.arcgis.journal.to("generateToken"))
+
+
+# --- a collector's faults -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["gone", "hangs", "refuses", "is busy"])
+async def test_a_collectors_fault_is_nobodys(fault: str, collector: Collector, build: Build) -> None:
+    world = await build(collector=collector)
+    match fault:
+        case "gone":
+            await collector.stop()
+        case "hangs":
+            collector.delay = 3600.0
+        case "refuses":
+            collector.status = 401
+        case _:
+            collector.status = 503
+    for number in range(600):  # more than a batch
+        got = await world.client.get(world.url(f"Secure/City/MapServer?f=json&n={number}"))
+        assert got.status == 200
+    if fault == "refuses":  # the others are tried again until the library's own ten seconds are over
+        await until_said(world, "traces_unavailable")
+    began = time.monotonic()
+    await world.service.stop()
+    assert time.monotonic() - began < 10.0
+    lines = [json.loads(line) for line in world.log.getvalue().splitlines()]
+    assert not [line for line in lines if line["event"] == "message"]
+    assert len([line for line in lines if line["event"] == "traces_unavailable"]) <= 1
+    assert collector.spans == []
+
+
+async def until_said(world: World, event: str) -> dict[str, Any]:
+    async with asyncio.timeout(30):
+        while True:
+            for line in map(json.loads, world.log.getvalue().splitlines()):
+                if line["event"] == event:
+                    return dict(line)
+            await asyncio.sleep(0.05)
+
+
+async def test_a_collector_that_comes_back_is_told_again(collector: Collector, build: Build) -> None:
+    collector.status = 400
+    world = await build(collector=collector)
+
+    async def batch() -> None:
+        for number in range(300):  # two spans each
+            await world.client.get(world.url(f"Secure/City/MapServer?f=json&n={number}"))
+
+    await batch()
+    said = await until_said(world, "traces_unavailable")
+    assert said["level"] == "warning"
+    assert said["collector"] == f"http://127.0.0.1:{collector.port}"
+    assert "400" in said["why"]
+    lost = world.service.metrics.render().decode()
+    assert float(re.findall(r'resource_proxy_trace_spans_total\{result="lost"\} (\S+)', lost)[0]) >= 512
+    collector.status = 200
+    await batch()
+    await until_said(world, "traces_reached")
+    await world.service.stop()
+    text = world.service.metrics.render().decode()
+    sent = float(re.findall(r'resource_proxy_trace_spans_total\{result="sent"\} (\S+)', text)[0])
+    assert sent == len(collector.spans) >= 512
+
+
+# --- processes ------------------------------------------------------------------------------------------------------
+
+
+async def test_every_worker_tells_who_it_is(
+    serve: Serve, arcgis: Simulator, tmp_path: Path, collector: Collector
+) -> None:
+    document = config(arcgis.url) | {"log": {"level": "warning"}}
+    named = {"OTEL_RESOURCE_ATTRIBUTES": "service.instance.id=map-1,deployment.environment.name=test"}
+    named |= collector.environ | {"OTEL_SERVICE_NAME": "maps", "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    served = await serve(written(tmp_path, document), **named)
+
+    async def all_have_told() -> None:
+        while len({span.process for span in collector.of("server")}) < WORKERS:
+            assert (await served.get(page(arcgis)))[0] == 200
+            await asyncio.sleep(0.02)
+
+    await asyncio.wait_for(all_have_told(), 30)
+    await collector.until(lambda _: bool(collector.of("internal")))
+    told = collector.resources.values()
+    assert {each["service.name"] for each in told} == {"maps"}
+    assert {each["deployment.environment.name"] for each in told} == {"test"}
+    login = one(collector.of("internal"))
+    assert login.process == "map-1"  # the supervisor, who makes the logins
+    assert all(re.fullmatch(r"map-1-\d+", span.process) for span in collector.of("server"))
+    _, metrics = await served.get("/metrics", served.admin)
+    assert 'resource_proxy_trace_spans_total{result="lost"} 0.0' in metrics
+
+
+async def started(path: Path, **environ: str) -> tuple[int, str]:
+    """`serve` that ends by itself."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "proxy", "serve", "--config", str(path)),
+        env=os.environ | environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(30):
+        output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+async def test_without_the_library_the_start_says_what_to_install(path: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden" / "opentelemetry"
+    hidden.mkdir(parents=True)
+    (hidden / "__init__.py").write_text("raise ImportError('not installed')\n", encoding="utf-8")
+    where = ":".join([str(hidden.parent), *sys.path[:1], os.environ.get("PYTHONPATH", "")])
+    status, said = await started(path, PYTHONPATH=where, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}")
+    assert status == 1
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces" in said
+    assert "pip install 'arcgis-resource-proxy[otel]'" in " ".join(said.split())
+    assert "Traceback" not in said
+
+
+async def test_a_variable_that_cannot_be_read_is_named(path: Path) -> None:
+    there = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"}
+    status, said = await started(path, **there)
+    assert (status, "http/protobuf" in said, "Traceback" in said) == (1, True, False)
+    status, said = await started(path, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318", OTEL_BSP_MAX_QUEUE_SIZE="0")
+    assert (status, "OTEL_" in said, "Traceback" in said) == (1, True, False)
+
+
+async def test_where_nothing_is_traced_nothing_of_it_is_there(world: World, path: Path) -> None:
+    assert world.service.web_tier._transport is world.service.transport
+    assert world.service.pipeline.tokens is world.service.store
+    code = "import sys, proxy.cli, proxy.workers.worker; print([name for name in sys.modules if 'telemetry.' in name])"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    assert b"proxy.telemetry.tracing" in output
+    assert b"opentelemetry" not in output
