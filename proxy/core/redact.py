@@ -10,8 +10,8 @@ from proxy.core.forms import forms_of
 from proxy.core.remembering import remembered
 
 _PIECE: Final = 64 * 1024  # bytes that are looked through at a time
-# "multipart/": several ranges of one; "mpegurl": a video's playlist, whose lines repeat the query it was asked with
 _OPAQUE: Final = ("image/", "audio/", "video/", "font/", "protobuf", "x-pbf", "vector-tile")
+# "multipart/": several ranges of one; "mpegurl": a video's playlist, whose lines repeat the query it was asked with
 _TEXTUAL: Final = (
     *("json", "text/", "script", "xml", "html", "form-urlencoded", "multipart/", "gml", "kml", "yaml", "csv"),
     *("mpegurl", "rtf", "sdp", "wkt"),
