@@ -101,4 +101,7 @@ def words_without(text: str, secrets: tuple[str, ...], *, longest: int) -> str:
     found = redactor.feed(text[:longest].encode("utf-8", "surrogatepass"))
     if len(text) <= longest:
         found += redactor.finish()
-    return found.decode("utf-8", "surrogatepass")
+    try:
+        return found.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # half a character may be the beginning of a secret in UTF-16
+        return found.decode("utf-8", "replace")

@@ -150,6 +150,11 @@ def test_a_sentence_that_is_cut_keeps_no_part_of_a_secret(length: int) -> None:
     assert words_without(text, SECRETS, longest=100) == f"Zürich \ud800: {'x' * len(TOKEN)}"
 
 
+def test_a_sentence_that_ends_in_what_utf16_begins_with() -> None:
+    assert words_without("not ¬ so", ("€uros-key-12",), longest=5) == "not \ufffd"
+    assert words_without("not ¬", ("€uros-key-12",), longest=5) == "not ¬"
+
+
 def test_a_whole_sentence_keeps_its_end() -> None:
     assert words_without(f"ends as {TOKEN[:3]}", SECRETS, longest=100) == f"ends as {TOKEN[:3]}"
 
