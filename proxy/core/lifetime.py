@@ -84,8 +84,9 @@ def following(token: Token, old: Token | None, now: float) -> Token:
     whoever reads it."""
     if old is None:
         return token
-    living = (each for each in (replace(old, before=()), *old.before) if now < each.expires_at)
-    return replace(token, before=tuple(each for each in living if each.value != token.value)[:_MOST_BEFORE])
+    earlier = (replace(old, before=()), *old.before)
+    living = [each for each in earlier if now < each.expires_at and each.value != token.value]
+    return replace(token, before=tuple(living[:_MOST_BEFORE])) if living else token
 
 
 def fetched(slot: Slot, token: Token, jitter: float) -> Slot:

@@ -10,6 +10,7 @@ from proxy.core.forms import forms_of
 from proxy.core.remembering import remembered
 
 _PIECE: Final = 64 * 1024  # bytes that are looked through at a time
+_OPAQUE: Final = ("image/", "audio/", "video/", "font/", "protobuf", "x-pbf", "vector-tile")
 # "multipart/": several ranges of one; "mpegurl": a video's playlist, whose lines repeat the query it was asked with
 _TEXTUAL: Final = (
     *("json", "text/", "script", "xml", "html", "form-urlencoded", "multipart/", "gml", "kml", "yaml", "csv"),
@@ -24,12 +25,19 @@ def is_text(content_type: str) -> bool:
     return not lower or any(kind in lower for kind in _TEXTUAL)
 
 
+@remembered(256)
+def is_opaque(content_type: str) -> bool:
+    """Whether a body of this type is passed on unseen: pictures, sound and vector tiles, which are many, and of which
+    nobody reads a text."""
+    return any(kind in content_type.lower() for kind in _OPAQUE)
+
+
 class Redactor:
     """Fed the pieces of one body in the clear. `count` is how many stretches were taken out: what of secrets overlaps
     or touches is one. However a body is cut, the same comes of it."""
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
-        self._forms = forms_of(secrets)
+    def __init__(self, secrets: tuple[str, ...], *, in_binary: bool = False) -> None:
+        self._forms = forms_of(secrets, in_binary)
         self._held = b""  # as it came
         self._taken = -1  # of what is held, so much is in a stretch that is counted; -1: what was before it is none
         self.count = 0
@@ -72,11 +80,11 @@ class Redactor:
         return bytes(clean[:cut])
 
 
-def whole_without(text: bytes, secrets: tuple[str, ...]) -> tuple[bytes, int]:
+def whole_without(text: bytes, secrets: tuple[str, ...], *, in_binary: bool = False) -> tuple[bytes, int]:
     """A whole body less the secrets, and how many stretches were taken out."""
-    if not forms_of(secrets).may_be_in(text):
+    if not forms_of(secrets, in_binary).may_be_in(text):
         return text, 0
-    redactor = Redactor(secrets)
+    redactor = Redactor(secrets, in_binary=in_binary)
     return redactor.feed(text) + redactor.finish(), redactor.count
 
 
@@ -93,4 +101,7 @@ def words_without(text: str, secrets: tuple[str, ...], *, longest: int) -> str:
     found = redactor.feed(text[:longest].encode("utf-8", "surrogatepass"))
     if len(text) <= longest:
         found += redactor.finish()
-    return found.decode("utf-8", "surrogatepass")
+    try:
+        return found.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # half a character may be the beginning of a secret in UTF-16
+        return found.decode("utf-8", "replace")

@@ -5,7 +5,7 @@ from typing import Final
 
 from proxy import names
 from proxy.core.inflate import Inflater
-from proxy.core.redact import Redactor, is_text, whole_without, without_secrets
+from proxy.core.redact import Redactor, is_opaque, is_text, whole_without, without_secrets
 from proxy.errors import UpstreamFailed
 from proxy.identity import Identity
 from proxy.model import Rule
@@ -42,32 +42,38 @@ def secrets_of_identity(identity: Identity | None) -> tuple[str, ...]:
 
 
 async def conceal(reply: Reply, secrets: tuple[str, ...], exchange: Exchange) -> None:
-    """Makes `reply` one without `secrets`, in headers and text. Lengths stay, but for a compressed text that has one:
-    that is sent in the clear. Raises UpstreamFailed; `reply` is then closed by the caller."""
+    """Makes `reply` one without `secrets`, in headers and text, and in files where they stand uncompressed. Lengths
+    stay, but for a compressed text that has one: that is sent in the clear. Raises UpstreamFailed; `reply` is then
+    closed by the caller."""
     said = "\n".join(reply.headers.values())
     clean = without_secrets(said, secrets)
     if clean is not said:
         reply.headers = dict(zip(reply.headers, clean.split("\n"), strict=True))  # no value has a line break
-    if reply.status in (204, 304) or not is_text(reply.headers.get(names.CONTENT_TYPE, "")):
+    kind = reply.headers.get(names.CONTENT_TYPE, "")
+    coding = reply.headers.get(names.CONTENT_ENCODING, "").strip().lower()
+    if reply.status in (204, 304):
+        return
+    if not is_text(kind):
+        if not is_opaque(kind) and coding in ("", "identity"):
+            _plain(reply, secrets, exchange, in_binary=True)
         return
     if reply.status == 206:
         # Of a text in parts, a part may end within a secret and the next begin there
         raise UpstreamFailed("Ranges of a text are not passed on.", "Ask for the whole.", slug="range_of_text")
-    coding = reply.headers.get(names.CONTENT_ENCODING, "").strip().lower()
     if coding in ("", "identity"):
-        _plain(reply, secrets, exchange)
+        _plain(reply, secrets, exchange, in_binary=False)
     elif Inflater.knows(coding):
         await _compressed(reply, coding, secrets, exchange)
     else:
         raise UpstreamFailed("The server gave an answer in an unknown coding.", slug="bad_answer")
 
 
-def _plain(reply: Reply, secrets: tuple[str, ...], exchange: Exchange) -> None:
+def _plain(reply: Reply, secrets: tuple[str, ...], exchange: Exchange, *, in_binary: bool) -> None:
     if isinstance(reply.body, bytes):
-        reply.body, count = whole_without(reply.body, secrets)
+        reply.body, count = whole_without(reply.body, secrets, in_binary=in_binary)
         exchange.redacted += count
     else:
-        reply.body = redacted(reply.body, Redactor(secrets), exchange)
+        reply.body = redacted(reply.body, Redactor(secrets, in_binary=in_binary), exchange)
 
 
 async def _compressed(reply: Reply, coding: str, secrets: tuple[str, ...], exchange: Exchange) -> None:

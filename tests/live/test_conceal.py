@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import json
+import random
 import re
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
@@ -60,6 +61,67 @@ async def test_an_echoed_token_is_taken_out(world: World, form: Callable[[str], 
     assert re.search(r'redactions_total{[^}]*"answer"[^}]*} 1.0', rendered)
 
 
+@pytest.mark.parametrize("kind", ["application/octet-stream", "application/pdf"])
+@pytest.mark.parametrize("pieces", [1, 23])
+async def test_in_a_file_too(world: World, kind: str, pieces: int) -> None:
+    await world.client.get(world.url())
+    world.arcgis.faults.append(echo(str, kind=kind, pieces=pieces))
+    got = await world.client.get(world.url())
+    assert b"xxxxxxxxxxxxxxxx" in got.body
+    assert got.json["tail"] == "-" * 400
+
+
+async def test_in_a_part_of_a_file_which_is_passed_on(world: World) -> None:
+    await world.client.get(world.url())
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        body = b"\0\1" + token_of(request).encode()
+        headers = {"Content-Type": "application/octet-stream", "Content-Range": f"bytes 0-{len(body) - 1}/1000"}
+        return web.Response(status=206, body=body, headers=headers)
+
+    world.arcgis.faults.append(answer)
+    got = await world.client.get(world.url(), Range="bytes=0-99")
+    assert (got.status, got.body[:2], set(got.body[2:])) == (206, b"\0\1", {ord("x")})
+
+
+async def test_an_earlier_token_that_has_not_ended(world: World) -> None:
+    await world.client.get(world.url())
+    sent: list[str] = []
+
+    async def note(request: web.BaseRequest) -> web.StreamResponse:
+        sent.append(token_of(request))
+        return web.json_response({"href": f"https://h/x?token={sent[0]}&old", "renewed": sent[0] != sent[-1]})
+
+    world.arcgis.faults.append(note)
+    first = await world.client.get(world.url("Secure/City/MapServer/0?f=json"))
+    world.arcgis.revoke_all()
+    assert (await world.client.get(world.url())).status == 200
+    world.arcgis.faults.append(note)
+    second = await world.client.get(world.url("Secure/City/MapServer/1?f=json"))
+    assert (first.json["renewed"], second.json["renewed"]) == (False, True)
+    assert first.json["href"] == second.json["href"] == f"https://h/x?token={'x' * len(sent[0])}&old"
+
+
+@pytest.mark.parametrize("length", [10, 300_000])
+async def test_at_the_very_end_of_a_compressed_text(build: Build, arcgis: Simulator, length: int) -> None:
+    """A secret that ends so may go on: only the end tells that it does not."""
+    key = "canary-key.0123%"
+    world = await build(headers={"X-Api-Key": key})
+    await world.client.get(world.url())
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        body = gzip.compress(random.Random(1).randbytes(length).hex().encode() + key.encode())
+        return web.Response(body=body, headers={"Content-Type": "text/plain", "Content-Encoding": "gzip"})
+
+    arcgis.faults.append(answer)
+    if length == 10:
+        got = await world.client.get(world.url(), Accept_Encoding="gzip")
+        assert got.body.endswith(b"x" * len(key))
+    else:
+        with pytest.raises((OSError, Exception), match=r"payload|closed|decode|Response"):
+            await world.client.get(world.url(), Accept_Encoding="gzip")
+
+
 @pytest.mark.parametrize("pieces", [1, 7])
 async def test_in_a_compressed_text_too(world: World, pieces: int) -> None:
     await world.client.get(world.url())
@@ -84,8 +146,6 @@ async def test_a_compressed_text_without_one_stays_as_it_is(world: World) -> Non
 
 
 async def test_late_in_a_long_compressed_text_the_answer_breaks_off(world: World, arcgis: Simulator) -> None:
-    import random
-
     await world.client.get(world.url())
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.core.redact import Redactor, is_text, whole_without, without_secrets, words_without
+from proxy.core.redact import Redactor, is_opaque, is_text, whole_without, without_secrets, words_without
 
 TOKEN = "nL4rWq7aZ0x-Tt_8uVbEe+1/k=2Hh3Jj5.."
 SECRETS = (TOKEN, 'p"w\\d & <é>')
@@ -116,11 +116,43 @@ def test_which_types_are_looked_through(kind: str, expected: bool) -> None:
     assert is_text(kind) is expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        *(("image/png", True), ("application/x-protobuf", True), ("application/vnd.mapbox-vector-tile", True)),
+        *(
+            ("VIDEO/mp4", True),
+            ("application/octet-stream", False),
+            ("application/pdf", False),
+            ("application/zip", False),
+        ),
+    ],
+)
+def test_which_files_are_not_looked_through(kind: str, expected: bool) -> None:
+    assert is_opaque(kind) is expected
+
+
+def test_in_a_file_zeros_are_nothing_special() -> None:
+    wide = TOKEN.encode("utf-16-le")
+    body = bytes(range(256)) * 9 + TOKEN.encode() + b"|" + wide
+    redactor = Redactor(SECRETS, in_binary=True)
+    assert redactor.feed(body[:2310]) + redactor.feed(body[2310:]) + redactor.finish() == body.replace(
+        TOKEN.encode(), b"x" * len(TOKEN)
+    )
+    assert whole_without(body, SECRETS, in_binary=True)[1] == 1
+    assert whole_without(body, SECRETS)[1] == 2
+
+
 @pytest.mark.parametrize("length", range(len(TOKEN)))
 def test_a_sentence_that_is_cut_keeps_no_part_of_a_secret(length: int) -> None:
     text = f"Zürich \ud800: {TOKEN}"
     assert words_without(text, SECRETS, longest=10 + length) == "Zürich \ud800: "
     assert words_without(text, SECRETS, longest=100) == f"Zürich \ud800: {'x' * len(TOKEN)}"
+
+
+def test_a_sentence_that_ends_in_what_utf16_begins_with() -> None:
+    assert words_without("not ¬ so", ("€uros-key-12",), longest=5) == "not \ufffd"
+    assert words_without("not ¬", ("€uros-key-12",), longest=5) == "not ¬"
 
 
 def test_a_whole_sentence_keeps_its_end() -> None:

@@ -54,6 +54,20 @@ async def test_fifty_cold_callers_make_one_acquisition() -> None:
     assert len({id(token) for token in tokens}) == 1
 
 
+async def test_a_token_knows_those_before_it() -> None:
+    service = Service()
+    store = store_of(service)
+    first = await store.get(AUDIENCE)
+    service.now = 3400.0
+    assert await store.get(AUDIENCE) is first  # renewed in the background
+    await asyncio.sleep(0)
+    second = await store.get(AUDIENCE)
+    store.reject(second)
+    third = await store.get(AUDIENCE)
+    assert [each.value for each in third.before] == [second.value, first.value]
+    assert first.before == ()
+
+
 async def test_a_caller_that_leaves_cancels_nobody_elses_acquisition() -> None:
     service = Service()
     service.go.clear()
