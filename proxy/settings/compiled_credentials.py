@@ -1,6 +1,7 @@
 """Credentials and the routes that carry them, from settings that were checked before: nothing here complains."""
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -36,23 +37,33 @@ _NONE: Final = Secret("")
 
 def compile_credentials(settings: Settings) -> tuple[Credential, ...]:
     """The named ones, and those that rules have in place."""
-    named = settings.credentials.items()
-    found = [
-        _bound(_credential(name, keys, keys.type, _service_route(settings, name)), settings) for name, keys in named
-    ]
+    rules: dict[str | None, list[RuleSettings]] = {}
     for rule in settings.serverUrls:
-        kind, name = kind_in_place(rule), credential_name(rule)
-        if kind is not None and name is not None:
-            found.append(_bound(_credential(name, rule, kind, _service_route(settings, name)), settings))
+        rules.setdefault(credential_name(rule), []).append(rule)
+    found = [
+        _whole(settings, name, keys, keys.type, rules.get(name, [])) for name, keys in settings.credentials.items()
+    ]
+    for name, mine in rules.items():
+        if name is not None and (kind := kind_in_place(mine[0])) is not None:
+            found.append(_whole(settings, name, mine[0], kind, mine))
     return tuple(found)
 
 
-def _bound(credential: Credential, settings: Settings) -> Credential:
-    """With the origins that it may be shown."""
+def _whole(
+    settings: Settings,
+    name: str,
+    keys: CredentialSettings | RuleSettings,
+    kind: str,
+    rules: Sequence[RuleSettings],
+) -> Credential:
+    return _bound(_credential(name, keys, kind, _service_route(settings, name, rules)), rules)
+
+
+def _bound(credential: Credential, rules: Sequence[RuleSettings]) -> Credential:
+    """With the origins that it may be shown: those of its `rules`."""
     if isinstance(credential, WebCredential):
         return credential
-    places = [upstream_place(rule) for rule in settings.serverUrls if credential_name(rule) == credential.name]
-    scopes = [_rule_scope(place) for place in places]
+    scopes = [_rule_scope(upstream_place(rule)) for rule in rules]
     if not isinstance(credential, StaticCredential) and credential.portal is not None:
         scopes.append(_scope(credential.portal.origin))
     return replace(credential, scopes=tuple(dict.fromkeys(scopes)))
@@ -124,21 +135,20 @@ def _login(keys: CredentialSettings | RuleSettings) -> HttpLogin | None:
     return HttpLogin(scheme, username, keys.password or _NONE, domain)
 
 
-def _service_route(settings: Settings, credential: str) -> Route:
-    """How a portal or token service on another origin is reached: as the first rule of the credential, but as
+def _service_route(settings: Settings, credential: str, rules: Sequence[RuleSettings]) -> Route:
+    """How a portal or token service on another origin is reached: as the first of the credential's `rules`, but as
     nobody; whose web server does the login knows us by it."""
-    for rule in settings.serverUrls:
-        if credential_name(rule) != credential:
-            continue
-        keys = settings.credentials[rule.credential] if rule.credential else rule
-        route = replace(route_of(rule, upstream_place(rule), settings), identity=None)
-        url = keys.portalUrl or keys.tokenServiceUri or keys.oauth2Endpoint
-        if url is None:
-            return replace(route, reach=Reach.LISTED)
-        origin, login = parse_url(url).origin, _login(keys)
-        identity = Identity(credential, _scope(origin), login=login) if keys.portalUrl and login is not None else None
-        return replace(route, reach=reach_of(origin.host), identity=identity)
-    return Route()
+    if not rules:
+        return Route()
+    rule = rules[0]
+    keys = settings.credentials[rule.credential] if rule.credential else rule
+    route = replace(route_of(rule, upstream_place(rule), settings), identity=None)
+    url = keys.portalUrl or keys.tokenServiceUri or keys.oauth2Endpoint
+    if url is None:
+        return replace(route, reach=Reach.LISTED)
+    origin, login = parse_url(url).origin, _login(keys)
+    identity = Identity(credential, _scope(origin), login=login) if keys.portalUrl and login is not None else None
+    return replace(route, reach=reach_of(origin.host), identity=identity)
 
 
 def _rule_scope(place: RulePlace) -> Scope:

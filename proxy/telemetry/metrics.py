@@ -76,6 +76,11 @@ class Metrics:
         )
         for result in ("applied", "rejected"):
             self._reloads.labels(result)  # a series that begins at its first count hides that count from rate()
+        self._workers = Counter(
+            "resource_proxy_worker_restarts",
+            "Workers that ended, or stood still and were ended, and were started again.",
+            registry=registry,
+        )
         Gauge("resource_proxy_cache_bytes", "Memory that stored answers take.", registry=registry).set_function(
             cache_bytes
         )
@@ -139,6 +144,10 @@ class Metrics:
     def config_rejected(self) -> None:
         """A configuration was looked at and kept out."""
         self._reloads.labels("rejected").inc()
+
+    def worker_restarted(self) -> None:
+        """A worker is gone, and another one takes its place."""
+        self._workers.inc()
 
     def status(self) -> dict[str, object]:
         """What the status page shows of the counts. `bucketSeconds` are the upper bounds of each rule's `buckets`."""

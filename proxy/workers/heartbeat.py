@@ -8,7 +8,7 @@ from proxy.workers.channel import Channel
 
 _BEAT: Final = 1.0  # seconds
 _WARY: Final = 3  # beats after which a balancer had better ask another machine
-_PATIENCE: Final = 10  # beats; the longest work without a pause, a configuration of thousands of rules, takes two
+_PATIENCE: Final = 10  # beats; the longest work without a pause, the pages of thousands of rules, takes two
 
 
 async def beat(channel: Channel) -> None:

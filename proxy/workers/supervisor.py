@@ -122,6 +122,7 @@ class Supervisor:
                 status = None
             if loop.time() - started_at > _STEADY:
                 pause = _FIRST_PAUSE
+            self.service.metrics.worker_restarted()
             state_change("worker_failed", worker=number, status=status, again_in=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -93,6 +93,8 @@ async def test_a_worker_that_dies_is_started_again(serve: Serve, path: Path, arc
     got = await asyncio.gather(*(served.get(page(arcgis, number)) for number in range(30)))
     assert {status for status, _ in got} == {200}
     assert arcgis.accounts.logins == 1
+    _, text = await served.get("/metrics", served.admin)
+    assert "resource_proxy_worker_restarts_total 1.0" in text
 
 
 async def test_a_worker_that_keeps_dying_is_waited_for_longer_each_time(

@@ -1,5 +1,6 @@
 """proxy.settings.load and validate: all complaints at once, each located and with what to write instead."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,17 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content:
         load(path, {})
     (complaint,) = refused.value.complaints
     assert expected in complaint
+
+
+def test_a_long_file_takes_as_much_longer_as_it_is(tmp_path: Path) -> None:
+    """Seconds of work for one rule among a hundred, and for one among a thousand."""
+
+    def seconds(count: int) -> float:
+        own = "username: webmap, password: p"
+        rules = [f"  - {{url: 'https://g{number}.example.com/arcgis', {own}}}" for number in range(count)]
+        began = time.process_time()
+        assert len(loaded(tmp_path, "\n".join([PAGES.strip(), "serverUrls:", *rules])).credentials) == count
+        return (time.process_time() - began) / count
+
+    seconds(10)  # whatever is done once
+    assert seconds(1000) < 3 * seconds(100)

@@ -167,6 +167,12 @@ def test_names_follow_the_conventions_and_have_help(metrics: Metrics) -> None:
         assert name.endswith("_seconds") or kind != "histogram"
 
 
+def test_workers_that_were_started_again_are_counted(metrics: Metrics) -> None:
+    assert samples(metrics)["resource_proxy_worker_restarts_total", ()] == 0  # a first count is one more than none
+    metrics.worker_restarted()
+    assert samples(metrics)["resource_proxy_worker_restarts_total", ()] == 1
+
+
 def test_two_registries_do_not_meet(metrics: Metrics) -> None:
     metrics.record(exchange(), 100.1)
     assert Metrics().totals()["requests"] == 0
