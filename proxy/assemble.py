@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from proxy.core.addresses import names_loopback
 from proxy.credentials.discover import Discovery
 from proxy.credentials.probe import Probe
 from proxy.credentials.sharing import Sharing
@@ -150,10 +151,12 @@ class Service:
         if admin_listen is not None:
             # Only here: a worker has no pages of its own, and does without the memory of aiohttp
             from proxy.web.admin import admin_runner
+            from proxy.web.admin_guard import Bounded
 
-            self._admin_runner = await admin_runner(*self.pages, self._begun.admin_password)
+            is_local = names_loopback(admin_listen.host)
+            self._admin_runner = await admin_runner(*self.pages, self._begun.admin_password, is_local=is_local)
             assert self._admin_runner.server is not None  # noqa: S101 - it is set up
-            self.admin = Listener(self._admin_runner.server, admin_listen)
+            self.admin = Listener(Bounded(self._admin_runner.server), admin_listen)
             await self.admin.start()
         self._pulse.start()
         state_change("started", generation=1, port=self.public.port)

@@ -191,7 +191,8 @@ def to_client(given: Headers, *, private: bool) -> dict[str, str]:
 
 @remembered(256)
 def _is_active(content_type: str) -> bool:
-    return any(kind in content_type.lower() for kind in _ACTIVE_TYPES)
+    # What has no type may be taken for a page by what it looks like
+    return not content_type or any(kind in content_type.lower() for kind in _ACTIVE_TYPES)
 
 
 def request_id(given: Headers) -> str | None:

@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import re
 import stat
+import threading
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from proxy.errors import ConfigurationError
 from proxy.model import Configuration
@@ -50,8 +50,8 @@ class Reloader:
         self._told = asyncio.Event()
         self._looking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        # A thread of its own: the common ones may all be waiting for a dead DNS server.
-        self._reader = ThreadPoolExecutor(1, "configuration")
+        self._has_read = threading.Event()
+        self._has_read.set()
         self._running: Configuration | None = None
         self._running_paths = b""  # digest of the files that it names by path, as they were when it was applied
         self._seen = (b"", b"")  # what was looked at last, good or bad: the file's digest, and that of those paths
@@ -74,7 +74,6 @@ class Reloader:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._reader.shutdown(wait=False, cancel_futures=True)
 
     def trigger(self) -> None:
         """Look now, changed or not."""
@@ -148,11 +147,40 @@ class Reloader:
         return await self._read(lambda: _digest_of(paths))
 
     async def _read(self, reading: Callable[[], _Result]) -> _Result:
+        """In a thread of its own, since the common ones may all be waiting for a dead DNS server; and one that nobody
+        waits for at the end, as the interpreter does for an executor's."""
+        done: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
         try:
+            if not self._has_read.is_set():  # it hangs since the last look
+                raise TimeoutError
+            has_read = self._has_read = threading.Event()
+            threading.Thread(target=_read, args=(reading, done, has_read), name="configuration", daemon=True).start()
             async with asyncio.timeout(_PATIENCE):
-                return await asyncio.get_running_loop().run_in_executor(self._reader, reading)
+                return await done
         except TimeoutError:
             raise ConfigurationError([f"{self._path}: could not be read in {_PATIENCE:.0f} seconds"]) from None
+
+
+def _read(reading: Callable[[], _Result], done: "asyncio.Future[_Result]", has_read: threading.Event) -> None:
+    """Reads, and tells the loop, unless that has ended meanwhile."""
+    result: _Result | None = None
+    error: Exception | None = None
+    try:
+        result = reading()
+    except Exception as raised:  # noqa: BLE001 - it is raised again where somebody waits
+        error = raised
+    has_read.set()
+
+    def tell() -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(cast("_Result", result))
+
+    with contextlib.suppress(RuntimeError):
+        done.get_loop().call_soon_threadsafe(tell)
 
 
 def _content_digest(path: Path) -> bytes:

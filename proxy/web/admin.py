@@ -4,15 +4,12 @@ Shows what it is given and decides nothing. No page of it changes anything.
 """
 
 import asyncio
-import hmac
 import json
 import time
-from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
 from proxy import __version__, names
 from proxy.core.hygiene import COMMON
@@ -20,6 +17,7 @@ from proxy.ports import Clock
 from proxy.secret import Secret
 from proxy.telemetry.metrics import Metrics
 from proxy.web import status_page
+from proxy.web.admin_guard import PATIENCE, asking_for, named_as_here
 
 _HEADERS: Final = {
     **COMMON,
@@ -30,7 +28,6 @@ _HEADERS: Final = {
 # so that pages take at most about a tenth of the process.
 _REST: Final = 10
 _LONGEST_REST: Final = 5.0  # seconds: what took long may have been the waiting for a worker that stands still
-_OPEN: Final = ("/healthz", "/readyz")  # to those who start and stop us; they say nothing of what is served
 
 
 async def admin_runner(
@@ -38,9 +35,12 @@ async def admin_runner(
     metrics: Callable[[], Awaitable[bytes]],
     status: Callable[[], Awaitable[Mapping[str, object]]],
     password: Secret | None,
+    *,
+    is_local: bool,
 ) -> web.AppRunner:
     """`admin_app`, set up to be served."""
-    runner = web.AppRunner(admin_app(ready, metrics, status, password), access_log=None)
+    app = admin_app(ready, metrics, status, password, is_local=is_local)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=PATIENCE)
     await runner.setup()
     return runner
 
@@ -51,13 +51,17 @@ def admin_app(
     status: Callable[[], Awaitable[Mapping[str, object]]],
     password: Secret | None = None,
     clock: Clock = time.monotonic,
+    *,
+    is_local: bool = False,
 ) -> web.Application:
     """`ready` gives None, or why this process should get no requests; `metrics` the Prometheus text; `status` what the
-    page shows, no secrets in it. Who does not know the `password`, if there is one, sees health and readiness alone."""
+    page shows, no secrets in it. Who does not know the `password`, if there is one, sees health and readiness alone.
+    `is_local`: only who is on this machine can connect."""
 
     pages = _Pages(ready, metrics, status, clock)
     live = status_page.Live(pages.document_of_now)
-    app = web.Application(middlewares=[_asking_for(password)] if password is not None else ())
+    guards = [asking_for(password)] if password is not None else [named_as_here] if is_local else []
+    app = web.Application(middlewares=guards)
     app.router.add_get("/healthz", pages.healthz)
     app.router.add_get("/readyz", pages.readyz)
     app.router.add_get("/metrics", pages.exposition)
@@ -111,30 +115,6 @@ async def _on_every_answer(request: web.Request, response: web.StreamResponse) -
     """404 and 405, which are the router's own, too."""
     response.headers.update(_HEADERS)
     response.headers.popall(names.SERVER, None)
-
-
-def _asking_for(password: Secret) -> Middleware:
-    """HTTP Basic, since browsers and Prometheus have it; whatever the user name."""
-    expected = password.reveal().encode()
-
-    @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in _OPEN or hmac.compare_digest(_given(request), expected):
-            return await handler(request)
-        answer = _answer(_json_bytes({"status": "password wanted"}), names.JSON_TYPE, names.CODE_UNAUTHORIZED)
-        answer.headers[names.WWW_AUTHENTICATE] = f'Basic realm="{names.PRODUCT} status", charset="UTF-8"'
-        return answer
-
-    return guard
-
-
-def _given(request: web.Request) -> bytes:
-    scheme, _, value = request.headers.get(names.AUTHORIZATION, "").partition(" ")
-    try:
-        pair = b64decode(value, validate=True) if scheme.lower() == "basic" else b""
-    except ValueError:
-        return b""
-    return pair.partition(b":")[2]
 
 
 def _answer(body: bytes, content_type: str, status: int = 200) -> web.Response:

@@ -116,7 +116,7 @@ def test_secrets_are_revealed_in_few_places() -> None:
         "upstream/conceal.py",
         "upstream/outbound.py",
         "upstream/tls.py",
-        "web/admin.py",
+        "web/admin_guard.py",
         "workers/parcel.py",
         "workers/supervisor.py",
     }

@@ -3,6 +3,7 @@ Rows 56, 62, 65, 67, 68, 79 and 82 of the table of faults."""
 
 import asyncio
 import json
+import os
 import re
 import signal
 import socket
@@ -78,6 +79,25 @@ async def test_a_killed_process_leaves_nothing_in_the_way_of_the_next(
     await served.process.communicate()
     again = await serve(path)
     assert (await again.get(page(arcgis)))[0] == 200
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such pipes")
+async def test_a_file_that_cannot_be_read_to_its_end_does_not_keep_the_process(
+    serve: Serve, path: Path, arcgis: Simulator
+) -> None:
+    """As on a network drive that hangs: here a pipe that nobody writes."""
+    served = await serve(path)
+    secret = path.parent / "secret"
+    os.mkfifo(secret, 0o600)
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document["credentials"]["city"]["password"] = f"${{file:{secret}}}"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    served.process.send_signal(signal.SIGHUP)
+    await asyncio.sleep(1.5)  # it looks, and hangs
+    assert (await served.get(page(arcgis)))[0] == 200
+    served.process.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(served.process.communicate(), 5)
+    assert served.process.returncode == 0
 
 
 async def test_a_frozen_process_goes_on_where_it_was(serve: Serve, path: Path, arcgis: Simulator) -> None:

@@ -139,6 +139,11 @@ def test_an_answer_made_with_a_credential_is_private(given: str, sent: str) -> N
 )
 def test_documents_that_run_are_sandboxed(kind: str) -> None:
     assert to_client({"content-type": kind}, private=False)["content-security-policy"] == "sandbox"
+
+
+def test_what_has_no_type_is_sandboxed() -> None:
+    assert to_client({"etag": '"1"'}, private=False)["content-security-policy"] == "sandbox"
+    assert "content-security-policy" not in to_client({"content-type": "image/png"}, private=False)
     assert "content-security-policy" not in to_client({"content-type": "image/png"}, private=False)
 
 
