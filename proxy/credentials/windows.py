@@ -193,7 +193,7 @@ def _no_ticket() -> CredentialMisconfigured:
     return CredentialMisconfigured(
         "There is no Kerberos ticket for the proxy.",
         "Give it a keytab (KRB5_CLIENT_KTNAME) or a ticket (kinit, KRB5CCNAME), or username and password; "
-        "Kerberos itself needs the extra `kerberos`: README.md says how it is installed.",
+        "Kerberos itself needs the extra `kerberos`: config/guide/credentials.md says how it is installed.",
         slug=NO_TICKET,
     )
 

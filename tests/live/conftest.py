@@ -40,8 +40,8 @@ def pytest_asyncio_loop_factories(
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """What `serve` runs on is uvloop, but on Windows; how transports behave at their ends differs between the two."""
     loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-    both = ("test_connecting.py", "test_connections.py", "test_hostile_upstream.py", "test_raw_requests.py")
-    if item.path.name in both and sys.platform != "win32":
+    both = ("test_connecting.py", "test_connections.py", "test_drips.py", "test_raw_requests.py")
+    if (item.path.name in both or item.path.parent.name == "upstream") and sys.platform != "win32":
         import uvloop
 
         loops["uvloop"] = uvloop.new_event_loop

@@ -9,25 +9,11 @@ from proxy.core.addresses import household
 from proxy.errors import RateLimited
 from proxy.model import Rate, Rule
 from proxy.state.allowance import MemoryAllowance
+from tests.unit.clock import Clock
 from tests.unit.core.rules import rule
 from tests.unit.telemetry.configurations import PARKS
 
 LIMITED = rule(rate=Rate(3, 60.0))
-
-
-class Clock:
-    """Stands still unless it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -8,17 +8,12 @@ from proxy.errors import RateLimited
 from proxy.model import Rate
 from proxy.state.allowance import MemoryAllowance, window_key
 from proxy.state.edge import usage
+from tests.unit.clock import Clock
 from tests.unit.core.rules import rule
-from tests.unit.state.test_allowance import Clock
 from tests.unit.telemetry.configurations import PARKS, ROADS
 
 LIMITED = rule(ROADS, rate=Rate(10, 60.0))
 OTHER = rule(PARKS, rate=Rate(100, 3600.0))
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from proxy.identity import ArcGISCredential, Route
 from proxy.model import AdmitPolicy, Configuration, Limits, Listen
 from proxy.secret import Secret
 from proxy.traffic import Exchange
+from tests.unit.core.rules import ROADS as ROADS
 from tests.unit.core.rules import rule
 
-ROADS, PARKS = "https://gis.example.com/roads", "https://gis.example.com/parks"
+PARKS = "https://gis.example.com/parks"
 
 
 def configuration(*names: str, **more: Any) -> Configuration:

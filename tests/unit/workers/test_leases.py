@@ -15,20 +15,11 @@ from proxy.state.allowance import MemoryAllowance
 from proxy.workers.channel import Channel
 from proxy.workers.leases import LeasedAllowance
 from proxy.workers.lender import Lender, LenderToWorker
+from tests.unit.clock import Clock
 from tests.unit.core.rules import rule
 
 WIDE = rule(rate=Rate(100_000, 60.0))
 CLIENT = "192.0.2.7"
-
-
-class Clock:
-    """Stands still unless it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
@@ -71,11 +62,6 @@ async def worker(lender: Lender) -> AsyncIterator[Worker]:
             task.cancel()
         await asyncio.gather(listening, one.hears, return_exceptions=True)
         to_worker.end()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
