@@ -16,7 +16,8 @@ COMPILED = [
     *(f"proxy/telemetry/{name}.py" for name in "lines requests".split()),
     *(f"proxy/upstream/{name}.py" for name in "asking body conceal connection framing peek".split()),
     *(f"proxy/upstream/{name}.py" for name in "pool stream transport watch wire".split()),
-    *(f"proxy/web/{name}.py" for name in "answer chunks client connection framing handler head inbox line".split()),
+    *(f"proxy/web/{name}.py" for name in "answer chunks client connection framing handler".split()),
+    *(f"proxy/web/{name}.py" for name in "head hits inbox line".split()),
 ]
 
 

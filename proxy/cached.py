@@ -8,7 +8,7 @@ from proxy.plan import Plan
 from proxy.runtime import Known, Runtime
 from proxy.traffic import Asked, Exchange, Incoming, User
 
-_MOST_KNOWN, _LONGEST_KNOWN = 8192, 1024  # targets, and characters of one
+_MOST_KNOWN, _LONGEST_KNOWN = 4096, 512  # targets, and characters of one
 _GET: Final = "GET"
 
 

@@ -36,6 +36,17 @@ def directives(text: str) -> Mapping[str, str]:
     return MappingProxyType(found)
 
 
+def targeted(text: str, name: str) -> str:
+    """What a Surrogate-Control says to the surrogate of that name: `max-age=60;name` comes before what is said to all,
+    and what is said to others is left out. With quoted texts in it nothing is taken to be said to anybody alone: such a
+    value is none, and counts as zero."""
+    if ";" not in text or '"' in text:
+        return text
+    parts = [[part.strip() for part in each.split(";")] for each in text.split(",")]
+    ours = [words[0] for words in parts if len(words) > 1 and name in words[1:]]
+    return ", ".join([*ours, *(words[0] for words in parts if len(words) == 1)])
+
+
 def seconds(text: str) -> int:
     """A number of seconds; what is none counts as zero, so that nothing is kept by mistake (RFC 9111 §4.2.1)."""
     if not _DIGITS.fullmatch(text):

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from proxy import names
-from proxy.core.cache_control import age_given, directives, http_date, seconds
+from proxy.core.cache_control import age_given, directives, http_date, seconds, targeted
 from proxy.core.content import kind_of
 from proxy.model import CachePolicy
 from proxy.traffic import Headers
@@ -17,11 +17,13 @@ from proxy.traffic import Headers
 _KEPT: Final = (200, 203)  # whole and good; errors and redirects never, whatever they allow
 _ERRORS: Final = (500, 502, 503, 504)  # for which a stale answer may stand in (RFC 5861 §4)
 _NOT_OF_A_304: Final = frozenset(
-    {names.CONTENT_ENCODING, names.CONTENT_LENGTH, names.CONTENT_RANGE, names.TRANSFER_ENCODING}
+    {names.CONTENT_ENCODING, names.CONTENT_LENGTH, names.CONTENT_MD5, names.CONTENT_RANGE, names.TRANSFER_ENCODING}
 )
 _OVERRULED: Final = frozenset(
     "max-age s-maxage no-cache must-revalidate proxy-revalidate stale-while-revalidate stale-if-error".split()
 )
+# By which servers know that they may say how long answers live here
+CAPABILITY: Final = f'{names.PRODUCT}="Surrogate/1.0"'
 _FOREVER: Final = float("inf")
 _ROLES: Final = re.compile(names.ROLES_COOKIE + r"=[^,;]*(?:;[^,]*)?")
 _SERVICES: Final = "/services/"
@@ -116,8 +118,11 @@ def _control(told: Headers) -> str:
 
 
 def _targeted(told: Headers) -> str | None:
-    """RFC 9213, and the W3C's note on surrogates before it."""
-    return told.get(names.CDN_CACHE_CONTROL) or told.get(names.SURROGATE_CONTROL)
+    """RFC 9213, and the W3C's note on surrogates before it (Edge Architecture 1.0)."""
+    given = told.get(names.CDN_CACHE_CONTROL)
+    if not given and names.SURROGATE_CONTROL in told:
+        given = targeted(told[names.SURROGATE_CONTROL], names.PRODUCT)
+    return given or None
 
 
 def initial_age(told: Headers, *, delay: float, wall: float) -> float:

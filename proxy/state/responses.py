@@ -40,7 +40,10 @@ _LARGEST: Final = 16 * 1024 * 1024  # bytes of one answer
 _SHARE: Final = 16  # of the memory, that one answer may take at most
 _NOT_SHARED: Final = 60.0  # seconds in which those who ask for what is no one else's are not kept waiting
 _MOST_NOT_SHARED: Final = 10_000
-_UNCONDITIONAL: Final[Changes] = dict.fromkeys(conditional.CONDITIONS)
+_UNCONDITIONAL: Final[Changes] = {
+    **dict.fromkeys(conditional.CONDITIONS),
+    names.SURROGATE_CAPABILITY: caching.CAPABILITY,
+}
 HIT: Final = "; hit; ttl="  # of Cache-Status, before the seconds
 _BEHIND, _INSTEAD = "; hit; ttl={}; detail=revalidating", "; hit; ttl={}; detail=error"
 # What says that the server or its token service is not well, and not that we may no longer have the answer

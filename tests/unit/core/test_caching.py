@@ -28,6 +28,9 @@ def every() -> list[Any]:
 
 @pytest.mark.parametrize("case", every())
 def test_a_case(case: dict[str, Any]) -> None:
+    if "update" in case:
+        _test_an_update(case)
+        return
     told = {"date": formatdate(WALL, usegmt=True), "content-length": "5", **case["told"]}
     told = {name: value for name, value in told.items() if value is not None}
     policy = CachePolicy(**case.get("policy", {}))
@@ -39,6 +42,14 @@ def test_a_case(case: dict[str, Any]) -> None:
     assert WORDS[caching.use(life, age, wish)] == case["then"]
     if "stands_in" in case:
         assert caching.may_stand_in(life, age, wish) is case["stands_in"]
+
+
+def _test_an_update(case: dict[str, Any]) -> None:
+    if case["then"] == "another":
+        assert not caching.confirms(case["told"], case["update"])
+        return
+    assert caching.confirms(case["told"], case["update"])
+    assert caching.freshened(case["told"], case["update"]) == {**case["told"], **case["then"]}
 
 
 def test_the_time_that_an_answer_took_is_part_of_its_age() -> None:
