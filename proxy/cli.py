@@ -58,10 +58,16 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(short_help="Serve what the configuration allows, until SIGTERM.")
 @_CONFIG
 def serve(config: Path) -> None:
-    """Serve what the configuration allows, until SIGTERM."""
+    """Serve what the configuration allows, until SIGTERM or Ctrl-C, which let requests in flight end; a second one
+    stops at once. The file is watched: a good change is taken without losing a request, a bad one kept out and
+    complained of.
+
+    A line for each request goes to stdout: JSON, or text on a terminal. The page for people is /status on the admin
+    listener, http://127.0.0.1:8081/status unless the file says otherwise.
+    """
     keep_memory_private()
     configuration = _loaded(config)
     sys.exit(_run(_serve(config, configuration)))
@@ -94,9 +100,9 @@ def check(config: Path, live: bool, as_json: bool) -> None:
         sys.exit(max(found, _run(_check_live(configuration, as_json=as_json))))
     if untouched := sorted({rule.host for rule in configuration.rules if rule.host.endswith("example.com")}):
         OUT.print(f"[yellow]warning[/] {config}: nobody's: {', '.join(untouched)}; write your own server")
-    rules, credentials = len(configuration.rules), len(configuration.credentials)
     if not found:
-        OUT.print(f"[green]good[/] {config}: {counted(rules, 'rule')}, {counted(credentials, 'credential')}")
+        rules = counted(len(configuration.rules), "rule")
+        OUT.print(f"[green]good[/] {config}: {rules}, {counted(len(configuration.credentials), 'credential')}")
     sys.exit(found)
 
 

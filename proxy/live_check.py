@@ -133,9 +133,6 @@ class _Trial:
             else:
                 audience = audience_of(self._rule, self._credential.name, sent(self._rule, own))
                 await self._sign_in(audience)
-        if samples.has_files_alone(own):
-            self._line.answer = "not asked: the pictures and files there have names that only the server knows"
-            return
         await self._ask(own)
         if audience is not None:
             place = self._service.store.place(audience, self._rule.place, is_form=False)
@@ -153,7 +150,7 @@ class _Trial:
 
     async def _ask(self, own: Target) -> None:
         seen = await self._tried(own)
-        is_service = server_of(sent(self._rule, own)) is not None
+        is_service = server_of(sent(self._rule, own)) is not None and not samples.is_of_files(own)
         if not seen.is_catalog and (not seen.good or not is_service):
             for target in samples.others(self._rule, own):
                 other = await self._tried(target)
@@ -161,7 +158,7 @@ class _Trial:
                     seen = other
                     break
         if not is_service and not seen.good and seen.code in _NO_SERVICE:
-            # A proxy of other things than ArcGIS has no page at its root: it answered, and took the credential
+            # What is no ArcGIS, or holds files, has no page at its root: it answered, and took the credential
             seen = replace(seen, good=True, words=f"reached: {seen.words}", advice="")
         if not seen.is_catalog:
             await self._tell(seen, needed=await self._is_needed(seen))

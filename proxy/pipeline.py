@@ -130,7 +130,7 @@ class Pipeline:
                 raise refusals.rejected(token)  # the store holds off: there is no other token to try
             place = tried[-1] if tried else self.tokens.place(audience, rule.place, is_form=is_form, path=path)
             reply = await self._send(inject.authorize(outgoing, token, place, credential), exchange)
-            secrets = with_token(plan.secrets, token)
+            secrets = with_token(plan.secrets, token, self.clock())
             finding = await examine(reply, ready.wanted, path, secrets)
             if finding.verdict is Verdict.PASS:
                 if tried:

@@ -47,9 +47,9 @@ def own_url(rule: Rule) -> Target:
     return Target(origin, rule.path or "/", "f=json")
 
 
-def has_files_alone(own: Target) -> bool:
-    """Whether a rule is for what services write (`export?f=json`): there is nothing to ask for by a known name."""
-    return _DIRECTORIES in f"{own.path.lower()}/"
+def is_of_files(target: Target) -> bool:
+    """Whether pictures and results are fetched there, one by one, and no list of them is to be had."""
+    return _DIRECTORIES in f"{target.path.lower()}/"
 
 
 def others(rule: Rule, own: Target) -> list[Target]:

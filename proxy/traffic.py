@@ -38,6 +38,7 @@ class Token:
     obtained_at: float
     expires_at: float
     is_renewable: bool = True  # an API key is not: rejected, it is the operator's to replace
+    before: tuple["Token", ...] = ()  # of the same audience, the latest first: servers may take them still
 
 
 # What is found out once for several proxies: its kind, then what it is about

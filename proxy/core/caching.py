@@ -184,6 +184,8 @@ class Use(enum.Enum):
 
 def use(life: Life, age: float, wish: Wish) -> Use:
     """Of an answer that is `age` old, for a request with that wish (RFC 9111 §4.2.4)."""
+    if wish is _NOTHING and age < life.fresh and not life.is_doubted:
+        return Use.AT_ONCE  # as nearly always
     if life.is_doubted or wish.no_cache or age > wish.max_age:
         return Use.CHECKED
     left = life.fresh - age

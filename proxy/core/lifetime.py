@@ -14,6 +14,7 @@ from proxy.traffic import Token
 _REFUSED_FIRST, _REFUSED_MOST = 60.0, 3600.0
 _UNAVAILABLE_FIRST, _UNAVAILABLE_MOST = 1.0, 30.0
 _EARLY_END: Final = 5.0  # a token that ends while it travels is one that has ended
+_MOST_BEFORE: Final = 3
 _YOUNG: Final = 10.0  # seconds; a token rejected younger than this was never good
 # So many young tokens rejected in a row, and renewing stops for a while: two where no request has ever passed with
 # one; five where the server takes our tokens elsewhere, since somebody may be revoking them by hand.
@@ -76,6 +77,15 @@ def renewal_at(token: Token, jitter: float) -> float:
     life = token.expires_at - token.obtained_at
     margin = max(10.0, min(300.0, 0.2 * life)) * (0.9 + 0.2 * jitter)
     return token.expires_at - min(margin, life / 2)
+
+
+def following(token: Token, old: Token | None, now: float) -> Token:
+    """`token`, which knows those before it that have not ended: what a server wrote with one of them is good for
+    whoever reads it."""
+    if old is None:
+        return token
+    living = (each for each in (replace(old, before=()), *old.before) if now < each.expires_at)
+    return replace(token, before=tuple(each for each in living if each.value != token.value)[:_MOST_BEFORE])
 
 
 def fetched(slot: Slot, token: Token, jitter: float) -> Slot:

@@ -108,9 +108,12 @@ class RuleTable:
 
     def stands_below(self, target: Target, rule: Rule, path: str) -> bool:
         """Whether `target`, to which `rule` leads although it stands elsewhere, falls under a rule below `path`, where
-        `rule` begins there: that one must not be passed by, either."""
+        `rule` begins there: that one must not be passed by, either. It may where it asks nobody who they are and `rule`
+        takes no credential there: what anybody gets from the server is no secret of ours."""
         begin = replace(rule, path=path, match_all=True)
         found = self.lookup(target)
+        if found is not None and found.users is None and rule.credential is None:
+            return False
         is_deeper = found is not None and len(segments_of(found.path)) > len(segments_of(path))
         return is_deeper or self.is_passed_by(target, begin)
 

@@ -1,5 +1,6 @@
 """Tries the first token of a server on a rule's own URL, to learn whether header tokens are heard there."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,16 @@ class Probe:
     """Asks with `X-Esri-Authorization`, as `inject: auto` does."""
 
     fetcher: Fetcher
+    rules: Callable[[], Iterable[Rule]] = tuple
+
+    async def place(self, token: Token) -> Place:
+        """Where its server hears it, as far as a rule's own URL tells: asked before a client waits for the outcome."""
+        for rule in self.rules():
+            if rule.credential == token.audience.credential and rule.place is None and not rule.wildcard:
+                place = await self.try_rule(rule, token)
+                if place is not None:
+                    return place
+        return Place.HEADER
 
     async def try_rule(self, rule: Rule, token: Token) -> Place | None:
         """QUERY where the server says that no token arrived (499), HEADER where it answers; None where nothing was

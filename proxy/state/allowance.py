@@ -23,6 +23,8 @@ from proxy.state.shared import Shared
 _MOST: Final = 64 * 1024 * 1024  # bytes
 _WATCHED: Final = 1000  # clients, for the status page
 _OF_A_WINDOW, _OF_A_REQUEST = 400, 9  # bytes that they take, keys and spare room included
+_LOOKS_AFTER: Final = 32  # requests, for what of a window has gone
+_MOST_KEYS: Final = 4096
 
 
 class MemoryAllowance:
@@ -34,18 +36,26 @@ class MemoryAllowance:
 
     def __init__(self, clock: Clock = time.monotonic, most: int = _MOST) -> None:
         """`most` bounds the memory, in bytes: beyond it the client that passed longest ago is forgotten."""
-        self._clock = clock
         self.windows = Windows(clock, most)
+        self._keys: dict[tuple[str, str], tuple[Rate, str, int]] = {}  # with the rate that they are of, and its period
 
     def passes(self, rule: Rule, client: str) -> bool:
         """See `ports.Allowance.passes`."""
-        rate = rule.rate
-        if rate is None:
+        if rule.rate is None:
             return True
-        key = window_key(rule.name, rate, household(client))
-        if not self.windows.take(key, rate.requests, period_of(rate)):
-            raise over(rate, self.windows.wait(key, period_of(rate)))
+        known = self._keys.get((rule.name, client))
+        if known is None or known[0] is not rule.rate:
+            known = self._named(rule.name, rule.rate, client)
+        rate, key, period = known
+        if not self.windows.take_one(key, rate.requests, period):
+            raise over(rate, self.windows.wait(key, period))
         return True
+
+    def _named(self, rule: str, rate: Rate, client: str) -> tuple[Rate, str, int]:
+        if len(self._keys) >= _MOST_KEYS:
+            self._keys.clear()
+        known = self._keys[rule, client] = rate, window_key(rule, rate, household(client)), period_of(rate)
+        return known
 
     async def take(self, rule: Rule, client: str) -> None:
         """See `ports.Allowance.take`."""
@@ -61,7 +71,7 @@ class SharedAllowance:
 
     def passes(self, rule: Rule, client: str) -> bool:
         """See `ports.Allowance.passes`."""
-        return not self._shared.is_kept_elsewhere and self._here.passes(rule, client)
+        return self._shared.is_here_alone and self._here.passes(rule, client)
 
     async def take(self, rule: Rule, client: str) -> None:
         """See `ports.Allowance.take`."""
@@ -85,7 +95,20 @@ class Windows:
         self._near: LRUCache[str, float] = LRUCache(_WATCHED)  # until when they are refused; 0: they were not
         self.taken = 0  # bytes
 
-    def take(self, key: str, most: int, period: int, *, wanted: int = 1, held: int = 0) -> int:
+    def take_one(self, key: str, most: int, period: int) -> bool:
+        """Whether one more fits into the window that ends now; if so it is in it."""
+        times = self._times.get(key)
+        # Far from the limit, the old ones included: no need to look for those, but now and then to let them go
+        if times is None or not len(times) % _LOOKS_AFTER or is_near(len(times) + 1, most):
+            return self.take(key, most, period, wanted=1, held=0) == 1
+        times.append(max(self._clock(), times[-1]))
+        self.taken += _OF_A_REQUEST
+        self._times.move_to_end(key)
+        if self.taken > self._most:
+            self._make_room()
+        return True
+
+    def take(self, key: str, most: int, period: int, *, wanted: int, held: int) -> int:
         """How many of the `wanted` fit into the window that ends now; so many are in it."""
         room = self.room(key, most, period) - held
         passed = min(wanted, room)
@@ -95,8 +118,7 @@ class Windows:
             self._near.setdefault(key, 0.0)
         if passed <= 0:
             return 0
-        now = self._clock()
-        self.add(key, (now,) if passed == 1 else (now,) * passed)
+        self.add(key, (self._clock(),) * passed)
         return passed
 
     def room(self, key: str, most: int, period: int) -> int:
@@ -124,8 +146,7 @@ class Windows:
             times[later:] = array("d", sorted((*times[later:], *passed)))
         self.taken += len(passed) * _OF_A_REQUEST
         self._times.move_to_end(key)
-        while self.taken > self._most and len(self._times) > 1:
-            self._forget(next(iter(self._times)))
+        self._make_room()
 
     def wait(self, key: str, period: int) -> float:
         """Seconds until the oldest request of the window that ends now is out of it."""
@@ -133,6 +154,11 @@ class Windows:
         times = self._times.get(key, ())
         gone = bisect_right(times, now - period)
         return (times[gone] if gone < len(times) else now) + period - now
+
+    def _make_room(self) -> None:
+        while self.taken > self._most and len(self._times) > 1:
+            _, times = self._times.popitem(last=False)
+            self.taken -= _OF_A_WINDOW + len(times) * _OF_A_REQUEST
 
     def refused(self, key: str, wait: float) -> None:
         """Somebody was, and will be for so many seconds."""
@@ -148,9 +174,6 @@ class Windows:
         now = self._clock()
         for key in dict.fromkeys((*self._near, *islice(reversed(self._times), _WATCHED))):
             yield key, max(0.0, self._near.get(key, 0.0) - now)
-
-    def _forget(self, key: str) -> None:
-        self.taken -= _OF_A_WINDOW + len(self._times.pop(key)) * _OF_A_REQUEST
 
     def __len__(self) -> int:
         """Requests that are remembered."""

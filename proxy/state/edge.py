@@ -52,8 +52,8 @@ def _row(rule: str, rate: Rate, clients: Sequence[Window]) -> dict[str, object]:
 
 def _what(near: Sequence[Window], refused: Sequence[Window], rate: Rate) -> str:
     if refused:
-        soonest = math.ceil(max(1.0, min(each.wait for each in refused)))
-        return f"{_clients(len(refused))} refused; the next request passes in {soonest} s."
+        soonest = min(each.wait for each in refused)
+        return f"{_clients(len(refused))} refused; the next request passes in {_span(soonest)}."
     if any(each.used >= rate.requests for each in near):
         return "A client has used all of it; its next request is refused."
     return f"{_clients(len(near))} near the limit." if near else ""
@@ -63,11 +63,13 @@ def _clients(count: int) -> str:
     return "1 client is" if count == 1 else f"{count} clients are"
 
 
-_WHO: Final = (
-    "the log names the client; those behind one address, as of a proxy that trustedProxies does not list, count "
-)
+def _span(seconds: float) -> str:
+    return f"{max(1, math.ceil(seconds))} s" if seconds <= 120 else f"{math.ceil(seconds / 60)} min"
+
+
 _ADVICE: Final = {
     "good": "",
-    "near": f"If a map takes so much, raise rateLimit before its pictures stay empty. Else {_WHO}as one.",
-    "refusing": f"If a map takes so much, raise rateLimit. Else {_WHO}as one.",
+    "near": "Beyond it pictures stay empty: if an ordinary map takes so much, raise rateLimit.",
+    "refusing": "If an ordinary map takes so much, raise rateLimit. The log names the client (outcome rate_limited): "
+    "if that is a proxy in front, list it in trustedProxies, or all behind it count as one.",
 }

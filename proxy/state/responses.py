@@ -41,7 +41,7 @@ _SHARE: Final = 16  # of the memory, that one answer may take at most
 _NOT_SHARED: Final = 60.0  # seconds in which those who ask for what is no one else's are not kept waiting
 _MOST_NOT_SHARED: Final = 10_000
 _UNCONDITIONAL: Final[Changes] = dict.fromkeys(conditional.CONDITIONS)
-HIT: Final = "; hit; ttl={}"  # of Cache-Status
+HIT: Final = "; hit; ttl="  # of Cache-Status, before the seconds
 _BEHIND, _INSTEAD = "; hit; ttl={}; detail=revalidating", "; hit; ttl={}; detail=error"
 # What says that the server or its token service is not well, and not that we may no longer have the answer
 _OUTAGES: Final = (UpstreamFailed, UpstreamTimeout, TokenUnavailable, Overloaded)
@@ -87,7 +87,7 @@ class Responses:
         if found is None:
             return None
         stored, age = found
-        return served(stored, asked, exchange, age, "hit", HIT.format(int(stored.life.fresh - age)))
+        return served(stored, asked, exchange, age, "hit", f"{HIT}{int(stored.life.fresh - age)}")
 
     def at_once(self, key: Key, wish: Wish, upward: Callable[[], Headers]) -> tuple[Stored, float] | None:
         """A stored answer that is good as it is, and its age in seconds."""

@@ -90,9 +90,9 @@ class Shared:
         return await self._there.hit(rate, who) if self._there is not None else None
 
     @property
-    def is_kept_elsewhere(self) -> bool:
-        """Whether a store is configured, be it up or not."""
-        return self._there is not None
+    def is_here_alone(self) -> bool:
+        """Whether no store is configured, be it up or not."""
+        return self._there is None
 
     @property
     def is_up(self) -> bool | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 
 from cachetools import LRUCache
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -175,6 +175,20 @@ class Tracing:
                 _failed(span, error.slug)
                 raise
 
+    def here(self) -> str:
+        """The span in hand, as a `traceparent`; "" where there is none."""
+        context = get_current_span().get_span_context()
+        return _traceparent(context) if context.is_valid else ""
+
+    @contextmanager
+    def within(self, traceparent: str) -> Iterator[None]:
+        """What happens in here is done for a span of another process of ours (`here`)."""
+        token = attach(_context_of({names.TRACEPARENT: traceparent}))
+        try:
+            yield
+        finally:
+            detach(token)
+
     def rejected(self, token: Token) -> None:
         """A server rejected the token of the request in hand."""
         get_current_span().add_event("token rejected", {"resource_proxy.credential": token.audience.credential})
@@ -218,12 +232,16 @@ def _context_of(headers: Headers) -> Context:
 def _naming(span: Span, headers: dict[str, str]) -> dict[str, str]:
     """`headers` with this span as the parent of what the server does."""
     context = span.get_span_context()
-    ids = f"{format_trace_id(context.trace_id)}-{format_span_id(context.span_id)}"
-    named = headers | {names.TRACEPARENT: f"00-{ids}-{context.trace_flags:02x}"}
+    named = headers | {names.TRACEPARENT: _traceparent(context)}
     named.pop(names.TRACESTATE, None)
     if context.trace_state:
         named[names.TRACESTATE] = context.trace_state.to_header()
     return named
+
+
+def _traceparent(context: SpanContext) -> str:
+    ids = f"{format_trace_id(context.trace_id)}-{format_span_id(context.span_id)}"
+    return f"00-{ids}-{context.trace_flags:02x}"
 
 
 def _times(outgoing: Outgoing) -> int:

@@ -32,6 +32,11 @@ Handler = Callable[["Connection"], Awaitable[None]]
 Quick = Callable[["Connection"], bool]
 
 
+def unhurried(connection: "Connection") -> bool:
+    """Is a `Quick` that never can."""
+    return False
+
+
 @dataclass(slots=True)
 class Serving:
     """What all connections of a listener share. `refused` is told of each refusal before there is a request."""
@@ -40,7 +45,7 @@ class Serving:
     limits: Limits
     watch: Watch
     refused: Callable[[str], None]
-    quick: Quick = lambda connection: False
+    quick: Quick = unhurried
     is_draining: bool = False
 
 

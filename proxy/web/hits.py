@@ -75,7 +75,7 @@ class Hits:
         if page is None or self.is_draining():
             return False
         found = self.responses.at_once(known.key, page.wish, page.upward)
-        if found is None or not self._may_pass(known.rule, page.client):
+        if found is None or (known.rule.rate is not None and not self._may_pass(known.rule, page.client)):
             return False
         stored, age = found
         request_id = page.request_id or f"{random.getrandbits(128):032x}"
@@ -86,7 +86,7 @@ class Hits:
     def _may_pass(self, rule: Rule, client: str) -> bool:
         """Counted, or not to be counted here."""
         try:
-            return rule.rate is None or self.allowance.passes(rule, client)
+            return self.allowance.passes(rule, client)
         except RateLimited:
             return False  # the long way says so, and how long
 
@@ -113,17 +113,22 @@ def _page(connection: Connection, runtime: Runtime, known: Known) -> _Page | Non
 
 def _send(connection: Connection, page: _Page, stored: Stored, age: float, request_id: str) -> tuple[int, int]:
     """Status, and bytes of the body that was sent."""
-    of_this = HIT.format(int(stored.life.fresh - age))
     if page.is_conditional:
-        headers = {**stored.headers, names.CACHE_STATUS: names.PRODUCT + of_this, names.AGE: str(int(age))}
+        headers = {
+            **stored.headers,
+            names.CACHE_STATUS: f"{names.PRODUCT}{HIT}{int(stored.life.fresh - age)}",
+            names.AGE: str(int(age)),
+        }
         reply = Reply(*conditional.given(page.headers, headers, stored.status, stored.body))
         put_on(reply.headers, page.said)
         reply.headers[names.X_REQUEST_ID] = request_id
         return reply.status, answer.write(connection, reply)
-    opening = next((text for said, text in stored.written if said is page.said), None) or _written(stored, page.said)
+    said, opening = stored.written[-1] if stored.written else (None, "")
+    if said is not page.said:
+        opening = _written(stored, page.said)
     closing = _CLOSE if connection.begin_answer() else ""
     text = (
-        f"{opening}{names.CACHE_STATUS}: {names.PRODUCT}{of_this}\r\n{names.AGE}: {int(age)}\r\n"
+        f"{opening}{int(stored.life.fresh - age)}\r\n{names.AGE}: {int(age)}\r\n"
         f"{names.X_REQUEST_ID}: {request_id}\r\n{closing}\r\n"
     )
     connection.flush(text.encode("latin-1"), stored.body)
@@ -131,10 +136,15 @@ def _send(connection: Connection, page: _Page, stored: Stored, age: float, reque
 
 
 def _written(stored: Stored, said: Headers) -> str:
-    """All of the head that is the same each time, made once."""
+    """All of the head that is the same each time, up to the number that ends Cache-Status. Made once, for those who are
+    told the same."""
+    found = next((each for each in stored.written if each[0] is said), None)
+    if found is not None:
+        return found[1]
     headers = {**stored.headers, names.CONTENT_LENGTH: str(len(stored.body))}
     put_on(headers, said)
-    text = answer.opening(stored.status, headers)
-    del stored.written[: len(stored.written) - MOST_WRITTEN + 1]
+    text = f"{answer.opening(stored.status, headers)}{names.CACHE_STATUS}: {names.PRODUCT}{HIT}"
+    if len(stored.written) >= MOST_WRITTEN:
+        del stored.written[0]
     stored.written.append((said, text))
     return text

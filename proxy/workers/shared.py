@@ -1,6 +1,7 @@
 """The tokens that all workers share and the supervisor keeps, so that there is one login and one refused password
 however many workers there are. The worker's end of it; `leases` is that of the limits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -32,18 +33,20 @@ class SharedTokens:
     def __init__(self, channel: Channel, clock: Clock) -> None:
         self._channel, self._clock = channel, clock
         self._known: LRUCache[Audience, _Known] = LRUCache(_MOST_AUDIENCES)
+        self.trace: Callable[[], str] = str  # for whom a login is made, where requests are traced
 
     async def get(self, audience: Audience) -> Token:
         """See `ports.TokenSource.get`."""
         known = self._known.get(audience)
         if known is not None and self._clock() < known.fresh_until:
             return known.token
-        said = await _asked(self._channel, "token", audience=audience_fields(audience))
+        said = await _asked(self._channel, "token", audience=audience_fields(audience), trace=self.trace())
         known = self._known.get(audience)
         value = Secret(said["value"])
         learned = Hearing(Place(said["place"]) if said["place"] else None, said["isDeafToForms"])
         if known is None or known.token.value != value:
-            token = Token(value, audience, said["obtainedAt"], said["expiresAt"], said["isRenewable"])
+            before = tuple(Token(Secret(text), audience, *times) for text, *times in said["before"])
+            token = Token(value, audience, said["obtainedAt"], said["expiresAt"], said["isRenewable"], before)
             known = self._known[audience] = _Known(token, said["freshUntil"], learned)
         known.fresh_until = said["freshUntil"]
         known.hearing.place = known.hearing.place or learned.place

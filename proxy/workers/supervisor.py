@@ -42,7 +42,7 @@ class Supervisor:
 
     def __init__(self, configuration: Configuration, tracing: "Tracing | None" = None) -> None:
         """`tracing` is for the logins, which are made here; workers have their own."""
-        self._count = configuration.workers
+        self._count, self._tracing = configuration.workers, tracing
         self.service = Service(configuration, serves=False, tracing=tracing)
         self.service.pages = (self._not_ready, self._metrics, self._status)
         self._answers: dict[str, Callable[..., Awaitable[object]]] = {
@@ -190,16 +190,18 @@ class Supervisor:
 
     # --- what is shared -----------------------------------------------------------------------------------------------
 
-    async def _token(self, audience: list[Any]) -> dict[str, object]:
+    async def _token(self, audience: list[Any], trace: str) -> dict[str, object]:
         wanted = audience_of(audience)
         store = self.service.store
-        token = await store.get(wanted)
+        with self._tracing.within(trace) if self._tracing is not None else contextlib.nullcontext():
+            token = await store.get(wanted)
         outlook = store.outlook(wanted)
         return {
             "value": token.value.reveal(),
             "obtainedAt": token.obtained_at,
             "expiresAt": token.expires_at,
             "isRenewable": token.is_renewable,
+            "before": [(each.value.reveal(), each.obtained_at, each.expires_at) for each in token.before],
             "freshUntil": outlook.renew_at,
             "place": outlook.hearing.place.value if outlook.hearing.place else None,
             "isDeafToForms": outlook.hearing.is_deaf_to_forms,
@@ -220,7 +222,7 @@ class Supervisor:
 
     def _counted_elsewhere(self, name: str) -> Rule | None:
         """The rule, where its requests are counted for several machines."""
-        if not self.service.shared.is_kept_elsewhere:
+        if self.service.shared.is_here_alone:
             return None
         rules = self.service.current.runtime.configuration.rules
         return next((rule for rule in rules if rule.name == name), None)

@@ -63,13 +63,16 @@ class _Worker:
         self._number, self._port = number, port
         configuration = unpacked(parcel)
         self._log = configure_log(configuration.log_level, configuration.log_format, is_shared=True)
+        tracing = begin_tracing(os.environ, is_worker=True)
+        if tracing is not None:
+            self._tokens.trace = tracing.here
         self._service = Service(
             self._mine(configuration),
             tokens=self._tokens,
             allowance=self.allowance,
             commons=WorkerCommons(self._channel),
             shares_port=True,
-            tracing=begin_tracing(os.environ, is_worker=True),
+            tracing=tracing,
         )
         await self._service.start()
         settle_memory()

@@ -60,6 +60,12 @@ def test_the_demo_image_has_the_same_parts() -> None:
     assert pins(ROOT / "config/requirements.txt").items() <= pins(ROOT / "config/requirements-demo.txt").items()
 
 
+def test_what_the_guide_adds_to_the_image_is_the_extra() -> None:
+    guide = (ROOT / "config/guide/operating.md").read_text(encoding="utf-8")
+    [added] = re.findall(r"^RUN pip --python /opt/proxy/bin/python install (.+)$", guide, re.MULTILINE)
+    assert re.findall(r'"([^"]+)"', added) == EXTRAS["otel"]
+
+
 def test_the_image_installs_nothing_without_a_hash() -> None:
     commands = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8")).split("&&")
     installing = [command for command in commands if " install " in command]

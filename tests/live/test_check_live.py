@@ -34,14 +34,6 @@ async def test_a_good_rule_tells_what_it_is(tmp_path: Path, arcgis: Simulator) -
     assert arcgis.accounts.logins == 1
 
 
-async def test_a_folder_of_pictures_has_nothing_to_ask_for_and_is_no_failure(tmp_path: Path, arcgis: Simulator) -> None:
-    document = config(arcgis.url)
-    document["serverUrls"] = [{"url": f"{arcgis.url}/rest/directories/arcgisoutput", "credential": "city"}]
-    (line,) = await lines(tmp_path / "proxy.yaml", document)
-    assert (line.good, line.advice, line.token) == (True, "", "60 min left")
-    assert line.answer.startswith("not asked")
-
-
 async def test_each_failure_has_its_own_words(tmp_path: Path, arcgis: Simulator) -> None:
     site = f"{arcgis.url}/rest/services"
     document = config(arcgis.url)
@@ -179,3 +171,10 @@ async def test_the_front_door_keeps_the_operator_out_of_nothing(tmp_path: Path, 
     keys, rule = await lines(tmp_path / "proxy.yaml", document)
     assert (keys.good, rule.good) == (False, True)
     assert keys.advice
+
+
+async def test_a_folder_of_files_has_no_page_of_its_own(tmp_path: Path, arcgis: Simulator) -> None:
+    document = config(arcgis.url)
+    document["serverUrls"] = [{"url": f"{arcgis.url}/rest/directories/arcgisoutput", "credential": "city"}]
+    (line,) = await lines(tmp_path / "proxy.yaml", document)
+    assert (line.good, line.answer[:17], line.advice) == (True, "reached: HTTP 404", "")

@@ -54,6 +54,26 @@ async def test_what_a_query_may_not_say_no_body_may(
     assert not arcgis.journal.to(path.rpartition("/")[2])
 
 
+async def test_json_behind_a_comment_is_judged_or_refused(world: World, arcgis: Simulator) -> None:
+    for before in ("/**/", "// x\n", "\ufeff\ufeff"):
+        body = (before + json.dumps({"f": "json", "dynamicLayers": DATA_LAYER})).encode()
+        path = world.url("Secure/City/MapServer/export")
+        got = await world.client.get(path, "POST", io.BytesIO(body), Content_Type="application/json")
+        assert (got.status, got.json["error"]["messageCode"]) == (400, "PROXY_BAD_BODY")
+    assert not arcgis.journal.to("export")
+
+
+@pytest.mark.parametrize("name", ["dynamicLayers", "geometry"])
+async def test_a_value_full_of_escapes_holds_nobody_up(world: World, arcgis: Simulator, name: str) -> None:
+    """Ten megabytes of them took more than a second to write out, for each look at them."""
+    body = f"f=json&{name}=".encode() + rb"\u0041" * 1_600_000
+    began = time.process_time()
+    got = await world.client.get(world.url(QUERY), "POST", io.BytesIO(body), Content_Type=FORM)
+    assert (got.status, got.json["error"]["messageCode"]) == (400, "PROXY_BAD_BODY")
+    assert time.process_time() - began < 0.5
+    assert not arcgis.journal.to("query")
+
+
 @pytest.mark.parametrize("kind", ["form", "multipart"])
 async def test_what_a_query_may_say_a_body_may(world: World, kind: str) -> None:
     body, content_type = sent(kind, f="json", where="1=1", token="STOLEN")

@@ -81,7 +81,10 @@ async def test_a_request_is_one_trace_from_the_client_to_the_server(traced: Worl
     login = one(collector.of("internal"))
     assert (login.name, login.parent, login.links) == ("login city", server.id, [])
     assert login.attributes["resource_proxy.ahead"] is False
-    assert {span.parent for span in collector.of("client", http__request__method="POST")} == {login.id}
+    posted = one(collector.of("client", http__request__method="POST"))
+    assert posted.parent == login.id
+    [arrived] = [entry for entry in traced.arcgis.journal if entry.method == "POST"]
+    assert arrived.headers["traceparent"] == f"00-{TRACE}-{posted.id}-01"
     [(name, waited)] = server.events
     assert (name, waited["resource_proxy.credential"]) == ("token awaited", "city")
     up = traced.arcgis.journal.to("MapServer")[-1].headers
@@ -132,6 +135,14 @@ async def test_a_span_holds_no_token_no_query_and_nothing_of_a_client(traced: Wo
         assert word.encode() not in told, word
     for token in traced.arcgis.accounts.all_tokens:
         assert token.encode() not in told
+
+
+async def test_answers_from_the_cache_are_traced_as_all_others(collector: Collector, build: Build) -> None:
+    world: World = await build(collector=collector, cache={"maxAge": "5m", "overrule": True})
+    for _ in range(4):
+        assert (await world.client.get(world.url())).status == 200
+    await ended(world, collector)
+    assert len(collector.of("server")) == 4
 
 
 async def test_a_rejected_token_shows_with_the_login_and_the_second_try(traced: World, collector: Collector) -> None:
@@ -209,7 +220,8 @@ async def test_off_a_trace_goes_on_as_it_came(world: World) -> None:
     await world.client.get(world.url(), traceparent=PARENT, tracestate="vendor=x, other@one=y")
     up = world.arcgis.journal.to("MapServer")[-1].headers
     assert (up["traceparent"], up["tracestate"]) == (PARENT, "vendor=x, other@one=y")
-    assert all("traceparent" not in entry.headers for entry in world.arcgis.journal.to("generateToken"))
+    [login] = [entry for entry in world.arcgis.journal if entry.method == "POST"]
+    assert "traceparent" not in login.headers
 
 
 # --- a collector's faults -------------------------------------------------------------------------------------------
@@ -297,6 +309,8 @@ async def test_every_worker_tells_who_it_is(
     assert {each["deployment.environment.name"] for each in told} == {"test"}
     login = one(collector.of("internal"))
     assert login.process == "map-1"  # the supervisor, who makes the logins
+    [asked] = [span for span in collector.of("server") if span.id == login.parent]
+    assert asked.trace == login.trace
     assert all(re.fullmatch(r"map-1-\d+", span.process) for span in collector.of("server"))
     _, metrics = await served.get("/metrics", served.admin)
     assert 'resource_proxy_trace_spans_total{result="lost"} 0.0' in metrics

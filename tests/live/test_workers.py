@@ -79,6 +79,9 @@ async def test_a_limit_is_the_limit(serve: Serve, arcgis: Simulator, tmp_path: P
     served = await serve(written(tmp_path, config(arcgis.url, rateLimit=20, rateLimitPeriod=1)))
     got = await asyncio.gather(*(served.get(page(arcgis, number)) for number in range(50)))
     assert sorted(status for status, _ in got) == [200] * 20 + [429] * 30
+    _, text = await served.get("/status.json", served.admin)
+    [limit] = json.loads(text)["limits"]
+    assert (limit["state"], limit["used"], limit["clientsRefused"]) == ("refusing", 20, 1)
 
 
 async def test_a_worker_that_dies_is_started_again(serve: Serve, path: Path, arcgis: Simulator) -> None:

@@ -5,22 +5,24 @@ import io
 import json
 import logging
 import os
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
 
+from proxy.model import AdmitPolicy
+from proxy.runtime import Known
 from proxy.secret import Secret
-from proxy.telemetry.lines import tally
+from proxy.telemetry.lines import Hit, HitLine, RequestLine, as_json, as_text, tally
 from proxy.telemetry.log import AccessLog, LogHandle, configure, state_change
+from tests.unit.core.rules import rule
 from tests.unit.telemetry.configurations import ROADS, exchange
 
 CANARY = "canary-Zx9"
-PATIENCE = 60.0  # seconds that a busy machine has for what ends by itself; nothing is measured by it
 access = AccessLog()
 
 
@@ -50,7 +52,7 @@ Begin = Callable[..., tuple[LogHandle, io.StringIO]]
 
 
 def lines(handle: LogHandle, stream: io.StringIO) -> list[dict[str, Any]]:
-    handle.close(PATIENCE)
+    handle.close()
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
@@ -58,21 +60,8 @@ def leave() -> None:
     """Waits for threads that were stalled when their log was closed."""
     for thread in threading.enumerate():
         if thread.name == "log writer":
-            thread.join(PATIENCE)
+            thread.join(10.0)
             assert not thread.is_alive()
-
-
-def is_stalled() -> bool:
-    """Whether a writer stands before a pipe that nobody reads."""
-    return any(thread.name == "log writer" for thread in threading.enumerate())
-
-
-def in_time(act: Callable[[], None]) -> None:
-    """Runs what must not wait for the reader, while there is none: else it would never come back."""
-    acting = threading.Thread(target=act, daemon=True)
-    acting.start()
-    acting.join(PATIENCE)
-    assert not acting.is_alive()
 
 
 def test_the_canonical_line(begin: Begin) -> None:
@@ -155,7 +144,7 @@ def test_what_looks_like_a_credential_is_taken_out_of_every_line(begin: Begin) -
     logging.getLogger("aiohttp.server").error("cannot fetch %s", f"http://x/?f=json&token={CANARY}")
     logging.getLogger("aiohttp.access").warning("Authorization: Bearer %s", CANARY)
     logging.getLogger("asyncio").error("future: <Task exception=ClientError({'X-Esri-Authorization': '%s'})>", CANARY)
-    handle.close(PATIENCE)
+    handle.close()
     assert CANARY not in stream.getvalue()
     assert stream.getvalue().count("\n") == 6
     assert tally().redacted - before >= 6
@@ -232,7 +221,7 @@ def test_closing_leaves_logging_as_it_was(begin: Begin) -> None:
 def test_text_on_a_terminal_and_json_elsewhere(begin: Begin) -> None:
     handle, stream = begin("info", "auto", Terminal())
     access(exchange(target="https://gis.example.com/roads", note="two words\n\x1b[31m"), 100.5)
-    handle.close(PATIENCE)
+    handle.close()
     [line] = stream.getvalue().splitlines()
     assert line.isascii()
     assert line.isprintable()
@@ -249,17 +238,21 @@ def test_text_on_a_terminal_and_json_elsewhere(begin: Begin) -> None:
 def test_a_flood_of_other_peoples_lines_is_cut(begin: Begin) -> None:
     handle, stream = begin()
     before = tally().dropped
+    logger = logging.getLogger("asyncio")
     for number in range(1000):
-        record = logging.LogRecord(
-            "asyncio", logging.ERROR, "", 0, "socket.accept() out of system resource", None, None
-        )
-        record.created = 1_000.0 + number // 500  # two seconds
-        logging.getLogger("asyncio").handle(record)
+        record = logger.makeRecord(logger.name, logging.ERROR, "", 0, "out of system resource", (), None)
+        record.created = 1_700_000_000.0 + number / 400
+        logger.handle(record)
     state_change("draining")
     written = lines(handle, stream)
-    assert len(written) == 101  # fifty for each second
+    assert len(written) == 3 * 50 + 1  # fifty in each second
     assert written[-1]["event"] == "draining"
-    assert tally().dropped - before == 900
+    assert tally().dropped - before == 1001 - len(written)
+
+
+def waits() -> int:
+    """How often this thread has waited: for a lock, a pipe or a time. Not for a machine that is busy elsewhere."""
+    return resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)).ru_nvcsw
 
 
 def test_a_reader_that_stalls_costs_lines_and_not_time() -> None:
@@ -267,22 +260,19 @@ def test_a_reader_that_stalls_costs_lines_and_not_time() -> None:
     before = tally().dropped
     with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb") as reader:
         handle = configure("info", "json", stream)
-        took: list[float] = []
-
-        def log() -> None:
-            for _ in range(25_000):
-                began = time.perf_counter()
-                access(exchange(), 101.0)
-                took.append(time.perf_counter() - began)
-
-        in_time(log)
-        assert is_stalled()
-        # Who waited a while for room would do so for each of the lines that found none. One alone may be slow: the
-        # machine does other things, too.
-        assert median(took[-5_000:]) < 0.001
+        waited, longest = waits(), 0.0
+        for _ in range(25_000):
+            began = time.thread_time()
+            access(exchange(), 101.0)
+            longest = max(longest, time.thread_time() - began)
+        assert waits() - waited < 500  # for the interpreter, while the writer forms lines; and for no line
+        assert longest < 0.1
         assert tally().dropped - before > 5_000
-        in_time(lambda: handle.close(within=0.2))
-        assert is_stalled()  # it was left, not waited for
+        too_late = threading.Timer(2.0, lambda: None)
+        too_late.start()
+        handle.close(within=0.2)
+        assert too_late.is_alive()
+        too_late.cancel()
         assert reader.read(9) == b'{"time":"'
     leave()
 
@@ -291,17 +281,16 @@ async def test_the_loop_goes_on_while_a_reader_stalls() -> None:
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb"):
         handle = configure("info", "json", stream)
-        late: list[float] = []
-        async with asyncio.timeout(PATIENCE):
-            for _ in range(50):
-                for _ in range(200):
-                    access(exchange(), 101.0)
-                began = time.perf_counter()
-                await asyncio.sleep(0)
-                late.append(time.perf_counter() - began)
-        assert is_stalled()
-        in_time(lambda: handle.close(within=0.1))
-        assert median(late) < 0.01
+        waited, late = waits(), 0.0
+        for _ in range(50):
+            for _ in range(200):
+                access(exchange(), 101.0)
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            late = max(late, time.thread_time() - began)
+        assert waits() - waited < 500
+        handle.close(within=0.1)
+        assert late < 0.1
     leave()
 
 
@@ -313,7 +302,7 @@ def test_a_reader_that_left_is_nobodys_failure() -> None:
         handle = configure("info", "json", stream)
         for _ in range(3):
             access(exchange(), 101.0)
-        handle.close(PATIENCE)
+        handle.close()
     assert tally().dropped - before == 3
 
 
@@ -322,7 +311,7 @@ def test_a_line_that_comes_late_goes_into_no_other_file(tmp_path: Path) -> None:
         handle = configure("info", "json", stream)
     with (tmp_path / "other").open("w"):  # takes the file number that the log had
         state_change("stopped")
-        handle.close(PATIENCE)
+        handle.close()
     assert (tmp_path / "other").read_text() == ""
     assert json.loads((tmp_path / "log").read_text())["event"] == "stopped"
 
@@ -334,6 +323,27 @@ def test_a_line_is_cheap() -> None:
     began = time.process_time()
     for _ in range(5_000):
         access(record, 101.0)
-    handle.close(PATIENCE)
+    handle.close(within=10.0)
     assert (time.process_time() - began) / 5_000 < 0.0005
     assert stream.getvalue().count("\n") == 5_000
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_hit_reads_as_every_other_request(begin: Begin, form: str) -> None:
+    known = Known(
+        rule=rule(ROADS),
+        policy=AdmitPolicy((), False, (), frozenset()),
+        key=("", "", "", None),
+        shown='https://gis.example.com/a?b"c token=abcdefghijklmnopqrstuvwxyz',
+        query_keys=("f", "token", "a b"),
+        credential="city",
+        operation="export",
+        generation=3,
+    )
+    for request_id, client in (("a" * 32, "192.0.2.7"), ("a.b-c", "2001:db8::1")):
+        hit = Hit(known, request_id, client, 200, 30_000, 10.0, 10.0042)
+        write = as_json if form == "json" else as_text
+        long = RequestLine(1_700_000_000.25, hit.exchange(), hit.ended_at)
+        before = tally().redacted
+        assert write(HitLine(1_700_000_000.25, hit)) == write(long)
+        assert (tally().redacted - before) % 2 == 0
