@@ -17,7 +17,7 @@ from proxy.errors import (
 from proxy.identity import Place
 from proxy.secret import Secret
 from proxy.traffic import Answer, Audience, Token
-from tests.unit.credentials.test_arcgis import GENERATE, INFO, PORTAL_GENERATE, PORTAL_INFO, federated, info
+from tests.unit.credentials.sites import GENERATE, INFO, PORTAL_GENERATE, PORTAL_INFO, federated, info
 from tests.unit.credentials.test_store import AUDIENCE, Service, store_of
 from tests.unit.credentials.virtual import run
 from tests.unit.credentials.world import World, audience, error, issued, reply, server
