@@ -8,23 +8,19 @@ edits and jobs that quote another server's 499 are data. However a body is cut i
 import enum
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
 from proxy.core.inflate import Inflater
 from proxy.core.paths import has_no_pages, is_own_sign_in, leads_to_sign_in
-from proxy.core.redact import words_without
+from proxy.core.sentence import sentence
 from proxy.traffic import Headers
 
 MOST_HELD: Final = 64 * 1024  # bytes looked at, as they came and inflated; what is undecided then passes
 SMALL: Final = 4096  # a binary answer or a fault in XML up to here may be a rejected token
 _PAGE_LOOK: Final = 16 * 1024  # sign-in pages have 1 to 20 KB; the signs stand in the upper part
 _LONGEST_START: Final = 1024
-_LONGEST_TEXT: Final = 4096
-_LONGEST_SENTENCE: Final = 300
-_LONG_RUN: Final = re.compile(r"[\w+=~-]{32,}")
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANKS: Final = b" \t\r\n"
 _DECODER: Final = json.JSONDecoder(strict=False)  # servers do write raw tabs and line breaks into strings
@@ -212,18 +208,15 @@ class Inspector:
             self._fed += len(chunk)
             for text in (chunk,) if self._inflater is None else self._inflater.feed(chunk):
                 self._take(text)
-                self._look(is_end=len(self._seen) >= MOST_HELD)
-                if self._found is not None:
-                    return self._found
+                if (found := self._look(is_end=len(self._seen) >= MOST_HELD)) is not None:
+                    return found
             if self._fed >= MOST_HELD or (self._inflater is not None and self._inflater.is_broken):
-                self._look(is_end=True)
+                return self._look(is_end=True)
         return self._found
 
     def finish(self) -> Finding:
         """The finding at the end of the body."""
-        if self._found is None:
-            self._look(is_end=True)
-        return self._found or self._otherwise
+        return self._found or self._look(is_end=True) or self._otherwise
 
     def _take(self, text: bytes) -> None:
         self._seen += text
@@ -233,11 +226,12 @@ class Inspector:
             self._start = (self._start + text[at : at + _LONGEST_START].translate(None, _BLANKS))[:_LONGEST_START]
         self._may_be_whole = b"}" in text
 
-    def _look(self, *, is_end: bool) -> None:
+    def _look(self, *, is_end: bool) -> Finding | None:
         found = self._read(is_end=is_end)
         if found is None and is_end:
             found = PASSED
         self._found = self._otherwise if found is PASSED else found
+        return self._found
 
     def _read(self, *, is_end: bool) -> Finding | None:
         if _BOM.startswith(self._start):
@@ -276,7 +270,7 @@ class Inspector:
         if isinstance(code, str) and code.isascii() and code.isdecimal() and len(code) < 6:
             code = int(code)
         verdict = _VERDICTS.get(code) if isinstance(code, int | float) else None  # to JavaScript 498.0 is 498
-        return PASSED if verdict is None else Finding(verdict, _sentence(words, self._secrets))
+        return PASSED if verdict is None else Finding(verdict, sentence(words, self._secrets))
 
     def _markup(self, *, is_end: bool) -> Finding | None:
         """HTML pages, and the faults of SOAP and OGC; other XML passes with its root element."""
@@ -295,17 +289,3 @@ class Inspector:
 
 def _of_page(look: bytes, signs: _PageSigns) -> Finding:
     return next((finding for sign, finding in signs if sign.search(look)), PASSED)
-
-
-def _sentence(words: Iterable[object], secrets: tuple[str, ...]) -> str:
-    """The upstream's own words, less the secrets that they repeat. Long runs without a blank are left out, they may be
-    a token; so is "ssl", in any letter case: where the JavaScript SDK reads it in a refusal, it asks again over https.
-    """
-    flat = (word for part in words for word in (part if isinstance(part, list) else [part]))
-    text = next((word for word in flat if isinstance(word, str) and word.strip()), "")
-    text = words_without(text, secrets, longest=_LONGEST_TEXT)  # as it came: later it may be in pieces
-    text = "".join(letter if letter.isprintable() and letter not in "<>" else " " for letter in text)
-    text = _LONG_RUN.sub("…", " ".join(text.split()))
-    while "ssl" in text.lower():
-        text = re.sub("ssl", "TLS", text, flags=re.IGNORECASE)
-    return text[:_LONGEST_SENTENCE].strip()

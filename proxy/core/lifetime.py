@@ -179,7 +179,7 @@ def _doubled(first: float, most: float, times: int) -> float:
 def _number(value: object) -> float | None:
     if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
         value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
     # JSON has numbers that no float holds, and Python's reader takes NaN and Infinity: neither is below
-    return float(value) if abs(value) < 2**1000 else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value) if abs(value) < 2**1000 else None
+    return value if isinstance(value, float) and abs(value) < 2.0**1000 else None

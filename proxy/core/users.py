@@ -242,5 +242,5 @@ def _number(claims: Mapping[str, object], claim: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LAST_TIME:  # NaN is not
-        return value
+        return float(value)
     raise sign_in(f"the claim {claim} is no time")

@@ -62,8 +62,7 @@ class Connection(asyncio.Protocol):
         self._stream: Stream | None = None
         self._is_paused = False
         self._framing: Framing | None = None  # of the stream
-        self._persists = False
-        self._idle = 0.0
+        self._persists, self._idle = False, 0.0
         self._flow: asyncio.Future[None] | None = None  # there while the server does not take more
 
     # --- what its user calls -----------------------------------------------------------------------------------
@@ -84,13 +83,13 @@ class Connection(asyncio.Protocol):
     async def send(self, data: bytes, patience: float) -> bool:
         """A piece of the request's body, which the server has to take within `patience` seconds. False where it wants
         no more: the answer has begun, or the connection has ended."""
-        if self._waiter is None:
+        if not self._is_asked():
             return False
         self._write(data)
         if self._flow is not None:
             self._expect(patience)
             await self._flow
-        if self._waiter is None:
+        if not self._is_asked():
             return False
         self.deadline = NEVER
         return True
@@ -114,8 +113,7 @@ class Connection(asyncio.Protocol):
         """Closes it at once; safe to call twice."""
         if not self.is_open:
             return
-        self.is_open = False
-        self.deadline = NEVER
+        self.is_open, self.deadline = False, NEVER
         if self._transport is not None:
             self._transport.abort()
         self._let_flow()
@@ -152,28 +150,24 @@ class Connection(asyncio.Protocol):
         found = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
         return cast("ssl.SSLObject | None", found)
 
-    # --- what a stream calls -----------------------------------------------------------------------------------
+    # --- what a stream calls: see `stream.Source` --------------------------------------------------------------
 
     def wait(self) -> asyncio.Future[None]:
-        """See `stream.Source`."""
         self._expect(self._patience)
         return self._loop.create_future()
 
     def pause(self) -> None:
-        """See `stream.Source`."""
         if self._transport is not None and self.is_open:
             self._is_paused = True
             self._transport.pause_reading()
             self._hold()
 
     def resume(self) -> None:
-        """See `stream.Source`."""
         if self._transport is not None and self.is_open and self._is_paused:
             self._is_paused, self.held_since = False, NEVER
             self._transport.resume_reading()
 
     def drop(self) -> None:
-        """See `stream.Source`."""
         self._stream = None
         self.abort()
 
@@ -229,6 +223,9 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and self.is_open:
             self._transport.write(data)
 
+    def _is_asked(self) -> bool:
+        return self._waiter is not None
+
     def _expect(self, patience: float) -> None:
         self.deadline = self._loop.time() + patience
         self._owner.watch(self.deadline)
@@ -264,29 +261,29 @@ class Connection(asyncio.Protocol):
                 self._begin_stream(status, headers, framing, body)
 
     def _answer(self, reply: Reply, *, is_clean: bool) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(reply)  # first: what it says may concern whoever waits for this connection
+        self._tell(reply)  # first: what it says may concern whoever waits for this connection
         self._finish(is_clean=is_clean)
+
+    def _tell(self, reply: Reply) -> bool:
+        """Whether somebody waits for it."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is None or waiter.done():
+            return False
+        waiter.set_result(reply)
+        return True
 
     def _tunnel(self, reply: Reply, *, is_open: bool) -> None:
         """The proxy's word on CONNECT: what comes behind it is the server's, if it lets us through."""
-        waiter, self._waiter = self._waiter, None
         if not is_open:
             self.abort()
-        if waiter is not None and not waiter.done():
-            waiter.set_result(reply)
+        self._tell(reply)
 
     def _begin_stream(self, status: int, headers: dict[str, str], framing: Framing, body: bytes) -> None:
         stream = Stream(self)
-        waiter, self._waiter = self._waiter, None
         self._stream, self._framing = stream, framing
         stream.push(body)
         self._end_if_done(stream, framing)
-        reply = Reply(status, headers, stream, stream.close)
-        if waiter is not None and not waiter.done():
-            waiter.set_result(reply)
-        else:
+        if not self._tell(Reply(status, headers, stream, stream.close)):
             stream.close()
 
     def _body_came(self, stream: Stream, data: bytes) -> None:

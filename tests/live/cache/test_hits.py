@@ -1,4 +1,4 @@
-"""Hits of a target that was judged before are answered at once, by `web.hits`, and as any other."""
+"""Hits of a target that was judged before, which `web.hits` answers at once: as the long way answers them."""
 
 import asyncio
 import json
