@@ -22,7 +22,33 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_canonical_line(begin: Begin) -> None:
+LINE = {
+    "level": "info",
+    "event": "request",
+    "request_id": "r-1",
+    "client": "192.0.2.7",
+    "user": "anna",
+    "method": "GET",
+    "target": "https://gis.example.com/roads/MapServer",
+    "query": "f,where",
+    "rule": ROADS,
+    "credential": "city",
+    "operation": "query",
+    "status": 200,
+    "outcome": "ok",
+    "duration_ms": 30.4,
+    "upstream_ms": 10.2,
+    "cache": "miss",
+    "attempts": 2,
+    "renewals": 1,
+    "bytes_in": 3,
+    "bytes_out": 4,
+    "generation": 5,
+    "note": "a sentence",
+}
+
+
+def test_a_request_leaves_one_line_that_says_everything(begin: Begin) -> None:
     handle, stream = begin()
     access(
         exchange(
@@ -44,30 +70,7 @@ def test_the_canonical_line(begin: Begin) -> None:
     )
     [line] = lines(handle, stream)
     assert line.pop("time").endswith("Z")
-    assert line == {
-        "level": "info",
-        "event": "request",
-        "request_id": "r-1",
-        "client": "192.0.2.7",
-        "user": "anna",
-        "method": "GET",
-        "target": "https://gis.example.com/roads/MapServer",
-        "query": "f,where",
-        "rule": ROADS,
-        "credential": "city",
-        "operation": "query",
-        "status": 200,
-        "outcome": "ok",
-        "duration_ms": 30.4,
-        "upstream_ms": 10.2,
-        "cache": "miss",
-        "attempts": 2,
-        "renewals": 1,
-        "bytes_in": 3,
-        "bytes_out": 4,
-        "generation": 5,
-        "note": "a sentence",
-    }
+    assert line == LINE
 
 
 def test_a_query_shows_names_alone(begin: Begin) -> None:
