@@ -99,7 +99,7 @@ def check(config: Path, live: bool, as_json: bool) -> None:
     if live:
         sys.exit(max(found, _run(_check_live(configuration, as_json=as_json))))
     if untouched := sorted({rule.host for rule in configuration.rules if rule.host.endswith("example.com")}):
-        OUT.print(f"[yellow]warning[/] {config}: {', '.join(untouched)} is nobody's; write your own server")
+        OUT.print(f"[yellow]warning[/] {config}: nobody's: {', '.join(untouched)}; write your own server")
     if not found:
         rules = counted(len(configuration.rules), "rule")
         OUT.print(f"[green]good[/] {config}: {rules}, {counted(len(configuration.credentials), 'credential')}")

@@ -26,7 +26,7 @@ class Audience:
     is_guess: bool = False  # where the site begins is the client's word alone: the rule stands above it
 
     def __hash__(self) -> int:
-        # Asked several times a request: texts remember theirs. The context counts: clients may invent as many as they like
+        # Asked several times a request: texts remember theirs. The context counts, too: clients may invent contexts
         return hash((self.credential, self.server.origin, self.server.context))
 
 

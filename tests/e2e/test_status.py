@@ -61,10 +61,29 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     await locked.stop()
 
 
+SAID = (
+    "city",
+    "not used yet",
+    "refuses the proxy's user name or password",
+    "Correct the credential",
+    "<b>nonsense</b>",
+    "5 in 1 h",
+    "1 client is refused; the next request passes in 60 min.",
+    "list it in trustedProxies",
+    "10 in 5 min",
+    "90 %",
+    "1 client is near the limit.",
+    "raise rateLimit",
+    "nothing listens at its port",
+)
+
+
 @pytest.mark.parametrize(
     ("name", "width", "scheme"), [("light", 1280, "light"), ("dark", 1280, "dark"), ("phone", 390, "dark")]
 )
-async def test_the_page(browser: Browser, service: Service, name: str, width: int, scheme: str) -> None:
+async def test_the_page_says_what_is_wrong_and_what_to_do(
+    browser: Browser, service: Service, name: str, width: int, scheme: str
+) -> None:
     assert service.admin is not None
     context = await browser.new_context(
         viewport={"width": width, "height": 900},
@@ -81,21 +100,7 @@ async def test_the_page(browser: Browser, service: Service, name: str, width: in
     await page.goto(f"{base}/status")
     await page.get_by_text("1 credential held off, configuration rejected, 1 rate limit reached").wait_for()
     text = await page.inner_text("main")
-    for words in (
-        "city",
-        "not used yet",
-        "refuses the proxy's user name or password",
-        "Correct the credential",
-        "<b>nonsense</b>",
-        "5 in 1 h",
-        "1 client is refused; the next request passes in 60 min.",
-        "list it in trustedProxies",
-        "10 in 5 min",
-        "90 %",
-        "1 client is near the limit.",
-        "raise rateLimit",
-        "nothing listens at its port",
-    ):
+    for words in SAID:
         assert words in text
     assert PASSWORD not in text
     assert "SEEN" not in text

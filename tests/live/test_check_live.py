@@ -34,15 +34,6 @@ async def test_a_good_rule_tells_what_it_is(tmp_path: Path, arcgis: Simulator) -
     assert arcgis.accounts.logins == 1
 
 
-async def test_a_folder_of_pictures_has_no_page_and_is_no_failure(tmp_path: Path, arcgis: Simulator) -> None:
-    document = config(arcgis.url)
-    document["serverUrls"] = [{"url": f"{arcgis.url}/rest/directories/arcgisoutput", "credential": "city"}]
-    (line,) = await lines(tmp_path / "proxy.yaml", document)
-    assert (line.good, line.advice) == (True, "")
-    assert line.token.startswith("60 min left")
-    assert line.answer.startswith("reached")
-
-
 async def test_each_failure_has_its_own_words(tmp_path: Path, arcgis: Simulator) -> None:
     site = f"{arcgis.url}/rest/services"
     document = config(arcgis.url)

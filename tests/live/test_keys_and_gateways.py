@@ -4,21 +4,13 @@ from typing import Any
 
 import pytest
 
-from proxy.simulator.options import (
-    APP_ID,
-    GATEWAY_HEADER,
-    ITEM_PRIVATE,
-)
+from proxy.simulator.options import APP_ID, GATEWAY_HEADER, ITEM_PRIVATE
 from proxy.simulator.server import Simulator
 from tests.live.conftest import Build, Sites
 from tests.live.profiles import USER, document, draws_a_map
 
 KEY = "AAPKcanary0123456789abcdef_-"
-
-
 SECRET = "canary-app-secret"
-
-
 GATEWAY = "canary-gateway-key"
 
 

@@ -3,11 +3,7 @@
 import pytest
 from aiohttp import web
 
-from proxy.simulator.options import (
-    ITEM_ABSENT,
-    ITEM_PRIVATE,
-    ITEM_UNSHARED,
-)
+from proxy.simulator.options import ITEM_ABSENT, ITEM_PRIVATE, ITEM_UNSHARED
 from tests.live.conftest import PASSWORD, Build, Sites
 from tests.live.profiles import USER, document, draws_a_map
 
@@ -16,8 +12,6 @@ SOAP = b"""<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"
 
 
 WMS = "services/Secure/City/MapServer/WMSServer?SERVICE=WMS&VERSION=1.3.0&REQUEST=GetCapabilities"
-
-
 SERVERS = ["ags-9.3", "ags-10.0", "ags-10.2", "ags-10.3", "ags-10.8", "ags-11.4", "ags-12.0"]
 
 

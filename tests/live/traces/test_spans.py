@@ -13,8 +13,6 @@ from tests.live.served import free_port
 from tests.live.traces.conftest import one, until_said
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-
-
 PARENT = f"00-{TRACE}-{CALLER}-01"
 
 
@@ -61,6 +59,16 @@ async def test_a_request_is_one_trace_from_the_client_to_the_server(traced: Worl
         "server.address": "127.0.0.1",
         "server.port": traced.arcgis.port,
     }
+    up = traced.arcgis.journal.to("MapServer")[-1].headers
+    assert up["traceparent"] == f"00-{TRACE}-{client.id}-01"
+    assert up["tracestate"] == "vendor=x,other@one=y"
+    assert collector.resources[server.process]["service.name"] == "resource-proxy"
+
+
+async def test_the_login_that_a_request_waits_for_is_in_its_trace(traced: World, collector: Collector) -> None:
+    await traced.client.get(traced.url(), traceparent=PARENT)
+    await ended(traced, collector)
+    server = one(collector.of("server"))
     login = one(collector.of("internal"))
     assert (login.name, login.parent, login.links) == ("login city", server.id, [])
     assert login.attributes["resource_proxy.ahead"] is False
@@ -70,10 +78,6 @@ async def test_a_request_is_one_trace_from_the_client_to_the_server(traced: Worl
     assert arrived.headers["traceparent"] == f"00-{TRACE}-{posted.id}-01"
     [(name, waited)] = server.events
     assert (name, waited["resource_proxy.credential"]) == ("token awaited", "city")
-    up = traced.arcgis.journal.to("MapServer")[-1].headers
-    assert up["traceparent"] == f"00-{TRACE}-{client.id}-01"
-    assert up["tracestate"] == "vendor=x,other@one=y"
-    assert collector.resources[server.process]["service.name"] == "resource-proxy"
 
 
 async def test_a_request_without_a_trace_begins_one_that_its_log_line_names(

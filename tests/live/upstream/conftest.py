@@ -9,8 +9,6 @@ from tests.live.conftest import Build, World
 from tests.live.hostile import Hostile, ask, good
 
 SMUGGLED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nsmuggled"
-
-
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 
 

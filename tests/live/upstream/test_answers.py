@@ -90,8 +90,6 @@ async def test_a_connection_that_is_reset_is_502(world: World, hostile: Hostile)
 
 
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
 BROKEN_BODIES = {
     "inside a length": (OK + b"Content-Length: 200000\r\n\r\n", LONG),
     "before the body": (OK + b"Content-Length: 200000\r\n\r\n",),

@@ -14,8 +14,6 @@ from tests.live.conftest import Build, Got, World, config
 from tests.unit.users.issuer import jwk, jwks, private
 
 ISSUER, AUDIENCE = "https://login.example.com/realms/city", "maps"
-
-
 RSA, NEW = private("RSA-2048"), private("RSA-2048", 1)
 
 

@@ -8,8 +8,6 @@ from tests.live.conftest import PAGE, World
 from tests.live.users.conftest import Door, is_quiet, logged
 
 NAMED = {"source": "forwarded", "header": "X-Forwarded-User", "groupsHeader": "X-Forwarded-Groups"}
-
-
 LOOPBACK = {"server": {"trustedProxies": ["127.0.0.0/8"]}}
 
 

@@ -8,8 +8,6 @@ from proxy.identity import Route
 from proxy.model import JwtUsers
 
 JWT = JwtUsers("https://login.example.com/", "maps", parse_url("https://login.example.com/keys"), Route(), "session")
-
-
 ONCE: frozenset[str] = frozenset()
 
 

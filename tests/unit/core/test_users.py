@@ -25,8 +25,6 @@ from proxy.traffic import User
 from tests.unit.core.identified import JWT, ONCE, reason
 
 NOW = 1_700_000_000.0
-
-
 FORWARDED = ForwardedUsers("x-auth-user", "x-auth-groups")
 
 

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 
 from proxy import names
 from proxy.core import hygiene
-from proxy.core.users import (
-    token_of,
-)
+from proxy.core.users import token_of
 from proxy.errors import NotAllowed
 from proxy.model import JwtUsers
 from tests.unit.core.identified import JWT, ONCE, reason

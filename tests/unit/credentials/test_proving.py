@@ -14,7 +14,8 @@ from proxy.state.turns import Turns
 from proxy.traffic import Reply, Topic, Word
 from proxy.urls import Scope
 from tests.unit.core.rules import rule
-from tests.unit.credentials.test_web_tier import BASIC, Site
+from tests.unit.credentials.places import BASIC
+from tests.unit.credentials.site import Site
 from tests.unit.credentials.world import PASSWORD, Sent, Wire, outgoing
 
 HOST = "https://gis.example.com"

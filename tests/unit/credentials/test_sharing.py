@@ -11,7 +11,7 @@ from proxy.errors import CredentialRefused, TokenUnavailable
 from proxy.secret import Secret
 from proxy.state.turns import Turns
 from proxy.traffic import Audience, Token, Topic, Turn, Word
-from tests.unit.credentials.test_store import AUDIENCE, Service, store_of
+from tests.unit.credentials.stores import AUDIENCE, Service, store_of
 
 
 class Common(Turns):

@@ -29,38 +29,40 @@ def test_the_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
     assert (rule.route.max_connections, rule.route.reach, rule.route.ca_bundle) == (100, Reach.LISTED, None)
 
 
-def test_everything_that_is_written_arrives(tmp_path: Path) -> None:
-    text = """\
-        server:
-          listen: "[::1]:9000"
-          paths: [/p]
-          publicUrl: https://maps.example.com:8443/app
-          trustedProxies: [10.0.0.0/8, "::1"]
-          limits: {requestLine: 8KiB, headers: 16KiB, headerCount: 32, body: 1GiB, headerTimeout: 500ms,
-                   idleTimeout: 2m, connections: 5, drain: 0s}
-        admin: {listen: null}
-        mustMatch: false
-        allowMissingReferer: true
-        allowedReferers: ["https://*.example.com"]
-        upstream: {connectTimeout: 1s, headerTimeout: 2s, idleTimeout: 1.5h, maxConnections: 7}
-        allowAddresses: [192.0.2.0/24]
-        log: {level: debug, format: json}
-        serverUrls:
-          - url: //GIS.example.com:8443/ArcGIS/
-            matchAll: false
-            caseSensitive: true
-            access: execute
-            allowOperations: [SubmitJob]
-            denyOperations: [Identify]
-            allowJsonp: true
-            allowDataLayers: true
-            allowHtml: true
-            rateLimit: 600
-            rateLimitPeriod: 2
-            allowAddresses: [198.51.100.0/24]
-          - {url: "https://h/a", timeout: 9s, maxConnections: 3}
-        """
-    configuration = loaded(tmp_path, text)
+EVERYTHING = """\
+server:
+  listen: "[::1]:9000"
+  paths: [/p]
+  publicUrl: https://maps.example.com:8443/app
+  trustedProxies: [10.0.0.0/8, "::1"]
+  limits: {requestLine: 8KiB, headers: 16KiB, headerCount: 32, body: 1GiB, headerTimeout: 500ms,
+           idleTimeout: 2m, connections: 5, drain: 0s}
+admin: {listen: null}
+mustMatch: false
+allowMissingReferer: true
+allowedReferers: ["https://*.example.com"]
+upstream: {connectTimeout: 1s, headerTimeout: 2s, idleTimeout: 1.5h, maxConnections: 7}
+allowAddresses: [192.0.2.0/24]
+log: {level: debug, format: json}
+serverUrls:
+  - url: //GIS.example.com:8443/ArcGIS/
+    matchAll: false
+    caseSensitive: true
+    access: execute
+    allowOperations: [SubmitJob]
+    denyOperations: [Identify]
+    allowJsonp: true
+    allowDataLayers: true
+    allowHtml: true
+    rateLimit: 600
+    rateLimitPeriod: 2
+    allowAddresses: [198.51.100.0/24]
+  - {url: "https://h/a", timeout: 9s, maxConnections: 3}
+"""
+
+
+def test_what_is_written_for_all_arrives(tmp_path: Path) -> None:
+    configuration = loaded(tmp_path, EVERYTHING)
     assert configuration.listen == Listen("::1", 9000)
     assert configuration.paths == ("/p",)
     assert configuration.public_url == Origin("https", "maps.example.com", 8443)
@@ -71,7 +73,12 @@ def test_everything_that_is_written_arrives(tmp_path: Path) -> None:
     assert configuration.admit.allow_missing is True
     assert configuration.admit.own_origins == {Origin("https", "maps.example.com", 8443)}
     assert (configuration.log_level, configuration.log_format) == ("debug", "json")
-    rule, other = configuration.rules
+    assert configuration.unlisted_route.reach is Reach.PUBLIC
+    assert configuration.unlisted_route.connect_timeout == 1.0
+
+
+def test_what_is_written_on_a_rule_arrives(tmp_path: Path) -> None:
+    rule, other = loaded(tmp_path, EVERYTHING).rules
     assert (rule.scheme, rule.host, rule.port, rule.path) == (None, "gis.example.com", 8443, "/ArcGIS")
     assert (rule.match_all, rule.case_sensitive, rule.access) == (False, True, Access.EXECUTE)
     # operations are compared without case
@@ -86,8 +93,6 @@ def test_everything_that_is_written_arrives(tmp_path: Path) -> None:
     route = other.route
     assert (route.connect_timeout, route.header_timeout, route.idle_timeout) == (9.0, 9.0, 9.0)
     assert route.max_connections == 3
-    assert configuration.unlisted_route.reach is Reach.PUBLIC
-    assert configuration.unlisted_route.connect_timeout == 1.0
 
 
 @pytest.mark.parametrize(

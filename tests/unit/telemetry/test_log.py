@@ -1,16 +1,7 @@
 """Log lines: what they hold, what they never hold, and that nobody waits for their reader."""
 
-import asyncio
 import io
-import json
 import logging
-import os
-import resource
-import threading
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,12 +9,12 @@ from proxy.model import AdmitPolicy
 from proxy.runtime import Known
 from proxy.secret import Secret
 from proxy.telemetry.lines import Hit, HitLine, RequestLine, as_json, as_text, tally
-from proxy.telemetry.log import AccessLog, LogHandle, configure, state_change
+from proxy.telemetry.log import state_change
 from tests.unit.core.rules import rule
 from tests.unit.telemetry.configurations import ROADS, exchange
+from tests.unit.telemetry.logs import Begin, access, lines
 
 CANARY = "canary-Zx9"
-access = AccessLog()
 
 
 class Terminal(io.StringIO):
@@ -31,40 +22,33 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def begin() -> Iterator[Callable[..., tuple[LogHandle, io.StringIO]]]:
-    """Begins a log in memory."""
-    handles: list[LogHandle] = []
-
-    def started(
-        level: str = "info", form: str = "json", stream: io.StringIO | None = None
-    ) -> tuple[LogHandle, io.StringIO]:
-        stream = stream or io.StringIO()
-        handles.append(configure(level, form, stream))
-        return handles[-1], stream
-
-    yield started
-    for handle in handles:
-        handle.close()
-
-
-Begin = Callable[..., tuple[LogHandle, io.StringIO]]
-
-
-def lines(handle: LogHandle, stream: io.StringIO) -> list[dict[str, Any]]:
-    handle.close()
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
-
-
-def leave() -> None:
-    """Waits for threads that were stalled when their log was closed."""
-    for thread in threading.enumerate():
-        if thread.name == "log writer":
-            thread.join(10.0)
-            assert not thread.is_alive()
+LINE = {
+    "level": "info",
+    "event": "request",
+    "request_id": "r-1",
+    "client": "192.0.2.7",
+    "user": "anna",
+    "method": "GET",
+    "target": "https://gis.example.com/roads/MapServer",
+    "query": "f,where",
+    "rule": ROADS,
+    "credential": "city",
+    "operation": "query",
+    "status": 200,
+    "outcome": "ok",
+    "duration_ms": 30.4,
+    "upstream_ms": 10.2,
+    "cache": "miss",
+    "attempts": 2,
+    "renewals": 1,
+    "bytes_in": 3,
+    "bytes_out": 4,
+    "generation": 5,
+    "note": "a sentence",
+}
 
 
-def test_the_canonical_line(begin: Begin) -> None:
+def test_a_request_leaves_one_line_that_says_everything(begin: Begin) -> None:
     handle, stream = begin()
     access(
         exchange(
@@ -86,30 +70,7 @@ def test_the_canonical_line(begin: Begin) -> None:
     )
     [line] = lines(handle, stream)
     assert line.pop("time").endswith("Z")
-    assert line == {
-        "level": "info",
-        "event": "request",
-        "request_id": "r-1",
-        "client": "192.0.2.7",
-        "user": "anna",
-        "method": "GET",
-        "target": "https://gis.example.com/roads/MapServer",
-        "query": "f,where",
-        "rule": ROADS,
-        "credential": "city",
-        "operation": "query",
-        "status": 200,
-        "outcome": "ok",
-        "duration_ms": 30.4,
-        "upstream_ms": 10.2,
-        "cache": "miss",
-        "attempts": 2,
-        "renewals": 1,
-        "bytes_in": 3,
-        "bytes_out": 4,
-        "generation": 5,
-        "note": "a sentence",
-    }
+    assert line == LINE
 
 
 def test_a_query_shows_names_alone(begin: Begin) -> None:
@@ -233,99 +194,6 @@ def test_text_on_a_terminal_and_json_elsewhere(begin: Begin) -> None:
         handle, stream = begin("info", form, other)
         state_change("started")
         assert [each["event"] for each in lines(handle, stream)] == ["started"]
-
-
-def test_a_flood_of_other_peoples_lines_is_cut(begin: Begin) -> None:
-    handle, stream = begin()
-    before = tally().dropped
-    logger = logging.getLogger("asyncio")
-    for number in range(1000):
-        record = logger.makeRecord(logger.name, logging.ERROR, "", 0, "out of system resource", (), None)
-        record.created = 1_700_000_000.0 + number / 400
-        logger.handle(record)
-    state_change("draining")
-    written = lines(handle, stream)
-    assert len(written) == 3 * 50 + 1  # fifty in each second
-    assert written[-1]["event"] == "draining"
-    assert tally().dropped - before == 1001 - len(written)
-
-
-def waits() -> int:
-    """How often this thread has waited: for a lock, a pipe or a time. Not for a machine that is busy elsewhere."""
-    return resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)).ru_nvcsw
-
-
-def test_a_reader_that_stalls_costs_lines_and_not_time() -> None:
-    reading, writing = os.pipe()
-    before = tally().dropped
-    with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb") as reader:
-        handle = configure("info", "json", stream)
-        waited, longest = waits(), 0.0
-        for _ in range(25_000):
-            began = time.thread_time()
-            access(exchange(), 101.0)
-            longest = max(longest, time.thread_time() - began)
-        assert waits() - waited < 500  # for the interpreter, while the writer forms lines; and for no line
-        assert longest < 0.1
-        assert tally().dropped - before > 5_000
-        too_late = threading.Timer(2.0, lambda: None)
-        too_late.start()
-        handle.close(within=0.2)
-        assert too_late.is_alive()
-        too_late.cancel()
-        assert reader.read(9) == b'{"time":"'
-    leave()
-
-
-async def test_the_loop_goes_on_while_a_reader_stalls() -> None:
-    reading, writing = os.pipe()
-    with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb"):
-        handle = configure("info", "json", stream)
-        waited, late = waits(), 0.0
-        for _ in range(50):
-            for _ in range(200):
-                access(exchange(), 101.0)
-            began = time.thread_time()
-            await asyncio.sleep(0)
-            late = max(late, time.thread_time() - began)
-        assert waits() - waited < 500
-        handle.close(within=0.1)
-        assert late < 0.1
-    leave()
-
-
-def test_a_reader_that_left_is_nobodys_failure() -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    before = tally().dropped
-    with os.fdopen(writing, "w") as stream:
-        handle = configure("info", "json", stream)
-        for _ in range(3):
-            access(exchange(), 101.0)
-        handle.close()
-    assert tally().dropped - before == 3
-
-
-def test_a_line_that_comes_late_goes_into_no_other_file(tmp_path: Path) -> None:
-    with (tmp_path / "log").open("w") as stream:
-        handle = configure("info", "json", stream)
-    with (tmp_path / "other").open("w"):  # takes the file number that the log had
-        state_change("stopped")
-        handle.close()
-    assert (tmp_path / "other").read_text() == ""
-    assert json.loads((tmp_path / "log").read_text())["event"] == "stopped"
-
-
-def test_a_line_is_cheap() -> None:
-    stream = io.StringIO()
-    handle = configure("info", "json", stream)
-    record = exchange(target="https://gis.example.com/roads/MapServer/export", query_keys=("f", "bbox", "size"))
-    began = time.process_time()
-    for _ in range(5_000):
-        access(record, 101.0)
-    handle.close(within=10.0)
-    assert (time.process_time() - began) / 5_000 < 0.0005
-    assert stream.getvalue().count("\n") == 5_000
 
 
 @pytest.mark.parametrize("form", ["json", "text"])

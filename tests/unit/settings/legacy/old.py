@@ -9,6 +9,7 @@ from proxy.settings.legacy.convert import Migration, migrate
 from proxy.settings.legacy.write import Keeping
 
 SITE = "https://gis.example.com/arcgis/rest/services"
+PHP = "The PHP proxy compared URLs letter by letter"
 PAGE = 'allowedReferers="https://maps.example.com/*"'
 
 
