@@ -103,7 +103,8 @@ class Pipeline:
             # Its framing goes where a text is sent in the clear
             told = given if reply.headers is given else hygiene.framing(given) | reply.headers
             reply.headers = finished(runtime, plan, incoming, reply)
-            await links.lead_here(reply, runtime, incoming, plan.target)
+            if (found := links.links_in(reply, runtime, incoming, plan.target)) is not None:
+                await links.lead_here(reply, found, runtime, incoming)
         except BaseException:
             reply.close()
             raise

@@ -241,6 +241,8 @@ def _number(claims: Mapping[str, object], claim: str) -> float | None:
     value = claims.get(claim)
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LAST_TIME:  # NaN is not
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LAST_TIME:
         return float(value)
+    if isinstance(value, float) and abs(value) <= _LAST_TIME:  # NaN is not
+        return value
     raise sign_in(f"the claim {claim} is no time")
