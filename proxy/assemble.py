@@ -1,56 +1,47 @@
-"""Settings to runtime, pipeline and listeners: the one place that knows all the parts."""
+"""How the parts fit together: the one place that knows all of them. Read `Service` from the top; what a part does is
+told in its own module. Decides nothing about a request."""
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from proxy.credentials.arcgis import ArcGISProvider
 from proxy.credentials.discover import Discovery
-from proxy.credentials.exchange import ExchangeProvider
-from proxy.credentials.oauth import AppProvider
 from proxy.credentials.probe import Probe
-from proxy.credentials.service import TokenService
 from proxy.credentials.sharing import Sharing
-from proxy.credentials.static import StaticProvider
 from proxy.credentials.store import TokenStore
 from proxy.credentials.web_tier import WebTier
-from proxy.identity import (
-    AppCredential,
-    ArcGISCredential,
-    ExchangeCredential,
-    Place,
-    Route,
-    StaticCredential,
-    TokenCredential,
-    WebCredential,
-)
 from proxy.model import Configuration, Rule
 from proxy.overview import credential_rows, needing_restart, user_source
 from proxy.pipeline import Pipeline
-from proxy.ports import Allowance, Commons, TokenProvider, Tokens, WallClock
+from proxy.ports import Allowance, Commons, Tokens, WallClock
+from proxy.providers import Providers
 from proxy.runtime import Current, build, routes
 from proxy.state.allowance import MemoryAllowance, SharedAllowance
+from proxy.state.edge import usage
 from proxy.state.responses import Responses
 from proxy.state.shared import Shared
-from proxy.telemetry.log import AccessLog, state_change
+from proxy.telemetry.log import state_change
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.pulse import Pulse
-from proxy.telemetry.recent import Recent
-from proxy.traffic import Audience, Exchange, Token
+from proxy.telemetry.traced import TracedTokens, TracedTransport
+from proxy.telemetry.witness import Witness, store_changed
+from proxy.traffic import Audience
 from proxy.upstream.fetch import Fetch
 from proxy.upstream.transport import UpstreamTransport
-from proxy.urls import Server, Target
 from proxy.users.identify import Users
 from proxy.web.app import Listener
 from proxy.web.client import is_trusted
-from proxy.web.connection import Handler
+from proxy.web.connection import Handler, unhurried
 from proxy.web.front import Front
 from proxy.web.handler import Door
+from proxy.web.hits import Hits
 
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner
+
+    from proxy.telemetry.spans import Tracing
 
 # Why this process should get no requests; the Prometheus text; what the status page shows
 Pages = tuple[Callable[[], str | None], Callable[[], Awaitable[bytes]], Callable[[], Awaitable[dict[str, object]]]]
@@ -70,48 +61,76 @@ class Service:
         shares_port: bool = False,
         serves: bool = True,
         wall_clock: WallClock = time.time,
+        tracing: "Tracing | None" = None,
     ) -> None:
         """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens, the
-        allowance and the commons that it shares; a supervisor serves nothing but them and the admin pages."""
-        self._wall_clock = wall_clock
-        self.shared = Shared(observe=self._shared_event)
-        self._pulse = Pulse()
-        self.metrics = Metrics(lambda: self.responses.bytes_used, self.shared, lambda: self._pulse.longest)
+        allowance and the commons that it shares; a supervisor serves nothing but them and the admin pages. `tracing` is
+        ended with the service."""
         self.current = Current(build(configuration, generation=1))
+        self._begun, self._started_at = configuration, time.monotonic()
+        self._serves, self._is_worker, self._tracing = serves, shares_port, tracing
+        self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
+        self.draining = False
+        self.shared = Shared(observe=store_changed)
+        self.responses = Responses(time.monotonic, wall_clock)
+        self.counts = MemoryAllowance()
+        self._pulse = Pulse()
+        self._tell()
+        self._reach_out(commons or self.shared, wall_clock)
+        self._keep_tokens(wall_clock)
+        self._let_in(tokens or self.store, allowance or SharedAllowance(self.shared, self.counts), wrap)
+        self.pages: Pages = (self.not_ready, self._metrics, self._status)  # a supervisor's are of all its workers
+        self.admin: Listener | None = None
+        self._admin_runner: AppRunner | None = None
+        self._adopt(configuration, 1)
+
+    def _tell(self) -> None:
+        """What happens, to whom it may concern."""
+        export = self._tracing.export if self._tracing is not None else None
+        self.metrics = Metrics(lambda: self.responses.bytes_used, self.shared, lambda: self._pulse.longest, export)
+        self._witness = Witness(self.metrics, self._tracing)
+
+    def _reach_out(self, commons: Commons, wall_clock: WallClock) -> None:
+        """To servers: connections, the logins that they ask for themselves, and what is asked of them on the way."""
         self.transport = UpstreamTransport(self._own_ports)
-        self.web_tier = WebTier(self.transport, time.monotonic, self._login_event, commons or self.shared)
+        outward = self.transport if self._tracing is None else TracedTransport(self._tracing, self.transport)
+        self.web_tier = WebTier(outward, time.monotonic, self._witness.login, commons, self._rules)
         self.fetcher = Fetch(self.web_tier)
         self.discovery = Discovery(self.fetcher, time.monotonic)
-        self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=self._probe)
+        self.users = Users(self.fetcher, time.monotonic, wall_clock, observe=self._witness.login_keys)
+
+    def _keep_tokens(self, wall_clock: WallClock) -> None:
+        """One for each credential and server, with whoever makes them, and shared with other replicas."""
+        probe = Probe(self.fetcher, self._rules)
+        self.store = TokenStore(time.monotonic, random.random, observe=self._token_event, probe=probe.place)
         self.sharing = Sharing(self.shared, time.monotonic, self.store.withdraw)
         self.shared.on_drop = self.sharing.heard
-        self.users = Users(self.fetcher, time.monotonic, wall_clock, observe=self._keys_event)
-        self.allowance = allowance or SharedAllowance(self.shared, MemoryAllowance())
-        self.responses = Responses(time.monotonic, wall_clock)
-        self.draining = False
-        self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
-        self._access_log = AccessLog()
-        self._recent = Recent()
-        self._begun = configuration
-        self._keys_problem: str | None = None  # why logins cannot be checked
-        self._prober = Probe(self.fetcher)
-        self._started_at = time.monotonic()
+        self._providers = Providers(
+            self.fetcher, self.discovery, wall_clock, self.sharing, self._tracing, self._has_token
+        )
+
+    def _let_in(self, tokens: Tokens, allowance: Allowance, wrap: Callable[[Handler], Handler]) -> None:
+        """Clients, from the socket inwards: the listener, the front, the door, the path."""
+        tracing, configuration = self._tracing, self._begun
+        self.allowance = allowance
         self.pipeline = Pipeline(
             self.current,
             self.web_tier,
-            tokens or self.store,
+            tokens if tracing is None else TracedTokens(tracing, tokens),
             self.discovery,
             self.users,
-            self.allowance,
+            allowance,
             self.responses,
             time.monotonic,
         )
-        door = Door(self.current, self.pipeline, self._record, time.monotonic, lambda: self.draining)
+        hits = Hits(self.current, allowance, self.responses, time.monotonic, self._witness.hit, self._is_draining)
+        door = Door(self.current, self.pipeline, self._witness.request, time.monotonic, self._is_draining)
         front = Front(
-            self.metrics.count_in_flight(wrap(door)),
+            self.metrics.count_in_flight(wrap(door if tracing is None else tracing.door(door))),
             configuration.limits,
             self.metrics.malformed,
             lambda address: is_trusted(address, self.current.runtime.configuration.trusted_proxies),
+            hits if tracing is None else unhurried,  # spans are made on the long way
         )
         self.public = Listener(
             front,
@@ -119,13 +138,8 @@ class Service:
             configuration.tls,
             front.gate,
             handshake=configuration.limits.header_timeout,
-            shares_port=shares_port,
+            shares_port=self._is_worker,
         )
-        self._serves, self._is_worker = serves, shares_port
-        self.pages: Pages = (self.not_ready, self._metrics, self._status)  # a supervisor's are of all its workers
-        self.admin: Listener | None = None
-        self._admin_runner: AppRunner | None = None
-        self._adopt(configuration, 1)
 
     async def start(self) -> None:
         """Raises ConfigurationError where an address cannot be used."""
@@ -171,6 +185,8 @@ class Service:
         await self.shared.close()
         await self.users.close()
         await self.transport.close()
+        if self._tracing is not None:
+            await self._tracing.close()
         self._pulse.stop()
         state_change("stopped")
 
@@ -183,8 +199,9 @@ class Service:
             **self.metrics.status(),
             "cache": {**self.metrics.cached(), "bytes": self.responses.bytes_used},
             "credentials": credential_rows(configuration, self.store.snapshot() + self.web_tier.snapshot()),
-            "users": {"source": user_source(configuration), "problem": self._keys_problem},
-            "recent": self._recent.rows(),
+            "limits": usage(self.counts.windows, configuration.rules),
+            "users": {"source": user_source(configuration), "problem": self._witness.keys_problem},
+            "recent": self._witness.recent.rows(),
             "needsRestart": needing_restart(self._begun, configuration),
             **({"sharedState": shared} if shared is not None else {}),
             "rejectedConfiguration": self.rejected(),
@@ -198,80 +215,25 @@ class Service:
         return self.status()
 
     def _adopt(self, configuration: Configuration, generation: int) -> None:
-        self.store.replace_providers(
-            {
-                credential.name: self._shared_provider(configuration, credential)
-                for credential in configuration.credentials
-                if not isinstance(credential, WebCredential)
-            }
-        )
+        self.store.replace_providers(self._providers.all_of(configuration))
         self.users.retain(configuration.users)
         self.responses.configure(configuration)
         self.metrics.configured(configuration, generation)
 
-    def _shared_provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
-        provider = self._provider(configuration, credential)
-        if configuration.state is None or isinstance(credential, StaticCredential):
-            return provider
-        return self.sharing.around(provider)
-
-    def _provider(self, configuration: Configuration, credential: TokenCredential) -> TokenProvider:
-        if isinstance(credential, StaticCredential):
-            return StaticProvider(credential, time.monotonic)
-        service = TokenService(
-            self.fetcher,
-            self.discovery,
-            time.monotonic,
-            self._wall_clock,
-            lambda target: route_to(target, configuration.rules, credential),
-            credential.expiration,
-        )
-        match credential:
-            case ArcGISCredential():
-                return ArcGISProvider(credential, service)
-            case AppCredential():
-                return AppProvider(credential, service)
-            case ExchangeCredential():
-                return ExchangeProvider(credential, service)
-            case _:
-                assert_never(credential)
-
-    def _record(self, exchange: Exchange) -> None:
-        ended_at = time.monotonic()
-        self.metrics.record(exchange, ended_at)
-        self.metrics.redacted(exchange.redacted)
-        self._recent.record(exchange)
-        self._access_log(exchange, ended_at)
-
     def _token_event(self, event: str, audience: Audience) -> None:
         if event == "rejected":
             self.sharing.rejected(audience)
-        self._login_event(event, audience.credential, str(audience.server), self.store.problem(audience))
+        self._witness.login(event, audience.credential, str(audience.server), self.store.problem(audience))
 
-    def _login_event(self, event: str, credential: str, where: str, why: str = "") -> None:
-        self.metrics.token_event(event, credential)
-        if event in ("refused", "unavailable"):
-            state_change(f"credential_{event}", credential=credential, server=where, **({"why": why} if why else {}))
+    def _has_token(self, audience: Audience) -> bool:
+        token = self.store.outlook(audience).token
+        return token is not None and time.monotonic() < token.expires_at
 
-    def _shared_event(self, is_up: bool, why: str, address: str) -> None:
-        if is_up:
-            state_change("shared_state_reached", store=address)
-        else:
-            state_change("shared_state_lost", store=address, why=why)
+    def _rules(self) -> tuple[Rule, ...]:
+        return self.current.runtime.configuration.rules
 
-    def _keys_event(self, event: str, url: str, why: str) -> None:
-        self._keys_problem = why if event == "unavailable" else None
-        state_change(f"login_keys_{event}", url=url, why=why)
-
-    async def _probe(self, token: Token) -> Place:
-        """The first token of a server is tried on a rule's own URL, before a client waits for the outcome."""
-        audience = token.audience
-        for rule in self.current.runtime.configuration.rules:
-            if rule.credential == audience.credential and rule.place is None and not rule.wildcard:
-                place = await self._prober.try_rule(rule, token)
-                if place is not None:
-                    return place
-        return Place.HEADER
+    def _is_draining(self) -> bool:
+        return self.draining
 
     def _own_ports(self) -> set[int]:
         return {listener.port for listener in (self.public, self.admin) if listener is not None}
@@ -279,29 +241,6 @@ class Service:
     def not_ready(self) -> str | None:
         """Why this process should get no requests just now."""
         return "draining" if self.draining else self._pulse.trouble
-
-
-def route_to(target: Target, rules: Iterable[Rule], credential: TokenCredential) -> Route:
-    """How a credential's servers and token services are reached: as a rule of its own at that origin, or as the
-    configured portal or token service elsewhere. A portal whose web server does the login is told who we are by that
-    login, beside what the rule at its origin says."""
-    service = Route() if isinstance(credential, StaticCredential) else credential.service_route
-    rule = next((each for each in rules if each.credential == credential.name and _is_at(each, target)), None)
-    if rule is None:
-        return service
-    if not isinstance(credential, ExchangeCredential) or not _is_under(target, credential.portal):
-        return rule.route
-    headers = rule.route.identity.headers if rule.route.identity is not None else ()
-    identity = replace(service.identity, headers=headers) if service.identity is not None else rule.route.identity
-    return replace(rule.route, identity=identity)
-
-
-def _is_at(rule: Rule, target: Target) -> bool:
-    return rule.scope.covers(target.origin)
-
-
-def _is_under(target: Target, server: Server) -> bool:
-    return target.origin == server.origin and f"{target.path}/".lower().startswith(f"{server.context}/".lower())
 
 
 async def run(service: Service, until: Awaitable[object]) -> None:

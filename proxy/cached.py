@@ -1,9 +1,15 @@
-"""What a request wants of the cache: its key, and what the answer may depend on. Asks nobody and stores nothing."""
+"""What a request wants of the cache: its key, and what the answer may depend on. Asks nobody and stores no answers."""
+
+from typing import Final
 
 from proxy import names
 from proxy.core import hygiene, parameters
 from proxy.plan import Plan
-from proxy.traffic import Asked, Incoming, User
+from proxy.runtime import Known, Runtime
+from proxy.traffic import Asked, Exchange, Incoming, User
+
+_MOST_KNOWN, _LONGEST_KNOWN = 8192, 1024  # targets, and characters of one
+_GET: Final = "GET"
 
 
 def asked(plan: Plan, incoming: Incoming, user: User | None) -> Asked | None:
@@ -24,4 +30,26 @@ def asked(plan: Plan, incoming: Incoming, user: User | None) -> Asked | None:
         headers=headers,
         policy=rule.cache,
         upward=lambda: hygiene.to_upstream(headers, referer=rule.referer, request_id=""),
+    )
+
+
+def remember(runtime: Runtime, plan: Plan, incoming: Incoming, asked: Asked, exchange: Exchange) -> None:
+    """After a hit: the next one of this target need not be judged anew, but for its page and its client's limit. Not
+    where the answer depends on who asks, or on the name by which they reached us."""
+    raw = incoming.raw_target
+    if raw is None or len(raw) > _LONGEST_KNOWN or raw in runtime.known:
+        return
+    if incoming.is_mounted or plan.rule.users is not None or incoming.method != _GET:
+        return
+    if len(runtime.known) >= _MOST_KNOWN:
+        runtime.known.clear()
+    runtime.known[raw] = Known(
+        rule=plan.rule,
+        policy=plan.policy,
+        key=asked.key,
+        shown=exchange.target,
+        query_keys=exchange.query_keys,
+        credential=exchange.credential,
+        operation=exchange.operation,
+        generation=runtime.generation,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import json
 import logging
 import os
@@ -16,12 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from proxy import __version__, live_check
 from proxy.assemble import Service
-from proxy.console import ERR, OUT, complain, greeting, plain, print_policy, print_table
+from proxy.console import ERR, OUT, complain, counted, greeting, plain, print_policy, print_table
 from proxy.errors import ConfigurationError
 from proxy.eventloop import runner
 from proxy.explain import explain as explain_target
 from proxy.hardening import keep_memory_private, settle_memory
 from proxy.model import Configuration
+from proxy.notify import ServiceManager
 from proxy.runtime import build
 from proxy.settings.jsonschema import schema_document
 from proxy.settings.legacy import convert
@@ -30,6 +32,7 @@ from proxy.settings.load import load
 from proxy.settings.reload import Reloader
 from proxy.simulator.options import PROFILES
 from proxy.telemetry.log import configure as configure_log
+from proxy.telemetry.tracing import begin_tracing
 from proxy.traffic import User
 from proxy.usage import Commands, completion_script
 from proxy.workers.supervisor import Supervisor
@@ -43,6 +46,7 @@ _CONFIG = click.option(
     help="The configuration file.",
 )
 _FINDINGS, _UNUSABLE = 1, 2
+_STDERR = 2
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -54,10 +58,16 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(short_help="Serve what the configuration allows, until SIGTERM.")
 @_CONFIG
 def serve(config: Path) -> None:
-    """Serve what the configuration allows, until SIGTERM."""
+    """Serve what the configuration allows, until SIGTERM or Ctrl-C, which let requests in flight end; a second one
+    stops at once. The file is watched: a good change is taken without losing a request, a bad one kept out and
+    complained of.
+
+    A line for each request goes to stdout: JSON, or text on a terminal. The page for people is /status on the admin
+    listener, http://127.0.0.1:8081/status unless the file says otherwise.
+    """
     keep_memory_private()
     configuration = _loaded(config)
     sys.exit(_run(_serve(config, configuration)))
@@ -72,7 +82,8 @@ def check(config: Path, live: bool, as_json: bool) -> None:
     who may reach what, with which credential, to do what. What is dangerous makes the status 1.
 
     With --live every rule is tried on its server, as a page that the file lets in would: what was discovered, the
-    token's life, how it travels, what a sample request answered, and what to do where that failed.
+    token's life, how it travels, what a sample request answered, and what to do where that failed. So is the store of
+    state.url: whether it can be written to, by this account, and would keep what is written.
     """
     if as_json and not live:
         raise click.UsageError("--json tells what --live finds: write both.")
@@ -89,9 +100,9 @@ def check(config: Path, live: bool, as_json: bool) -> None:
         sys.exit(max(found, _run(_check_live(configuration, as_json=as_json))))
     if untouched := sorted({rule.host for rule in configuration.rules if rule.host.endswith("example.com")}):
         OUT.print(f"[yellow]warning[/] {config}: {', '.join(untouched)} is nobody's; write your own server")
-    rules, credentials = len(configuration.rules), len(configuration.credentials)
     if not found:
-        OUT.print(f"[green]good[/] {config}: {rules} rules, {credentials} credentials")
+        rules = counted(len(configuration.rules), "rule")
+        OUT.print(f"[green]good[/] {config}: {rules}, {counted(len(configuration.credentials), 'credential')}")
     sys.exit(found)
 
 
@@ -200,9 +211,12 @@ async def _check_live(configuration: Configuration, *, as_json: bool) -> int:
 
 
 async def _serve(path: Path, configuration: Configuration) -> int:
+    faulthandler.enable(file=_STDERR)  # a watchdog's SIGABRT is answered with where we stood
     log = configure_log(configuration.log_level, configuration.log_format)
-    service = Service(configuration) if configuration.workers == 1 else Supervisor(configuration)
-    reloader = Reloader(path, lambda: load(path, os.environ), service.apply)
+    tracing, manager = begin_tracing(os.environ), ServiceManager(os.environ)
+    is_alone = configuration.workers == 1
+    service = Service(configuration, tracing=tracing) if is_alone else Supervisor(configuration, tracing)
+    reloader = Reloader(path, lambda: load(path, os.environ), manager.told_of(service.apply))
     shown = service.service if isinstance(service, Supervisor) else service
     shown.rejected = lambda: reloader.rejected
     reloader.on_rejected = shown.metrics.config_rejected
@@ -218,10 +232,13 @@ async def _serve(path: Path, configuration: Configuration) -> int:
             for line in greeting(configuration, shown):
                 ERR.print(line)
         await reloader.start(configuration)
+        manager.ready()
         await stop.wait()
     finally:
+        manager.stopping()
         await reloader.stop()
         await service.stop()
+        await manager.close()
         log.close()
     return 0
 

@@ -8,10 +8,11 @@ from proxy import __version__
 from proxy.assemble import Service
 from proxy.errors import ConfigurationError
 from proxy.live_check import Line
-from proxy.model import Configuration
+from proxy.model import Configuration, Listen
 from proxy.policy import describe
 
 _PIPED_WIDTH = 180  # columns of a table that no terminal limits
+_MOST_HOSTS = 4  # of a greeting
 OUT = Console(soft_wrap=True, highlight=False)
 ERR = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -61,20 +62,37 @@ def greeting(configuration: Configuration, service: Service) -> list[str]:
         if any(entry.anyone for entry in configuration.admit.referers)
         else (", ".join(sorted({entry.host for entry in configuration.admit.referers})) or "requests without a Referer")
     )
-    names = ", ".join(credential.name for credential in configuration.credentials) or "none"
-    admin = f"http://{service.admin.listen.host}:{service.admin.port}/status" if service.admin else "off"
+    public = Listen(configuration.listen.host, service.public.port)
+    admin = f"http://{Listen(service.admin.listen.host, service.admin.port)}/status" if service.admin else "off"
     dangers = [f"[red]danger[/] {plain(danger)}" for danger in configuration.dangers]
     return [
         *dangers,
-        (
-            f"[bold]resource-proxy {__version__}[/] on {scheme}://{configuration.listen.host}:{service.public.port}"
-            f"{configuration.paths[0]}?https://…"
-        ),
-        f"  rules        {len(configuration.rules)}",
+        (f"[bold]resource-proxy {__version__}[/] on {scheme}://{plain(str(public))}{configuration.paths[0]}?https://…"),
+        f"  rules        {plain(_hosts(configuration))}",
         f"  for pages of {plain(who)}",
-        f"  credentials  {plain(names)}",
-        f"  status page  {admin}",
+        f"  credentials  {plain(_credentials(configuration))}",
+        f"  status page  {plain(admin)}",
     ]
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 rule`, `2 rules`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _hosts(configuration: Configuration) -> str:
+    """How many rules there are, and for whose servers."""
+    named = list(dict.fromkeys(f"*.{rule.host}" if rule.wildcard else rule.host for rule in configuration.rules))
+    more = [f"{len(named) - _MOST_HOSTS} more"] if len(named) > _MOST_HOSTS else []
+    rest = "; others without a credential" if not configuration.must_match else ""
+    return f"{len(configuration.rules)}, for {', '.join([*named[:_MOST_HOSTS], *more])}{rest}"
+
+
+def _credentials(configuration: Configuration) -> str:
+    """Their names; one that is written in place has its rule's."""
+    named = [credential.name for credential in configuration.credentials if "://" not in credential.name]
+    in_place = len(configuration.credentials) - len(named)
+    return ", ".join([*named, *([f"{in_place} in place"] if in_place else [])]) or "none"
 
 
 def complain(error: ConfigurationError) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from typing import Final
 
@@ -12,60 +13,34 @@ from proxy import names
 from proxy.assemble import Service
 from proxy.core.hygiene import to_client
 from proxy.errors import ConfigurationError
-from proxy.identity import ArcGISCredential, Reach, Route
-from proxy.model import AdmitPolicy, Configuration, Limits, Listen, RefererEntry, Rule
-from proxy.secret import Secret
+from proxy.model import Configuration, Listen
+from proxy.settings.load import parse
 from proxy.simulator.options import PASSWORD, of_profile
 from proxy.simulator.server import Simulator, run
 from proxy.traffic import Body, Exchange, Outgoing, Reply
-from proxy.urls import Origin, Scope, Target
+from proxy.urls import Origin, Target
 from proxy.web import answer
 from proxy.web.connection import Connection, Handler
 from proxy.web.respond import json_reply
 
-_CREDENTIAL: Final = "webmap"
+# Any page of this machine's own may ask: it is reached as localhost, 127.0.0.1, or through a container's port
+_CONFIGURATION: Final = """
+server: {{listen: "{listen}", paths: [/proxy], limits: {{drain: 1s}}}}
+admin: {{listen: null}}
+allowedReferers: ["*"]
+credentials:
+  webmap: {{username: webmap, password: "{password}"}}
+serverUrls:
+  - {{url: "{site}/rest/services", credential: webmap}}
+  - {{url: "{site}/rest/directories/arcgisoutput", credential: webmap}}
+log: {{level: warning}}
+"""
 
 
-def configuration(site_port: int, host: str, port: int) -> Configuration:
-    """What a `proxy.yaml` for the simulated site on this machine would say."""
-    # any page of this machine's own: the demo is reached as localhost, 127.0.0.1, or through a container's port
-    own = AdmitPolicy((RefererEntry(None, "", None, "", None, anyone=True),), False, (), frozenset())
-    route = Route(reach=Reach.LOOPBACK)
-
-    def rule(path: str) -> Rule:
-        return Rule(
-            name=f"http://127.0.0.1:{site_port}{path}",
-            scheme="http",
-            host="127.0.0.1",
-            wildcard=False,
-            port=site_port,
-            path=path,
-            match_all=True,
-            case_sensitive=False,
-            route=route,
-            credential=_CREDENTIAL,
-            referer=f"https://{names.PRODUCT}/",
-        )
-
-    here = Scope("http", "127.0.0.1", port=site_port)
-    return Configuration(
-        listen=Listen(host, port),
-        paths=("/proxy",),
-        public_url=None,
-        trusted_proxies=(),
-        tls=None,
-        workers=1,
-        limits=Limits(drain=1.0),
-        admin_listen=None,
-        must_match=True,
-        admit=own,
-        credentials=(ArcGISCredential(_CREDENTIAL, "webmap", Secret(PASSWORD), scopes=(here,)),),
-        rules=(rule("/arcgis/rest/services"), rule("/arcgis/rest/directories/arcgisoutput")),
-        unlisted_route=route,
-        log_level="warning",
-        log_format="auto",
-        source="demo",
-    )
+def configuration(site: str, host: str, port: int) -> Configuration:
+    """For the simulated `site`, its answers for pages of the demo's own address alone."""
+    loaded = parse(_CONFIGURATION.format(site=site, listen=Listen(host, port), password=PASSWORD), "demo", {})
+    return replace(loaded, admit=replace(loaded.admit, origins=()))
 
 
 class Demo:
@@ -83,7 +58,7 @@ class Demo:
 
     async def start(self) -> None:
         await self.simulator.start(self._host)
-        self._service = Service(configuration(self.simulator.port, self._host, self._port), self._in_front)
+        self._service = Service(configuration(self.simulator.url, self._host, self._port), self._in_front)
         await self._service.start()
 
     async def stop(self) -> None:
@@ -140,10 +115,12 @@ async def run_demo(host: str, port: int, announce: Callable[[str], None]) -> int
     try:
         await demo.start()
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - it is compared, not bound
-        announce(f"[bold green]demo[/]      http://{shown}:{demo.port}/")
+        announce(f"[bold green]demo[/]      http://{Listen(shown, demo.port)}/")
         announce(f"[dim]simulated[/] {demo.simulator.url}/rest/services  (asks for a token)")
         announce("[dim]stop with[/] Ctrl-C")
         await stopped.wait()
+    except OSError as error:
+        raise ConfigurationError.of_listener(host, port, error) from None
     finally:
         await demo.stop()
     return 0

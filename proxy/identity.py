@@ -4,7 +4,7 @@ Durations are in seconds. Nothing here obtains, sends or shows anything.
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from proxy.secret import Secret
 from proxy.urls import Network, Origin, Scope, Server, Target
@@ -103,70 +103,68 @@ class Place(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class ArcGISCredential:
-    """User and password of an ArcGIS Server or portal.
-
-    `token_service` and `portal` are None where they are to be discovered; `expiration` is the life asked for, in
-    minutes; `token_param` the name of the query parameter that carries the token. `service_route` leads to a token
-    service or portal that is on another origin than the rules. `scopes` are the origins it may be shown: those of its
-    rules and of its portal.
-    """
+class _Credential:
+    """What all credentials have: their name, and the name of the query parameter that carries a token."""
 
     name: str
+    token_param: str = field(default="token", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown(_Credential):
+    """One that becomes tokens: `scopes` are the origins it may be shown, those of its rules and of its portal."""
+
+    scopes: tuple[Scope, ...] = field(default=(), kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked(_Shown):
+    """One that a token service is asked with: `expiration` is the life to ask for, in minutes; `service_route` leads to
+    a token service or portal that is on another origin than the rules."""
+
+    expiration: int = field(default=60, kw_only=True)
+    service_route: Route = field(default=Route(), kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ArcGISCredential(_Asked):
+    """User and password of an ArcGIS Server or portal. What is None is to be discovered."""
+
     username: str
     password: Secret
     token_service: Target | None = None
     portal: Server | None = None
-    expiration: int = 60
-    token_param: str = "token"
-    service_route: Route = Route()
-    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class AppCredential:
+class AppCredential(_Asked):
     """Client id and secret of an app registered with a portal or ArcGIS Online (OAuth 2 client credentials)."""
 
-    name: str
     client_id: str
     client_secret: Secret
     endpoint: Target  # Esri's base, "token" not yet appended
     portal: Server
-    expiration: int = 60
-    token_param: str = "token"
-    service_route: Route = Route()
-    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class StaticCredential:
+class StaticCredential(_Shown):
     """An API key or long-lived token, used as it is and never renewed."""
 
-    name: str
     value: Secret
-    token_param: str = "token"
-    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class ExchangeCredential:
+class ExchangeCredential(_Asked):
     """A portal whose web server does the login: it gives a federated server's tokens to whom `service_route` is."""
 
-    name: str
     portal: Server
-    expiration: int = 60
-    token_param: str = "token"
-    service_route: Route = Route()
-    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class WebCredential:
+class WebCredential(_Credential):
     """No token: who the proxy is stands in the rules' routes alone (headers, a login, a certificate)."""
 
-    name: str
     kind: str  # as `type` in the file
-    token_param: str = "token"
 
 
 TokenCredential = ArcGISCredential | AppCredential | StaticCredential | ExchangeCredential

@@ -46,7 +46,7 @@ def location(runtime: Runtime, incoming: Incoming, rule: Rule, base: Target, ask
     return rewrite.through_query(runtime.configuration.paths[0] if incoming.is_mounted else incoming.path, clean)
 
 
-def further(runtime: Runtime, incoming: Incoming, base: Target, given: Headers) -> dict[str, str]:
+def further(runtime: Runtime, base: Target, given: Headers) -> dict[str, str]:
     """`Content-Location` and `Link` of an answer that came by a mount; no other passes them on."""
 
     def written(target: Target) -> str | None:

@@ -16,7 +16,7 @@ from proxy.core.servers import audience_of, server_for_rule, server_of
 from proxy.errors import NotAllowed, ProxyError
 from proxy.explain import presented
 from proxy.identity import AppCredential, ArcGISCredential, ExchangeCredential, WebCredential
-from proxy.model import Configuration, JwtUsers, Rule
+from proxy.model import Configuration, JwtUsers, Rule, SharedState
 from proxy.samples import Seen
 from proxy.traffic import Audience, Exchange, Incoming, Reply
 from proxy.urls import Target
@@ -33,8 +33,8 @@ _GIVEN: Final = (ArcGISCredential, AppCredential, ExchangeCredential)
 
 @dataclass(slots=True)
 class Line:
-    """What was found out about one rule. `advice` says what to do; empty where there is nothing to do. A rule that is
-    good and has an advice works, as far as could be seen."""
+    """What was found out about one rule, or about something that all of them need. `advice` says what to do; empty
+    where there is nothing to do. What is good and has an advice works, as far as could be seen."""
 
     rule: str
     credential: str = ""
@@ -63,9 +63,11 @@ async def look(configuration: Configuration, on_line: Callable[[Line], None] = l
         on_line(line)
         return line
 
-    keys = [_login_keys(service, configuration.users)] if isinstance(configuration.users, JwtUsers) else []
+    others = [_login_keys(service, configuration.users)] if isinstance(configuration.users, JwtUsers) else []
+    if configuration.state is not None:
+        others.append(_store(configuration.state))
     try:
-        return await asyncio.gather(*keys, *map(one, service.current.runtime.configuration.rules))
+        return await asyncio.gather(*others, *map(one, service.current.runtime.configuration.rules))
     finally:
         await service.store.close()
         await service.transport.close()
@@ -98,6 +100,13 @@ async def _login_keys(service: Service, users: JwtUsers) -> Line:
     if not line.good:
         line.advice = line.advice or "Look up jwks_uri in the issuer's .well-known/openid-configuration."
     return line
+
+
+async def _store(state: SharedState) -> Line:
+    from proxy.state.trial import try_store  # the library is an extra
+
+    found = await try_store(state)
+    return Line(str(state.address), "state", found.server, "", found.words, found.advice, found.good)
 
 
 class _Trial:
@@ -141,7 +150,7 @@ class _Trial:
 
     async def _ask(self, own: Target) -> None:
         seen = await self._tried(own)
-        is_service = server_of(sent(self._rule, own)) is not None
+        is_service = server_of(sent(self._rule, own)) is not None and not samples.is_of_files(own)
         if not seen.is_catalog and (not seen.good or not is_service):
             for target in samples.others(self._rule, own):
                 other = await self._tried(target)
@@ -149,7 +158,7 @@ class _Trial:
                     seen = other
                     break
         if not is_service and not seen.good and seen.code in _NO_SERVICE:
-            # A proxy of other things than ArcGIS has no page at its root: it answered, and took the credential
+            # What is no ArcGIS, or holds files, has no page at its root: it answered, and took the credential
             seen = replace(seen, good=True, words=f"reached: {seen.words}", advice="")
         if not seen.is_catalog:
             await self._tell(seen, needed=await self._is_needed(seen))

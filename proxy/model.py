@@ -43,7 +43,7 @@ class CachePolicy:
 
 @dataclass(frozen=True, slots=True)
 class RefererEntry:
-    """One `allowedReferers` entry. None means any. `labels` are the host's, last one first compared.
+    """One `allowedReferers` entry. None means any.
 
     `wildcard`: "" exact host, "*" one label more, "**" one or more labels more.
     """
@@ -152,6 +152,10 @@ class Listen:
 
     host: str
     port: int
+
+    def __str__(self) -> str:
+        """As in a URL."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from proxy import links, names, refusals
-from proxy.cached import asked
+from proxy.cached import asked, remember
 from proxy.core import hygiene, inject, users
 from proxy.core.classify import Finding, Verdict
 from proxy.core.content import is_form as is_form_type
@@ -56,11 +56,14 @@ class Pipeline:
         if plan.rule.users is not None:
             user = await self.users.admit(runtime.configuration.users, plan.rule, incoming, exchange)
         if plan.rule.rate is not None:
-            await self.allowance.take(plan.rule, incoming.client if user is None else users.as_client(user))
+            client = incoming.client if user is None else users.as_client(user)
+            if not self.allowance.passes(plan.rule, client):
+                await self.allowance.take(plan.rule, client)
         if plan.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
         wish = asked(plan, incoming, user) if plan.rule.cache is not None else None
         if wish is not None and (hit := self.responses.hit(wish, exchange)) is not None:
+            remember(runtime, plan, incoming, wish, exchange)
             return hit  # the same request passed all that follows
         with self.room.stay() as stay:
             limit = runtime.configuration.limits.body
@@ -117,7 +120,7 @@ class Pipeline:
         what must not come down of what went up."""
         rule, credential = plan.rule, plan.credential
         # Whoever has an audience has a credential, and it gets tokens
-        assert credential is not None and not isinstance(credential, WebCredential)  # noqa: S101
+        assert credential is not None and not isinstance(credential, WebCredential)  # noqa: S101, PT018
         is_form = bool(outgoing.body.whole) and is_form_type(outgoing.headers.get(names.CONTENT_TYPE, ""))
         path = plan.target.path
         renewed: Token | None = None
@@ -128,7 +131,7 @@ class Pipeline:
                 raise refusals.rejected(token)  # the store holds off: there is no other token to try
             place = tried[-1] if tried else self.tokens.place(audience, rule.place, is_form=is_form, path=path)
             reply = await self._send(inject.authorize(outgoing, token, place, credential), exchange)
-            secrets = with_token(plan.secrets, token)
+            secrets = with_token(plan.secrets, token, self.clock())
             finding = await examine(reply, ready.wanted, path, secrets)
             if finding.verdict is Verdict.PASS:
                 self._learn(audience, tried, path)

@@ -4,8 +4,9 @@ from typing import Final, NamedTuple
 
 from proxy import names
 from proxy.core import admit, browsers, demands, inject, operations
+from proxy.core.match import not_listed
 from proxy.core.parameters import Query, split
-from proxy.core.redirect import sent
+from proxy.core.redirect import sent, upstream_path
 from proxy.core.servers import audience_of
 from proxy.core.target import clean_query, has_plain_base, parse_request_target
 from proxy.core.users import as_header
@@ -90,6 +91,9 @@ def _destination(runtime: Runtime, target: Target) -> Destination:
         raise BadRequest("The path of the target can be read in two ways.", "Write it as the configuration has it.")
     shown = f"{target.origin}{target.path}"
     asked, target = target.origin, target if rule is None else sent(rule, target)
+    leads = rule if rule is not None and rule.redirect is not None else None
+    if leads is not None and runtime.table.stands_below(target, leads, upstream_path(leads)):
+        raise not_listed()
     policy = runtime.configuration.admit if rule is None or rule.admit is None else rule.admit
     credential = runtime.credentials[rule.credential] if rule is not None and rule.credential else None
     audience = None

@@ -140,10 +140,14 @@ class TokenProvider(Protocol):
 
 
 class Allowance(Protocol):
-    """Rate limits as the path sees them."""
+    """Rate limits as the path sees them. Both raise RateLimited with the seconds until the next request passes."""
+
+    def passes(self, rule: Rule, client: str) -> bool:
+        """One request of a rule with a rate, where it can be counted without waiting. False: `take` has to."""
+        ...
 
     async def take(self, rule: Rule, client: str) -> None:
-        """One request of a rule with a rate. Raises RateLimited with the seconds until the next passes."""
+        """One request of a rule with a rate."""
         ...
 
 

@@ -1,6 +1,6 @@
 """What the configuration became: one frozen value, swapped whole on reload. A request keeps the one it began with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from proxy.core.match import RuleTable
@@ -29,6 +29,20 @@ class Destination:
     secrets: tuple[str, ...]  # what goes up with every request, beside a token, and must not come down
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """A target that an answer is stored for, as far as it is judged without looking at who asks."""
+
+    rule: Rule
+    policy: AdmitPolicy
+    key: tuple[str, str, str, str | None]  # of the stored answer, as in `traffic.Asked`
+    shown: str  # in log lines
+    query_keys: Sequence[str]
+    credential: str
+    operation: str
+    generation: int
+
+
 # Policy, Referer, Origin and our own origin
 Admitted = tuple[int, str, str, Origin | None]
 # Policy, Origin, our own origin, and whether the answer is one from behind the proxy
@@ -49,6 +63,7 @@ class Runtime:
     admitted: set[Admitted] = field(default_factory=set)
     said: dict[Asking, dict[str, str]] = field(default_factory=dict)  # to browsers, by `web.handler`
     destinations: dict[str, Destination] = field(default_factory=dict)
+    known: dict[str, Known] = field(default_factory=dict)  # by raw target; see `cached.remember`
 
 
 UNLISTED = "(unlisted)"

@@ -13,6 +13,7 @@ from proxy.urls import DEFAULT_PORTS, Origin, Target
 
 _OGC: Final = ("wmsserver", "wfsserver", "wcsserver")
 _CATALOG: Final = "/rest/services"
+_DIRECTORIES: Final = "/rest/directories/"
 _MOST_FOLDERS, _MOST_SERVICES = 3, 3
 _SECURED: Final = frozenset((names.CODE_TOKEN_INVALID, names.CODE_TOKEN_REQUIRED))
 # Kinds that are asked for where a rule's URL ends at a service's name
@@ -44,6 +45,11 @@ def own_url(rule: Rule) -> Target:
     if last in _OGC:
         return Target(origin, rule.path, f"SERVICE={last[:3].upper()}&REQUEST=GetCapabilities")
     return Target(origin, rule.path or "/", "f=json")
+
+
+def is_of_files(target: Target) -> bool:
+    """Whether pictures and results are fetched there, one by one, and no list of them is to be had."""
+    return _DIRECTORIES in f"{target.path.lower()}/"
 
 
 def others(rule: Rule, own: Target) -> list[Target]:

@@ -42,7 +42,7 @@ def prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> 
     if body.whole != b"":
         headers.setdefault(names.CONTENT_TYPE, names.BYTES_TYPE)  # or the server guesses, which is not what was judged
     links.validators(incoming, target, headers)
-    outgoing = Outgoing(incoming.method, target, headers, body, rule.route)
+    outgoing = Outgoing(incoming.method, target, headers, body, rule.route, client=incoming.client)
     return Ready(outgoing, wanted, operation.access is Access.READ)
 
 
@@ -64,5 +64,5 @@ def finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> 
             "The server's HTML pages are not passed on.", "Ask with f=json, or set allowHtml: true.", slug="operation"
         )
     if incoming.is_mounted:
-        headers |= links.further(runtime, incoming, plan.target, reply.headers)
+        headers |= links.further(runtime, plan.target, reply.headers)
     return headers

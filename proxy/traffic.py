@@ -6,6 +6,7 @@ Times ending in `_at` are seconds of a monotonic clock. Nothing here decides or 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from proxy import names
 from proxy.identity import Route
 from proxy.model import AdmitPolicy, CachePolicy
 from proxy.secret import Secret
@@ -37,6 +38,7 @@ class Token:
     obtained_at: float
     expires_at: float
     is_renewable: bool = True  # an API key is not: rejected, it is the operator's to replace
+    before: tuple["Token", ...] = ()  # of the same audience, the latest first: servers may take them still
 
 
 # What is found out once for several proxies: its kind, then what it is about
@@ -114,6 +116,12 @@ class Outgoing:
     body: Body
     route: Route
     check: Callable[[], None] = _always
+    client: str = ""  # whom the answer is for: the client's address
+
+    def bodiless(self, method: str) -> "Outgoing":
+        """The same without its body, to hear what the server says to that."""
+        headers = {name: value for name, value in self.headers.items() if name != names.CONTENT_TYPE}
+        return Outgoing(method, self.target, headers, Body(), self.route, self.check, self.client)
 
 
 @dataclass(slots=True)
@@ -188,3 +196,4 @@ class Exchange:
     policy: AdmitPolicy | None = None  # the rule's own, where it has one: whose pages may read the answer
     advice: str = ""  # what to do about it, where it was refused or failed
     note: str = ""  # a sentence for the operator, e.g. the token service's own words
+    trace_id: str = ""  # where requests are traced

@@ -73,4 +73,4 @@ def _shown(name: str) -> str | None:
 
 
 def _whole(command: str) -> str:
-    return command if PROGRAM in command.partition(">")[0] else f"{PROGRAM} {command}"
+    return f"{PROGRAM} {command}" if command.split()[0] in _EXAMPLES else command

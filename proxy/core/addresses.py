@@ -56,6 +56,24 @@ def names_loopback(host: str) -> bool:
         return False
 
 
+def household(address: str) -> str:
+    """Whose a client's address is: IPv6 addresses count by their /64, IPv4 ones in IPv6 dress as what they are."""
+    return _household(address) if ":" in address else address
+
+
+@lru_cache(maxsize=1024)
+def _household(address: str) -> str:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return f"{int(parsed) >> 64:x}/64"
+
+
 @lru_cache(maxsize=4096)
 def refusal(address: str, reach: Reach, allow: tuple[Network, ...]) -> str | None:
     """None if `address` (as a socket names it) may be dialled on a route with this reach, else the reason.

@@ -78,11 +78,7 @@ def admit(policy: AdmitPolicy, headers: Headers, own_origin: Origin | None) -> N
             return
         page = parse_page(origin_text)
         if page is None or not _is_own(policy, page[0], own_origin):
-            raise NotAllowed(
-                "Pages of this origin may not use the proxy.",
-                "Add the page's origin to allowedReferers (or allowedOrigins) in proxy.yaml.",
-                slug="origin",
-            )
+            raise _foreign_origin()
     referer = headers.get(names.REFERER, "")
     if "://" not in referer:  # `http` and `@esri/arcgis-rest-js` are what programs send; no browser does
         if policy.allow_missing or any(entry.anyone for entry in policy.referers):
@@ -182,11 +178,7 @@ def preflight_headers(policy: AdmitPolicy, headers: Headers, methods: str) -> di
     if not origin:
         return answer
     if not allows_origin(policy, origin):
-        raise NotAllowed(
-            "Pages of this origin may not use the proxy.",
-            "Add the page's origin to allowedReferers (or allowedOrigins) in proxy.yaml.",
-            slug="origin",
-        )
+        raise _foreign_origin()
     answer |= cors_headers(policy, origin)
     answer[names.ACCESS_CONTROL_ALLOW_METHODS] = methods
     answer[names.ACCESS_CONTROL_MAX_AGE] = _PREFLIGHT_SECONDS
@@ -195,6 +187,14 @@ def preflight_headers(policy: AdmitPolicy, headers: Headers, methods: str) -> di
         answer[names.ACCESS_CONTROL_ALLOW_HEADERS] = asked
     answer[names.VARY] = f"Origin, {names.ACCESS_CONTROL_REQUEST_HEADERS}"
     return answer
+
+
+def _foreign_origin() -> NotAllowed:
+    return NotAllowed(
+        "Pages of this origin may not use the proxy.",
+        "Add the page's origin to allowedReferers (or allowedOrigins) in proxy.yaml.",
+        slug="origin",
+    )
 
 
 def _is_own(policy: AdmitPolicy, origin: Origin, own_origin: Origin | None) -> bool:

@@ -10,6 +10,7 @@ from typing import Final
 from proxy.core.remembering import remembered
 
 _LONGEST: Final = 2**31  # seconds (RFC 9111 §1.2.2)
+_MOST_DIGITS: Final = 40  # Python reads long numbers in more than linear time
 # A name with or without a value; or a quoted text that stands where no value belongs, whose inside is no directive.
 _DIRECTIVE: Final = re.compile(r'([^\s,;="]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?|"(?:[^"\\]|\\.)*"?')
 _DIGITS: Final = re.compile(r"[0-9]+")
@@ -37,11 +38,9 @@ def directives(text: str) -> Mapping[str, str]:
 
 def seconds(text: str) -> int:
     """A number of seconds; what is none counts as zero, so that nothing is kept by mistake (RFC 9111 §4.2.1)."""
-    return min(int(text), _LONGEST) if _DIGITS.fullmatch(text) and len(text) < 40 else _too_many(text)
-
-
-def _too_many(text: str) -> int:
-    return _LONGEST if _DIGITS.fullmatch(text) else 0
+    if not _DIGITS.fullmatch(text):
+        return 0
+    return min(int(text), _LONGEST) if len(text) < _MOST_DIGITS else _LONGEST
 
 
 @remembered(1024)

@@ -10,6 +10,7 @@ from typing import Final
 
 from proxy import names
 from proxy.core.cache_control import age_given, directives, http_date, seconds
+from proxy.core.content import kind_of
 from proxy.model import CachePolicy
 from proxy.traffic import Headers
 
@@ -183,6 +184,8 @@ class Use(enum.Enum):
 
 def use(life: Life, age: float, wish: Wish) -> Use:
     """Of an answer that is `age` old, for a request with that wish (RFC 9111 §4.2.4)."""
+    if wish is _NOTHING and age < life.fresh and not life.is_doubted:
+        return Use.AT_ONCE  # as nearly always
     if life.is_doubted or wish.no_cache or age > wish.max_age:
         return Use.CHECKED
     left = life.fresh - age
@@ -229,8 +232,7 @@ def freshened(headers: Headers, update: Headers) -> dict[str, str]:
     """The stored answer's headers after a 304: all of the new ones but those that are of the body. What the body was
     taken for when it was looked into, it stays (RFC 9111 §3.2 allows that)."""
     changed = {name: value for name, value in update.items() if name not in _NOT_OF_A_304}
-    kinds = [each.get(names.CONTENT_TYPE, "").partition(";")[0].strip().lower() for each in (headers, update)]
-    if kinds[0] != kinds[1]:
+    if kind_of(headers.get(names.CONTENT_TYPE, "")) != kind_of(update.get(names.CONTENT_TYPE, "")):
         changed.pop(names.CONTENT_TYPE, None)
     return {**headers, **changed}
 

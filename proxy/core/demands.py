@@ -11,6 +11,7 @@ from proxy import names
 from proxy.core import operation_table as table
 from proxy.core.parameters import MOST_PARAMETERS, Field, Query, too_many
 from proxy.core.soap import plain_text
+from proxy.errors import BadRequest
 
 # Lower-case names to all values, those of the query before those of the form; only names that are judged.
 Parameters = Mapping[str, list[str]]
@@ -30,6 +31,7 @@ JUDGED: Final = frozenset(
         table.FETCHING_XML,
     )
 )
+_MOST_ESCAPES: Final = 2**15  # those of one value: writing them out costs many times what sending does
 _DATA_LAYER: Final = re.compile(r"dataLayer", re.IGNORECASE)
 _URL_SOURCE: Final = re.compile(r"\bur[il]\b", re.IGNORECASE)  # lenient readers take it without quotes and colon
 _LINK: Final = re.compile(r"\bhref\s*=", re.IGNORECASE)
@@ -94,5 +96,7 @@ def _is_fetched(name: str, value: str) -> bool:
 
 
 def _plain(value: str) -> str:
-    """JSON with the escaped ASCII letters written out."""
+    """JSON with the escaped ASCII letters written out. Raises BadRequest where that would take too long."""
+    if value.count("\\u00") > _MOST_ESCAPES:
+        raise BadRequest("A parameter has more escapes than can be judged.", slug="bad_body")
     return _JSON_ESCAPE.sub(lambda match: chr(int(match[1], 16)), value) if "\\" in value else value

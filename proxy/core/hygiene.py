@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from proxy import names
+from proxy.core import trace
 from proxy.core.remembering import remembered
 from proxy.errors import BadRequest, UpstreamFailed
 from proxy.traffic import Headers
@@ -91,8 +92,6 @@ _VALUE_BYTES: Final = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100
 _MOST_REFERERS: Final = 32
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MAX_RANGES: Final = 16
-_TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_MOST_TRACESTATE: Final = 512  # characters that W3C Trace Context asks everybody to pass on
 # Documents that a browser would run with the rights of the page's origin (threat T27). "xsl": Chrome shows text/xsl as
 # XML; "multipart/": Firefox shows the pages in multipart/x-mixed-replace.
 _ACTIVE_TYPES: Final = ("html", "xml", "svg", "xsl", "multipart/")
@@ -157,9 +156,9 @@ def _upward(given: Headers, referer: str) -> dict[str, str]:
     up[names.ACCEPT_ENCODING] = ", ".join(accepted) or "identity"
     if up.get(names.RANGE, "").count(",") >= _MAX_RANGES:
         del up[names.RANGE]
-    if _TRACEPARENT.fullmatch(up.get(names.TRACEPARENT, "")) is None:  # W3C Trace Context: then there is no trace
+    if not trace.is_parent(up.get(names.TRACEPARENT, "")):
         up.pop(names.TRACEPARENT, None)
-    if names.TRACEPARENT not in up or len(up.get(names.TRACESTATE, "")) > _MOST_TRACESTATE:
+    if names.TRACEPARENT not in up or not trace.is_state(up.get(names.TRACESTATE, "")):
         up.pop(names.TRACESTATE, None)
     up.setdefault(names.ACCEPT, "*/*")
     if referer:

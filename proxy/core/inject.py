@@ -40,7 +40,7 @@ def authorize(outgoing: Outgoing, token: Token, place: Place, credential: TokenC
             pair = f"{quote(credential.token_param, safe='')}={quote(token.value.reveal(), safe='')}"
             content_type = outgoing.headers.get(names.CONTENT_TYPE, "") if place is Place.QUERY else ""
             target, body = parameters.added(outgoing.target, outgoing.body, content_type, pair)
-            return Outgoing(outgoing.method, target, outgoing.headers, body, outgoing.route)
+            return Outgoing(outgoing.method, target, outgoing.headers, body, outgoing.route, client=outgoing.client)
         case _:
             assert_never(place)
 
@@ -57,9 +57,9 @@ def identify(outgoing: Outgoing, identity: Identity) -> Outgoing:
     if login is not None and login.scheme is Scheme.BASIC:
         pair = f"{login.username}:{login.password.reveal()}"
         headers[names.AUTHORIZATION] = f"Basic {b64encode(pair.encode()).decode('ascii')}"
-    return Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route)
+    return Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route, client=outgoing.client)
 
 
 def _with_header(outgoing: Outgoing, name: str, value: str) -> Outgoing:
     headers = {**outgoing.headers, name: value}
-    return Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route)
+    return Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route, client=outgoing.client)

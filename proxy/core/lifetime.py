@@ -14,6 +14,7 @@ from proxy.traffic import Token
 _REFUSED_FIRST, _REFUSED_MOST = 60.0, 3600.0
 _UNAVAILABLE_FIRST, _UNAVAILABLE_MOST = 1.0, 30.0
 _EARLY_END: Final = 5.0  # a token that ends while it travels is one that has ended
+_MOST_BEFORE: Final = 3
 _YOUNG: Final = 10.0  # seconds; a token rejected younger than this was never good
 # So many young tokens rejected in a row, and renewing stops for a while: two where no request has ever passed with
 # one; five where the server takes our tokens elsewhere, since somebody may be revoking them by hand.
@@ -78,6 +79,15 @@ def renewal_at(token: Token, jitter: float) -> float:
     return token.expires_at - min(margin, life / 2)
 
 
+def following(token: Token, old: Token | None, now: float) -> Token:
+    """`token`, which knows those before it that have not ended: what a server wrote with one of them is good for
+    whoever reads it."""
+    if old is None:
+        return token
+    living = (each for each in (replace(old, before=()), *old.before) if now < each.expires_at)
+    return replace(token, before=tuple(each for each in living if each.value != token.value)[:_MOST_BEFORE])
+
+
 def fetched(slot: Slot, token: Token, jitter: float) -> Slot:
     """A new token. Rejections are remembered until one has lived: a server that rejects every token would else
     have us log in for each request."""
@@ -103,13 +113,13 @@ def failed(slot: Slot, failure: Failure, now: float) -> Slot:
     else:
         refusals, failures = slot.refusals, slot.failures + 1 if slot.failure is failure else 1
         first, most = _UNAVAILABLE_FIRST, _UNAVAILABLE_MOST
-    wait = min(most, first * 2 ** min(failures - 1, 20))
+    wait = _doubled(first, most, failures - 1)
     return replace(slot, failures=failures, failure=failure, refusals=refusals, held_until=now + wait)
 
 
 def refusal_rest(refusals: int) -> float:
     """Seconds for which a password rests that was refused so many times in a row."""
-    return min(_REFUSED_MOST, _REFUSED_FIRST * 2.0 ** min(max(refusals, 1) - 1, 20))
+    return _doubled(_REFUSED_FIRST, _REFUSED_MOST, max(refusals, 1) - 1)
 
 
 def withdrawn(slot: Slot, now: float) -> Slot:
@@ -135,7 +145,7 @@ def rejected(slot: Slot, token: Token, now: float) -> Slot:
         if slot.proven:
             return slot  # the server takes it elsewhere
         rejections = slot.young_rejections + 1
-        wait = min(_REFUSED_MOST, _REFUSED_FIRST * 2 ** min(rejections - 1, 20))
+        wait = refusal_rest(rejections)
         return replace(dropped, young_rejections=rejections, held_until=now + wait, failure=Failure.REFUSED)
     if now - token.obtained_at > _YOUNG:
         return replace(dropped, young_rejections=0 if slot.proven else slot.young_rejections)
@@ -143,7 +153,7 @@ def rejected(slot: Slot, token: Token, now: float) -> Slot:
     over = rejections - (_PROVEN_LIMIT if slot.proven else _UNPROVEN_LIMIT)
     if over < 0:
         return replace(dropped, young_rejections=rejections)
-    wait = min(_REFUSED_MOST, _REFUSED_FIRST * 2 ** min(over, 20))
+    wait = refusal_rest(over + 1)
     return replace(slot, young_rejections=rejections, held_until=now + wait, failure=Failure.REFUSED)
 
 
@@ -160,6 +170,10 @@ def life(expires: object, *, wall_now: float, requested: float, short_validity: 
         # be dead, the server says so, and twice is enough to be held off.
         return max(_MIN_LIFE, min(requested, short_validity or _UNTOLD_LIFE))
     return max(_MIN_LIFE, min(left, requested + 60))
+
+
+def _doubled(first: float, most: float, times: int) -> float:
+    return min(most, first * 2.0 ** min(times, 20))  # 20: what is far above `most` need not be reckoned
 
 
 def _number(value: object) -> float | None:

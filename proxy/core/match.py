@@ -6,7 +6,7 @@ written; `*.` in a rule's host stands for one label.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from proxy.core.folding import segments_of
@@ -87,10 +87,7 @@ class RuleTable:
         listed, so it is no oracle."""
         rule = self.lookup(target)
         if rule is None:
-            raise NotAllowed(
-                "This URL is not in the proxy's configuration.",
-                "Add it, or the folder above it, to serverUrls in proxy.yaml.",
-            )
+            raise not_listed()
         return rule
 
     def lookup(self, target: Target) -> Rule | None:
@@ -108,6 +105,17 @@ class RuleTable:
         if not tables:
             return None
         return _most_specific(tables, target.path, self._longest)
+
+    def stands_below(self, target: Target, rule: Rule, path: str) -> bool:
+        """Whether `target`, to which `rule` leads although it stands elsewhere, falls under a rule below `path`, where
+        `rule` begins there: that one must not be passed by, either. It may where it asks nobody who they are and `rule`
+        takes no credential there: what anybody gets from the server is no secret of ours."""
+        begin = replace(rule, path=path, match_all=True)
+        found = self.lookup(target)
+        if found is not None and found.users is None and rule.credential is None:
+            return False
+        is_deeper = found is not None and len(segments_of(found.path)) > len(segments_of(path))
+        return is_deeper or self.is_passed_by(target, begin)
 
     def is_passed_by(self, target: Target, rule: Rule | None) -> bool:
         """Whether `target`, which falls under `rule`, may be a place under a deeper rule to a server that takes `//`
@@ -131,6 +139,14 @@ class RuleTable:
         found = list(self._exact.get((origin.scheme, origin.host, origin.port), {}).values())
         found += self._wildcard.get((origin.scheme, origin.host.partition(".")[2], origin.port), {}).values()
         return [rule for standing in found for rule in standing]
+
+
+def not_listed() -> NotAllowed:
+    """The one answer to what no rule is for."""
+    return NotAllowed(
+        "This URL is not in the proxy's configuration.",
+        "Add it, or the folder above it, to serverUrls in proxy.yaml.",
+    )
 
 
 def _most_specific(tables: list[dict[str, list[Rule]]], path: str, longest: int) -> Rule | None:

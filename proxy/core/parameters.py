@@ -19,6 +19,7 @@ _LONGEST_NAME: Final = 1024  # characters of a name that are looked at
 _BLANKS: Final = re.compile(r"(?:[+\s]|%20|%0[9a-d])*", re.IGNORECASE)
 # To PHP and to Node's qs `name[]` and `[name]` are `name`; to what is written in C it ends at a zero.
 _PLAIN: Final = re.compile(r"[^\[\]\0]+")
+_SKIPPED: Final = ("/", "#", "\ufeff")  # comments and marks, behind which .NET's and Java's readers find an object
 _JSON: Final = json.JSONDecoder(object_pairs_hook=lambda pairs: _once(pairs), parse_int=str, parse_float=str)
 
 
@@ -97,7 +98,7 @@ def of_json(body: bytes, dropped: frozenset[str], read: frozenset[str]) -> list[
     text = body.decode("utf-8", "replace").removeprefix("\ufeff").lstrip()
     if "\0" in text[:4]:
         raise BadRequest("A JSON body is taken in UTF-8 alone.", slug="bad_body")
-    if not text.startswith("{"):
+    if not text.startswith(("{", *_SKIPPED)):
         return []
     try:
         document, _ = _JSON.raw_decode(text)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urljoin
 
+from proxy.core.content import kind_of
 from proxy.core.mount import Mount
 from proxy.core.remembering import remembered
 from proxy.core.spellings import Links, looked_for
@@ -24,9 +25,7 @@ _LONGEST_LINKS: Final = 4096  # characters of a header; others say nothing that 
 _RELATION: Final = re.compile(r";\s*rel\s*=\s*\"?([^\";,]*)", re.IGNORECASE)
 # Where a document goes on. Others make a browser fetch, preconnect or run something by a header alone.
 _RELATIONS: Final = frozenset("self alternate first last next prev previous up collection item items data".split())
-_TEXTUAL: Final = re.compile(
-    r"text/.*|application/(?:x-)?(?:json|javascript|ecmascript|xml)|.*[+_](?:json|xml)", re.IGNORECASE
-)
+_TEXTUAL: Final = re.compile(r"text/.*|application/(?:x-)?(?:json|javascript|ecmascript|xml)|.*[+_](?:json|xml)")
 # Documents that say which hosts a service has. 4.x and 5.x of the ArcGIS SDK turn to those, around the proxy.
 _SERVICE: Final = re.compile(r".*/(?:map|feature|image)server(?:/layers|/[0-9]+)?/?", re.IGNORECASE)
 
@@ -61,7 +60,7 @@ def link_header(value: str, base: Target, written: Callable[[Target], str | None
 @remembered(256)
 def is_rewritable(content_type: str) -> bool:
     """Whether a body of this type is a text that may hold links. What does not say what it is may be a picture."""
-    return _TEXTUAL.fullmatch(content_type.partition(";")[0].strip()) is not None
+    return _TEXTUAL.fullmatch(kind_of(content_type)) is not None
 
 
 @remembered(8192)

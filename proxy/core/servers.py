@@ -33,6 +33,11 @@ def server_for_rule(rule: Rule, target: Target) -> Server:
     return Server(target.origin, own if context is None else context)
 
 
+def own_page(rule: Rule, origin: Origin) -> Target:
+    """The rule's own URL as it is asked of the server at `origin`, to find out how that answers."""
+    return Target(origin, upstream_path(rule) or "/", "f=json")
+
+
 def audience_of(rule: Rule, credential: str, target: Target) -> Audience:
     """What a token for `target` has to be good for."""
     server = server_for_rule(rule, target)

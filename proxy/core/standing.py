@@ -21,6 +21,7 @@ class Standing:
     refusals: int = 0  # in a row
     rests: int = 0  # in a row
     held_until: float = 0.0
+    proof: str = ""  # the page of a rule's own that has shown it, where one has
 
 
 def is_resting(standing: Standing, now: float) -> bool:
@@ -33,9 +34,14 @@ def goes_alone(standing: Standing) -> bool:
     return not standing.is_proven or standing.refusals > 0
 
 
-def passed(standing: Standing) -> Standing:
-    """A request passed with this login."""
-    return standing if standing.is_proven and not standing.refusals else Standing(is_proven=True)
+def passed(standing: Standing, proof: str = "") -> Standing:
+    """A request passed with this login; `proof` is the page, where it is a rule's own."""
+    return Standing(is_proven=True, proof=proof or standing.proof)
+
+
+def denied(standing: Standing, page: str) -> Standing:
+    """The login is good, and not for this page: whatever is refused there says nothing about the login."""
+    return Standing(is_proven=True, proof="" if page == standing.proof else standing.proof)
 
 
 def refused(standing: Standing, now: float, *, is_certain: bool = False) -> Standing:

@@ -13,7 +13,9 @@ from proxy.ports import Commons
 from proxy.traffic import Topic, Turn, Word
 
 _GOOD: Final = 300.0  # seconds in which nobody has to begin alone
-_MOST_RESTS: Final = 64.0
+_DOUBT: Final = 3600.0  # seconds; as long as a directory may count wrong passwords
+_MOST_RESTS, _MOST_REFUSALS = 64.0, 64.0
+_MOST_WORDS: Final = 3  # one after another, before a turn is ours: who says more is not waited for
 
 
 class Accord:
@@ -28,13 +30,15 @@ class Accord:
     async def begin(self, now: Standing, clock: float) -> tuple[Standing, ProxyError | None]:
         """How the login stands with what others found out meanwhile, and their reason where it rests."""
         self._turn, error = None, None
-        if self._commons is not None:
+        for _ in range(_MOST_WORDS):
+            if self._commons is None:
+                break
             found = await self._commons.turn(self._topic, but=self._mark)
-            if isinstance(found, Word):
-                self._mark = found.mark
-                now, error = _heard(found, now, clock)
-            else:
+            if isinstance(found, Turn):
                 self._turn = found
+                break
+            self._mark = found.mark  # we go on from what they know, and then it is our turn
+            now, error = _heard(found, now, clock)
         self._before = now
         return now, error
 
@@ -43,20 +47,27 @@ class Accord:
         turn, self._turn = self._turn, None
         if self._commons is None or turn is None:
             return
-        if standing.is_resting(now, clock) and error is not None and not standing.is_resting(self._before, clock):
-            self._mark = turn.mark
-            says = {**fields_of(error), "rests": now.rests}
-            await self._commons.settle(self._topic, turn, says, now.held_until - clock)
-        elif not standing.goes_alone(now) and standing.goes_alone(self._before):
-            self._mark = turn.mark
-            await self._commons.settle(self._topic, turn, {"good": True}, _GOOD)
-        else:
+        if now == self._before:
             await self._commons.release(self._topic, turn)
+            return
+        self._mark = turn.mark
+        if standing.is_resting(now, clock):
+            says = {**(fields_of(error) if error is not None else {}), "rests": now.rests}
+            await self._commons.settle(self._topic, turn, says, now.held_until - clock)
+        elif standing.goes_alone(now):
+            # Each of them would count for itself, and the directory counts them all
+            await self._commons.settle(self._topic, turn, {"refusals": now.refusals}, _DOUBT)
+        else:
+            await self._commons.settle(self._topic, turn, {"good": True, "proof": now.proof}, _GOOD)
 
 
 def _heard(word: Word, now: Standing, clock: float) -> tuple[Standing, ProxyError | None]:
     if word.says.get("good") is True:
-        return standing.passed(now), None
+        proof = word.says.get("proof")
+        return standing.passed(now, proof if isinstance(proof, str) else ""), None
+    refusals = int(seconds_in(word.says, "refusals", _MOST_REFUSALS))
+    if refusals:
+        return Standing(is_proven=True, refusals=max(now.refusals, refusals), proof=now.proof), None
     error = error_of(word)
     rests = int(seconds_in(word.says, "rests", _MOST_RESTS))
     return Standing(rests=max(rests, 1), held_until=clock + (error.retry_after or 0.0)), error

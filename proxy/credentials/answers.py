@@ -11,7 +11,7 @@ from typing import Final
 
 from proxy import names
 from proxy.core.challenge import offered_logins
-from proxy.credentials.challenges import wants_login
+from proxy.credentials.challenges import CORRECT_IT, wants_login
 from proxy.credentials.discover import is_wrong_url, json_object
 from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenRejected, TokenUnavailable
 from proxy.secret import Secret
@@ -123,10 +123,7 @@ def _refused(sentence: str, what: str) -> CredentialRefused:
             "Unlock it there, or wait until it is; and see who else uses it with a wrong password.",
             slug="account_locked",
         )
-    return CredentialRefused(
-        f"The token service refuses the proxy's {what}.{said}",
-        "Correct the credential in proxy.yaml; until then it is not tried again at once, since accounts lock.",
-    )
+    return CredentialRefused(f"The token service refuses the proxy's {what}.{said}", CORRECT_IT)
 
 
 def _sentence(value: object) -> str:

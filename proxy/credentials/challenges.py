@@ -4,13 +4,16 @@ from typing import Final
 
 from proxy import names
 from proxy.core.challenge import offered_logins
-from proxy.errors import CredentialMisconfigured, CredentialRefused, NotAllowed, ProxyError
+from proxy.errors import CredentialMisconfigured, CredentialRefused, NotAllowed, ProxyError, UpstreamFailed
 from proxy.identity import HttpLogin, Scheme
 from proxy.traffic import Reply
 from proxy.urls import Server
 
 WEB_LOGIN: Final = "web_login"
 NO_TICKET: Final = "no_ticket"
+CORRECT_IT: Final = (
+    "Correct the credential in proxy.yaml; until then it is not tried again at once, since accounts lock."
+)
 
 
 def challenged(reply: Reply, *, with_headers: bool) -> ProxyError | None:
@@ -93,12 +96,14 @@ def _advice(offered: tuple[Scheme, ...]) -> str:
     return f"Set the type of the credential to {offered[0].value.lower()}."
 
 
+def wanted_again() -> UpstreamFailed:
+    """A challenge came for a body that cannot be sent a second time."""
+    return UpstreamFailed("The server wanted a fresh login; send the request again.", slug="not_replayable")
+
+
 def refused() -> CredentialRefused:
     """The server looked at the login, and it is wrong."""
-    return CredentialRefused(
-        "The web server refuses the proxy's user name or password.",
-        "Correct the credential in proxy.yaml; until then it is not tried again at once, since accounts lock.",
-    )
+    return CredentialRefused("The web server refuses the proxy's user name or password.", CORRECT_IT)
 
 
 def denied() -> NotAllowed:

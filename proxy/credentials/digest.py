@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from dataclasses import replace
 from typing import Final
 
 from cachetools import LRUCache
@@ -10,10 +11,10 @@ from proxy import names
 from proxy.core import digest
 from proxy.core.challenge import parse_challenges
 from proxy.core.digest import DigestChallenge
-from proxy.errors import UpstreamFailed
+from proxy.credentials.challenges import wanted_again
 from proxy.identity import HttpLogin
 from proxy.ports import Transport
-from proxy.traffic import Body, Outgoing, Reply
+from proxy.traffic import Outgoing, Reply
 
 _NEXT_NONCE: Final = re.compile(r'(?:^|[\s,])nextnonce="([^"\\]{1,1024})"', re.IGNORECASE)
 _MOST_NONCES: Final = 64
@@ -42,7 +43,7 @@ class DigestSession:
             return reply
         reply.close()
         if not outgoing.body.replayable:
-            raise UpstreamFailed("The server wanted a fresh login; send the request again.", slug="not_replayable")
+            raise wanted_again()
         reply = await self._sent(outgoing)
         self._fresh(reply, fresh)
         return reply
@@ -50,8 +51,7 @@ class DigestSession:
     async def _ask(self, outgoing: Outgoing) -> Reply | None:
         """Without the body. The answer where that is the server's last word on the password."""
         used = self._challenge
-        headers = _bodiless(outgoing.headers)
-        reply = await self._sent(Outgoing("HEAD", outgoing.target, headers, Body(), outgoing.route, outgoing.check))
+        reply = await self._sent(outgoing.bodiless("HEAD"))
         fresh = self._fresh(reply, used)
         if reply.status == names.CODE_UNAUTHORIZED and fresh is None:
             return reply
@@ -89,12 +89,6 @@ class DigestSession:
             cnonce=secrets.token_hex(8),
         )
         headers = {**outgoing.headers, names.AUTHORIZATION: value}
-        reply = await self._transport.send(
-            Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route, outgoing.check)
-        )
+        reply = await self._transport.send(replace(outgoing, headers=headers))
         reply.is_signed_in = True
         return reply
-
-
-def _bodiless(headers: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name != names.CONTENT_TYPE}

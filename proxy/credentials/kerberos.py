@@ -10,6 +10,7 @@ import time
 from importlib.util import find_spec
 from typing import Final
 
+from proxy.credentials.challenges import CORRECT_IT
 from proxy.errors import CredentialMisconfigured, CredentialRefused, TokenUnavailable
 from proxy.identity import HttpLogin
 
@@ -74,10 +75,7 @@ def _principal(login: HttpLogin) -> str | None:
 def _explain(code: int) -> None:
     """Raises where the directory has spoken, or should have."""
     if code in _REFUSED:
-        raise CredentialRefused(
-            "The Kerberos directory refuses the proxy's user name or password.",
-            "Correct the credential in proxy.yaml; until then it is not tried again at once, since accounts lock.",
-        )
+        raise CredentialRefused("The Kerberos directory refuses the proxy's user name or password.", CORRECT_IT)
     if code == _UNREACHABLE:
         raise TokenUnavailable("The Kerberos directory cannot be reached.", retry_after=5)
     if code == _CLOCKS_DIFFER:

@@ -1,12 +1,11 @@
 """Tries the first token of a server on a rule's own URL, to learn whether header tokens are heard there."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
-from proxy.core.redirect import upstream_path
-from proxy.core.servers import server_for_rule
-from proxy.core.target import parse_url
+from proxy.core.servers import own_page, server_for_rule
 from proxy.credentials.discover import json_object
 from proxy.errors import ProxyError
 from proxy.identity import Place
@@ -23,6 +22,16 @@ class Probe:
     """Asks with `X-Esri-Authorization`, as `inject: auto` does."""
 
     fetcher: Fetcher
+    rules: Callable[[], Iterable[Rule]] = tuple
+
+    async def place(self, token: Token) -> Place:
+        """Where its server hears it, as far as a rule's own URL tells: asked before a client waits for the outcome."""
+        for rule in self.rules():
+            if rule.credential == token.audience.credential and rule.place is None and not rule.wildcard:
+                place = await self.try_rule(rule, token)
+                if place is not None:
+                    return place
+        return Place.HEADER
 
     async def try_rule(self, rule: Rule, token: Token) -> Place | None:
         """QUERY where the server says that no token arrived (499), HEADER where it answers; None where nothing was
@@ -31,7 +40,7 @@ class Probe:
         origin = audience.server.origin
         if not rule.scope.covers(origin):
             return None
-        target = parse_url(f"{origin}{upstream_path(rule) or '/'}?f=json")
+        target = own_page(rule, origin)
         if server_for_rule(rule, target) != audience.server or rule.referer != audience.referer:
             return None
         headers = {

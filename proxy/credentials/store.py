@@ -4,6 +4,7 @@ What to do is decided in `core.lifetime`; here stands what waits. The only place
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -38,6 +39,7 @@ class _Held:
     fetch: asyncio.Task[Token] | None = None
     hearing: Hearing = field(default_factory=Hearing)
     error: ProxyError | None = None
+    last: Token | None = None  # rejected or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class TokenStore:
     ) -> None:
         self._clock, self._rand, self._observe, self._probe = clock, rand, observe, probe
         self._held: LRUCache[Audience, _Held] = LRUCache(_MOST_AUDIENCES)
-        self._guessed: dict[str, LRUCache[Audience, _Held]] = {}  # by credential
+        # By credential
+        self._guessed: dict[str, LRUCache[Audience, _Held]] = defaultdict(lambda: LRUCache(_MOST_GUESSED))
         # Of those that were asked for since the last one came or went, by identity: to hash an audience takes as long
         # as all else. The audience is kept, so its id stays its own
         self._known: dict[int, tuple[Audience, _Held]] = {}
@@ -177,12 +180,7 @@ class TokenStore:
         await asyncio.gather(*self._fetches, return_exceptions=True)
 
     def _shelf(self, audience: Audience) -> LRUCache[Audience, _Held]:
-        if not audience.is_guess:
-            return self._held
-        shelf = self._guessed.get(audience.credential)
-        if shelf is None:
-            shelf = self._guessed[audience.credential] = LRUCache(_MOST_GUESSED)
-        return shelf
+        return self._guessed[audience.credential] if audience.is_guess else self._held
 
     def _all(self) -> list[tuple[Audience, _Held]]:
         return [each for shelf in (self._held, *self._guessed.values()) for each in shelf.items()]
@@ -239,10 +237,10 @@ class TokenStore:
 
     async def _fetch(self, held: _Held, audience: Audience, provider: TokenProvider) -> Token:
         try:
-            token = await provider.fetch(audience, self)
+            token = lifetime.following(await provider.fetch(audience, self), held.last, self._clock())
             await self._learn_place(held, token)
             self._observe("renewed" if held.slot.token is not None else "obtained", audience)
-            held.slot = lifetime.fetched(held.slot, token, self._rand())
+            held.slot, held.last = lifetime.fetched(held.slot, token, self._rand()), token
             self._refused.pop(_account(audience), None)
             held.error = None
             return token

@@ -10,6 +10,7 @@ import hashlib
 import struct
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Final, ParamSpec, TypeVar
 
 import spnego
@@ -26,12 +27,12 @@ from spnego.exceptions import (
 
 from proxy import names
 from proxy.core.challenge import find_challenge, offered_logins
-from proxy.credentials.challenges import NO_TICKET
+from proxy.credentials.challenges import NO_TICKET, wanted_again
 from proxy.credentials.kerberos import Tickets
 from proxy.errors import CredentialMisconfigured, CredentialRefused, UpstreamFailed, UpstreamTimeout
 from proxy.identity import HttpLogin, Scheme
 from proxy.ports import Lane, Transport
-from proxy.traffic import Body, Outgoing, Reply
+from proxy.traffic import Outgoing, Reply
 
 _MOST_LEGS: Final = 4
 _MOST_READ: Final = 1024 * 1024  # bytes of a challenge's page, read so that the connection lives on
@@ -70,7 +71,7 @@ class WindowsSession:
         if not has_body or (lane.is_signed_in and outgoing.body.replayable):
             return await self._tried(lane, outgoing)
         # Asked without the body: it goes up once, when the connection is signed in
-        reply = await self._tried(lane, _bodiless(outgoing, "HEAD"))
+        reply = await self._tried(lane, outgoing.bodiless("HEAD"))
         if reply.status == names.CODE_UNAUTHORIZED:
             return reply
         await _drain(reply)
@@ -83,7 +84,7 @@ class WindowsSession:
         if outgoing.body.replayable:
             return await self._again(lane, outgoing, reply)
         reply.close()
-        raise _wanted_again()
+        raise wanted_again()
 
     async def _tried(self, lane: Lane, outgoing: Outgoing) -> Reply:
         """As it is; signed in where the server asks for it."""
@@ -125,7 +126,7 @@ class WindowsSession:
                 break
             is_ntlm = context.negotiated_protocol == _NTLM
             # The first message of NTLM is only ever answered with a challenge: no body is sent for that
-            attempt = _bodiless(outgoing, outgoing.method) if is_ntlm and leg == 0 else outgoing
+            attempt = outgoing.bodiless(outgoing.method) if is_ntlm and leg == 0 else outgoing
             outgoing.check()  # each leg took its time
             reply = await lane.send(_with(attempt, f"{scheme.value} {b64encode(token).decode('ascii')}"))
             connection = connection or lane.connection
@@ -139,7 +140,7 @@ class WindowsSession:
                 return reply, was_cut  # refused
             if attempt is outgoing and not outgoing.body.replayable:
                 reply.close()
-                raise _wanted_again()
+                raise wanted_again()
             await _drain(reply)
             token = await self._step(context.step, _decoded(challenge.token))
         raise UpstreamFailed("The login at the web server did not come to an end.", slug="bad_answer")
@@ -184,10 +185,6 @@ class WindowsSession:
             ) from None
 
 
-def _wanted_again() -> UpstreamFailed:
-    return UpstreamFailed("The server wanted a fresh login; send the request again.", slug="not_replayable")
-
-
 def _malformed() -> UpstreamFailed:
     return UpstreamFailed("The web server's login challenge is malformed.", slug="bad_answer")
 
@@ -196,7 +193,7 @@ def _no_ticket() -> CredentialMisconfigured:
     return CredentialMisconfigured(
         "There is no Kerberos ticket for the proxy.",
         "Give it a keytab (KRB5_CLIENT_KTNAME) or a ticket (kinit, KRB5CCNAME), or username and password; "
-        "Kerberos itself needs the extra `kerberos`: README.md says how it is installed.",
+        "Kerberos itself needs the extra `kerberos`: config/guide/credentials.md says how it is installed.",
         slug=NO_TICKET,
     )
 
@@ -223,12 +220,7 @@ def _bindings(certificate: bytes | None) -> GssChannelBindings | None:
 
 def _with(outgoing: Outgoing, authorization: str) -> Outgoing:
     headers = {**outgoing.headers, names.AUTHORIZATION: authorization}
-    return Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route, outgoing.check)
-
-
-def _bodiless(outgoing: Outgoing, method: str) -> Outgoing:
-    headers = {name: value for name, value in outgoing.headers.items() if name != names.CONTENT_TYPE}
-    return Outgoing(method, outgoing.target, headers, Body(), outgoing.route, outgoing.check)
+    return replace(outgoing, headers=headers)
 
 
 def _decoded(token: str) -> bytes:

@@ -39,7 +39,7 @@ def look_over(settings: Settings, document: Document) -> Findings:
     look.at_pages()
     look.at_server()
     look.at_admin()
-    look.at_networks(settings.allowAddresses, ("allowAddresses",))
+    look.at_allowed(settings.allowAddresses, ("allowAddresses",))
     for name, credential in settings.credentials.items():
         look.at_credential(credential, ("credentials", name))
     places = [look.at_url(rule, ("serverUrls", index)) for index, rule in enumerate(settings.serverUrls)]
@@ -89,7 +89,10 @@ class _Look:
                 self.findings.error(("server", "limits", key), "no request is so short; write 1KiB or more")
         if server.workers != 1 and not hasattr(socket, "SO_REUSEPORT"):
             self.findings.error(("server", "workers"), "this system cannot share a port between processes; write 1")
-        self.at_networks(server.trustedProxies, ("server", "trustedProxies"))
+        for index, network in enumerate(server.trustedProxies):
+            if network.prefixlen == 0:
+                what = "every client can name any address as its own; list your load balancers"
+                self.findings.warn(("server", "trustedProxies", index), what)
         if server.tls is not None:
             self._tls(server.tls.certificate, server.tls.key)
 
@@ -103,16 +106,11 @@ class _Look:
             what = "whoever reaches this address can read status and metrics; write admin.password"
             self.findings.warn(("admin", "listen"), what)
 
-    def at_networks(self, networks: list[Network], path: KeyPath) -> None:
+    def at_allowed(self, networks: list[Network], path: KeyPath) -> None:
         for index, network in enumerate(networks):
-            if path[-1] == "trustedProxies" and network.prefixlen == 0:
-                self.findings.warn(
-                    (*path, index), "every client can name any address as its own; list your load balancers"
-                )
-            if path[-1] == "allowAddresses" and network.version == 4 and network.overlaps(_METADATA):
-                self.findings.warn(
-                    (*path, index), "the metadata service of a cloud is in this network; write a smaller one"
-                )
+            if network.version == 4 and network.overlaps(_METADATA):
+                what = "the metadata service of a cloud is in this network; write a smaller one"
+                self.findings.warn((*path, index), what)
 
     def at_credential(self, credential: CredentialSettings, path: KeyPath) -> None:
         look_at_credential(self.findings, credential, credential.type, path)
@@ -147,7 +145,7 @@ class _Look:
             self.findings.error(
                 (*path, "referer"), "this cannot stand in a header; write a URL: https://maps.example.com/"
             )
-        self.at_networks(rule.allowAddresses, (*path, "allowAddresses"))
+        self.at_allowed(rule.allowAddresses, (*path, "allowAddresses"))
         if rule.rateLimit is None and "rateLimitPeriod" in rule.model_fields_set:
             self.findings.warn((*path, "rateLimitPeriod"), "has no effect without rateLimit; write both")
         for name in sorted({n.lower() for n in rule.allowOperations} & {n.lower() for n in rule.denyOperations}):

@@ -23,41 +23,24 @@ def compile_settings(
     settings: Settings, source: str, warnings: tuple[str, ...] = (), dangers: tuple[str, ...] = ()
 ) -> Configuration:
     """The configuration of a file that `check` found good."""
-    server, limits = settings.server, settings.server.limits
-    admit = _admit(settings, settings.allowedReferers)
+    server = settings.server
+    public = parse_url(server.publicUrl) if server.publicUrl else None
     credentials = compile_credentials(settings)
     rules = tuple(_scoped(_rule(rule, settings), credentials) for rule in settings.serverUrls)
-    upstream = Route(
-        settings.upstream.connectTimeout,
-        settings.upstream.headerTimeout,
-        settings.upstream.idleTimeout,
-        settings.upstream.maxConnections,
-        Reach.PUBLIC,
-        tuple(settings.allowAddresses),
-    )
     return Configuration(
         listen=server.listen,
         paths=tuple(server.paths),
-        public_url=parse_url(server.publicUrl).origin if server.publicUrl else None,
+        public_url=public.origin if public else None,
         trusted_proxies=tuple(server.trustedProxies),
         tls=(server.tls.certificate, server.tls.key) if server.tls else None,
         workers=_cores() if server.workers == "auto" else server.workers,
-        limits=Limits(
-            request_line=limits.requestLine,
-            headers=limits.headers,
-            header_count=limits.headerCount,
-            body=limits.body,
-            header_timeout=limits.headerTimeout,
-            idle_timeout=limits.idleTimeout,
-            connections=limits.connections,
-            drain=limits.drain,
-        ),
+        limits=_limits(settings),
         admin_listen=settings.admin.listen,
         must_match=settings.mustMatch,
-        admit=admit,
+        admit=_admit(settings, settings.allowedReferers),
         credentials=credentials,
         rules=rules,
-        unlisted_route=upstream,
+        unlisted_route=_unlisted_route(settings),
         log_level=settings.log.level,
         log_format=settings.log.format,
         source=source,
@@ -67,7 +50,34 @@ def compile_settings(
         users=compile_users(settings),
         admin_password=settings.admin.password,
         state=compile_state(settings, credentials, rules),
-        public_path=parse_url(server.publicUrl).path.rstrip("/") if server.publicUrl else "",
+        public_path=public.path.rstrip("/") if public else "",
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    limits = settings.server.limits
+    return Limits(
+        request_line=limits.requestLine,
+        headers=limits.headers,
+        header_count=limits.headerCount,
+        body=limits.body,
+        header_timeout=limits.headerTimeout,
+        idle_timeout=limits.idleTimeout,
+        connections=limits.connections,
+        drain=limits.drain,
+    )
+
+
+def _unlisted_route(settings: Settings) -> Route:
+    """To whatever no rule names, where that is let through: public addresses only."""
+    upstream = settings.upstream
+    return Route(
+        upstream.connectTimeout,
+        upstream.headerTimeout,
+        upstream.idleTimeout,
+        upstream.maxConnections,
+        Reach.PUBLIC,
+        tuple(settings.allowAddresses),
     )
 
 

@@ -191,9 +191,15 @@ def _credential(name: str, keys: CredentialKeys, kind: str, route: Route) -> Cre
                 service_route=route,
             )
         case "token":
-            return StaticCredential(name, keys.accessToken or _NONE, keys.tokenParamName)
+            return StaticCredential(name, keys.accessToken or _NONE, token_param=keys.tokenParamName)
         case _ if portal is not None:
-            return ExchangeCredential(name, portal, keys.expiration, keys.tokenParamName, route)
+            return ExchangeCredential(
+                name,
+                portal,
+                expiration=keys.expiration,
+                token_param=keys.tokenParamName,
+                service_route=route,
+            )
         case _:
             return WebCredential(name, kind)
 

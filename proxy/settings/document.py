@@ -71,7 +71,7 @@ def read(text: str, environ: Mapping[str, str]) -> Document:
         document.complaints.append(Complaint(0, (), "the file is nested too deeply; this is no proxy.yaml"))
         return document
     if node is None:
-        document.complaints.append(Complaint(0, (), "the file is empty; config/proxy.yaml is one to begin with"))
+        document.complaints.append(Complaint(0, (), "the file is empty; the README shows one to begin with"))
         return document
     document.value = _Reader(document, environ).value(node, ())
     return document

@@ -52,7 +52,7 @@ def _text(path: Path) -> str:
             raw = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         raise ConfigurationError(
-            [f"{path}: there is no such file; --config names another, config/proxy.yaml is one to begin with"]
+            [f"{path}: there is no such file; write one as the README shows, or name yours: --config FILE"]
         ) from None
     except IsADirectoryError:
         raise ConfigurationError(

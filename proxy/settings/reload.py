@@ -93,14 +93,16 @@ class Reloader:
         """One look. Content that was looked at before is let alone, good or bad, unless `was_told`."""
         async with self._looking:
             try:
-                found = (await self._digest(), await self._paths_digest(self._running))
-                if found != self._seen:
-                    found = (await self._settled(found[0]), found[1])
-                elif not was_told:
+                content, paths = await self._digest(), await self._paths_digest(self._running)
+                is_new = (content, paths) != self._seen
+                if not is_new and not was_told:
                     return
-                self._seen = found
-                await self._take(await self._read(self._load))
-                self._seen = (found[0], self._running_paths)
+                content, loaded = await self._loaded(content, is_new=is_new)
+                self._seen = (content, paths)
+                if isinstance(loaded, BaseException):
+                    raise loaded
+                await self._take(loaded)
+                self._seen = (content, self._running_paths)
             except ConfigurationError as error:
                 self._keep_old(error.complaints)
             except Exception as error:  # noqa: BLE001 - whatever a bad file does, the old configuration serves on
@@ -116,14 +118,21 @@ class Reloader:
             state_change("configuration_restored")
         self.rejected = []
 
-    async def _settled(self, content: bytes) -> bytes:
-        """The content once it rests: a file that is still being written differs from itself a moment later."""
-        for _ in range(_MOST_SETTLES):
-            await asyncio.sleep(self._settle)
+    async def _loaded(self, content: bytes, *, is_new: bool) -> tuple[bytes, Configuration | BaseException]:
+        """The content once it rests, and what it says, or what is wrong with it: a file that is still being written
+        differs from itself a moment later, and half of it may be what was read if it differs after that."""
+        for settles in range(1, _MOST_SETTLES + 1):
+            if is_new:
+                await asyncio.sleep(self._settle)
+                before, content = content, await self._digest()
+                if content != before and settles < _MOST_SETTLES:
+                    continue
+            (loaded,) = await asyncio.gather(self._read(self._load), return_exceptions=True)
             before, content = content, await self._digest()
             if content == before:
                 break
-        return content
+            is_new = True
+        return before, loaded
 
     def _keep_old(self, complaints: list[str]) -> None:
         self.rejected = complaints

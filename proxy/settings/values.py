@@ -152,19 +152,8 @@ Size = Annotated[int, BeforeValidator(_size), WithJsonSchema(_SIZE_SCHEMA)]
 ListenAddress = Annotated[Listen, _plain(_listen), WithJsonSchema(_LISTEN_SCHEMA)]
 NetworkAddress = Annotated[Network, _plain(_network), WithJsonSchema(_NETWORK_SCHEMA)]
 OutboundText = Annotated[OutboundProxy | Literal["direct"], _plain(_outbound), WithJsonSchema(_OUTBOUND_SCHEMA)]
-StoreText = Annotated[
-    StoreAddress,
-    _plain(_store),
-    PlainSerializer(lambda address: str(address)),
-    WithJsonSchema(_STORE_SCHEMA),
-]
-SecretText = Annotated[
-    Secret, _plain(_secret), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema(_SECRET_SCHEMA)
-]
-KeyText = Annotated[Secret, _plain(_key), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema(_SECRET_SCHEMA)]
-ParameterText = Annotated[
-    Secret, _plain(_parameter), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema({"type": "string"})
-]
-HeaderText = Annotated[
-    Secret, _plain(_header), PlainSerializer(lambda secret: repr(secret)), WithJsonSchema(_SECRET_SCHEMA)
-]
+StoreText = Annotated[StoreAddress, _plain(_store), PlainSerializer(str), WithJsonSchema(_STORE_SCHEMA)]
+SecretText = Annotated[Secret, _plain(_secret), PlainSerializer(repr), WithJsonSchema(_SECRET_SCHEMA)]
+KeyText = Annotated[Secret, _plain(_key), PlainSerializer(repr), WithJsonSchema(_SECRET_SCHEMA)]
+ParameterText = Annotated[Secret, _plain(_parameter), PlainSerializer(repr), WithJsonSchema({"type": "string"})]
+HeaderText = Annotated[Secret, _plain(_header), PlainSerializer(repr), WithJsonSchema(_SECRET_SCHEMA)]

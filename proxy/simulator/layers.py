@@ -17,6 +17,50 @@ FIELDS: Final[list[dict[str, Any]]] = [
 _WHERE: Final = re.compile(r"\s*(\w+)\s*(=|<>|>=|<=|>|<|LIKE|IN)\s*(.+?)\s*", re.IGNORECASE | re.DOTALL)
 
 
+# What all layers of all releases say
+_CONSTANT: Final[dict[str, Any]] = {
+    "type": "Feature Layer",
+    "sourceSpatialReference": town.spatial_reference(),
+    "copyrightText": "",
+    "parentLayer": None,
+    "subLayers": [],
+    "minScale": 0,
+    "maxScale": 0,
+    "defaultVisibility": True,
+    "extent": town.full_extent(),
+    "htmlPopupType": "esriServerHTMLPopupTypeAsHTMLText",
+    "displayField": "NAME",
+    "typeIdField": None,
+    "objectIdField": "OBJECTID",
+    "globalIdField": "",
+    "fields": FIELDS,
+    "indexes": [],
+    "relationships": [],
+    "canModifyLayer": False,
+    "maxRecordCount": 1000,
+    "supportsStatistics": True,
+    "supportsAdvancedQueries": True,
+    "supportedQueryFormats": "JSON, geoJSON, PBF",
+    "hasZ": False,
+    "hasM": False,
+    "allowGeometryUpdates": True,
+    "advancedQueryCapabilities": {
+        "supportsPagination": True,
+        "supportsQuantization": True,
+        "supportsOrderBy": True,
+        "supportsDistinct": False,
+        "supportsStatistics": False,
+        "supportsReturningQueryExtent": True,
+        "supportsQueryWithDistance": False,
+        "supportsSqlExpression": False,
+    },
+    "supportsCoordinatesQuantization": True,
+    "useStandardizedQueries": True,
+    "templates": [],
+    "types": [],
+}
+
+
 def layer_metadata(layer: int, version: float, *, is_editable: bool) -> dict[str, Any]:
     """`…/MapServer/{id}` or `…/FeatureServer/{id}`."""
     name, geometry, _ = LAYERS[layer]
@@ -24,50 +68,12 @@ def layer_metadata(layer: int, version: float, *, is_editable: bool) -> dict[str
         "currentVersion": version,
         "id": layer,
         "name": name,
-        "type": "Feature Layer",
         "description": f"{name} of Havenport",
         "geometryType": geometry,
-        "sourceSpatialReference": town.spatial_reference(),
-        "copyrightText": "",
-        "parentLayer": None,
-        "subLayers": [],
-        "minScale": 0,
-        "maxScale": 0,
-        "defaultVisibility": True,
-        "extent": town.full_extent(),
         "hasAttachments": layer == 0,
-        "htmlPopupType": "esriServerHTMLPopupTypeAsHTMLText",
-        "displayField": "NAME",
-        "typeIdField": None,
-        "objectIdField": "OBJECTID",
-        "globalIdField": "",
-        "fields": FIELDS,
-        "indexes": [],
-        "relationships": [],
         "drawingInfo": {"renderer": renderer(layer), "transparency": 0, "labelingInfo": None},
-        "canModifyLayer": False,
         "capabilities": "Query,Create,Update,Delete,Editing" if is_editable else "Map,Query,Data",
-        "maxRecordCount": 1000,
-        "supportsStatistics": True,
-        "supportsAdvancedQueries": True,
-        "supportedQueryFormats": "JSON, geoJSON, PBF",
-        "hasZ": False,
-        "hasM": False,
-        "allowGeometryUpdates": True,
-        "advancedQueryCapabilities": {
-            "supportsPagination": True,
-            "supportsQuantization": True,
-            "supportsOrderBy": True,
-            "supportsDistinct": False,
-            "supportsStatistics": False,
-            "supportsReturningQueryExtent": True,
-            "supportsQueryWithDistance": False,
-            "supportsSqlExpression": False,
-        },
-        "supportsCoordinatesQuantization": True,
-        "useStandardizedQueries": True,
-        "templates": [],
-        "types": [],
+        **_CONSTANT,
     }
 
 
@@ -99,9 +105,9 @@ def attributes(feature: Feature) -> dict[str, Any]:
 
 def geometry_of(layer: int, feature: Feature, *, in_degrees: bool = False) -> dict[str, Any]:
     """The feature's shape as Esri JSON, in Web Mercator or degrees."""
-    points = [
-        to(town.to_mercator(point)) for point in feature.shape for to in (town.to_degrees if in_degrees else _same,)
-    ]
+    points = [town.to_mercator(point) for point in feature.shape]
+    if in_degrees:
+        points = [town.to_degrees(point) for point in points]
     kind = LAYERS[layer][1]
     if kind == "esriGeometryPoint":
         return {"x": points[0][0], "y": points[0][1]}
@@ -112,7 +118,7 @@ def geometry_of(layer: int, feature: Feature, *, in_degrees: bool = False) -> di
 
 def query(layer: int, parameters: dict[str, str]) -> dict[str, Any]:
     """`…/{id}/query`, f=json or geojson. Knows 1=1, simple comparisons, objectIds, envelopes, paging and counts."""
-    found = [feature for feature in LAYERS[layer][2] if _is_wanted(layer, feature, parameters)]
+    found = [feature for feature in LAYERS[layer][2] if _is_wanted(feature, parameters)]
     if _is_true(parameters, "returnCountOnly"):
         return {"count": len(found)}
     if _is_true(parameters, "returnIdsOnly"):
@@ -155,7 +161,7 @@ def touched(point: Point, tolerance: float) -> list[tuple[int, Feature]]:
     return found
 
 
-def _is_wanted(layer: int, feature: Feature, parameters: dict[str, str]) -> bool:
+def _is_wanted(feature: Feature, parameters: dict[str, str]) -> bool:
     ids = parameters.get("objectIds", "")
     if ids and str(feature.oid) not in [each.strip() for each in ids.split(",")]:
         return False
@@ -210,10 +216,6 @@ def _geojson(layer: int, feature: Feature) -> dict[str, Any]:
 
 def _is_true(parameters: dict[str, str], name: str) -> bool:
     return parameters.get(name, "").lower() == "true"
-
-
-def _same(point: Point) -> Point:
-    return point
 
 
 def _clockwise(ring: list[Point]) -> list[Point]:

@@ -1,7 +1,7 @@
 """The map, feature and image services: what is answered once the token was found good."""
 
 import json
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 from aiohttp import web
@@ -121,7 +121,7 @@ class Services:
         context = self.options.context
         site = root.partition(f"{context}/")[0] + context
         query = "&".join(f"{name}={parameters[name]}" for name in ("bbox", "size", "layers") if name in parameters)
-        href = f"{site}/rest/directories/arcgisoutput/City_MapServer/{b64encode(query.encode(), b'-_').decode()}.png"
+        href = f"{site}/rest/directories/arcgisoutput/City_MapServer/{urlsafe_b64encode(query.encode()).decode()}.png"
         extent = dict(zip(("xmin", "ymin", "xmax", "ymax"), bbox, strict=True))
         answer = {"href": href, "width": size[0], "height": size[1], "scale": 50000}
         return self._json({**answer, "extent": {**extent, "spatialReference": town.spatial_reference()}}, parameters)
@@ -176,8 +176,6 @@ class Services:
 
 def output_png(name: str) -> bytes | None:
     """The picture behind an `href` of `export?f=json`; its name says what is on it."""
-    from base64 import urlsafe_b64decode
-
     try:
         text = urlsafe_b64decode(name.removesuffix(".png")).decode()
         parameters = dict(pair.split("=", 1) for pair in text.split("&") if pair)

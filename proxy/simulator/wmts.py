@@ -5,9 +5,10 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from proxy.simulator import geography as town
+from proxy.simulator.tiling import HALF_WORLD
 
 LEVELS: Final = range(19)
-_TILE, _HALF_WORLD = 256, 20037508.342787
+_TILE: Final = 256
 _SCALE_OF_LEVEL_0: Final = 559082264.0287178
 _SPACES: Final = (
     'xmlns="http://www.opengis.net/wmts/1.0" xmlns:ows="http://www.opengis.net/ows/1.1" '
@@ -77,7 +78,7 @@ def _matrix(level: int) -> str:
     return (
         f"<TileMatrix><ows:Identifier>{level}</ows:Identifier>"
         f"<ScaleDenominator>{_SCALE_OF_LEVEL_0 / 2**level}</ScaleDenominator>"
-        f"<TopLeftCorner>-{_HALF_WORLD} {_HALF_WORLD}</TopLeftCorner><TileWidth>{_TILE}</TileWidth>"
+        f"<TopLeftCorner>-{HALF_WORLD} {HALF_WORLD}</TopLeftCorner><TileWidth>{_TILE}</TileWidth>"
         f"<TileHeight>{_TILE}</TileHeight><MatrixWidth>{2**level}</MatrixWidth><MatrixHeight>{2**level}</MatrixHeight>"
         "</TileMatrix>"
     )

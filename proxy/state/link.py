@@ -30,7 +30,7 @@ class Link:
 
     def __init__(self, state: SharedState, clock: Clock, observe: Callable[[bool, str], None]) -> None:
         self._state, self._clock, self._observe = state, clock, observe
-        self._client = Redis.from_pool(_pool(state, state.timeout))
+        self._client = Redis.from_pool(pool_of(state, state.timeout))
         self._scripts: dict[str, Callable[..., Awaitable[Any]]] = {}
         self._mending: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -103,7 +103,7 @@ class Link:
         """To what other replicas say. What is missed meanwhile is found out without it, only later. Nobody may be
         asking just now: that the store has gone shows here."""
         async with (
-            Redis.from_pool(_pool(self._state, None)) as client,
+            Redis.from_pool(pool_of(self._state, None)) as client,
             client.pubsub(ignore_subscribe_messages=True) as said,
         ):
             while True:
@@ -124,7 +124,8 @@ class Link:
         return f"{self._state.prefix}:dropped"
 
 
-def _pool(state: SharedState, patience: float | None) -> BlockingConnectionPool:
+def pool_of(state: SharedState, patience: float | None) -> BlockingConnectionPool:
+    """`patience` is in seconds for an answer; None waits for ever."""
     address = state.address
     tls: dict[str, Any] = {}
     if address.is_tls:

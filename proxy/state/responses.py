@@ -30,7 +30,7 @@ from proxy.ports import Clock, WallClock
 from proxy.state.draft import drafted, marked, served, updated
 from proxy.state.flight import Flight, Landing, Room, Stream
 from proxy.state.shelf import Key, Shelf, Stored
-from proxy.traffic import Asked, Changes, Exchange, Fetched, Reply
+from proxy.traffic import Asked, Changes, Exchange, Fetched, Headers, Reply
 from proxy.urls import Target
 
 Fetch = Callable[[Exchange, Changes], Awaitable[Fetched]]
@@ -41,7 +41,8 @@ _SHARE: Final = 16  # of the memory, that one answer may take at most
 _NOT_SHARED: Final = 60.0  # seconds in which those who ask for what is no one else's are not kept waiting
 _MOST_NOT_SHARED: Final = 10_000
 _UNCONDITIONAL: Final[Changes] = dict.fromkeys(conditional.CONDITIONS)
-_HIT, _BEHIND, _INSTEAD = "; hit; ttl={}", "; hit; ttl={}; detail=revalidating", "; hit; ttl={}; detail=error"
+HIT: Final = "; hit; ttl="  # of Cache-Status, before the seconds
+_BEHIND, _INSTEAD = "; hit; ttl={}; detail=revalidating", "; hit; ttl={}; detail=error"
 # What says that the server or its token service is not well, and not that we may no longer have the answer
 _OUTAGES: Final = (UpstreamFailed, UpstreamTimeout, TokenUnavailable, Overloaded)
 _DENIALS: Final = (NotAllowed, CredentialRefused, CredentialMisconfigured)
@@ -80,13 +81,21 @@ class Responses:
 
     def hit(self, asked: Asked, exchange: Exchange) -> Reply | None:
         """A stored answer that is good as it is."""
-        stored = self._find(asked) if asked.method in _READING else None
-        if stored is None:
+        if asked.method not in _READING:
             return None
-        age = self._clock() - stored.born_at
-        if caching.use(stored.life, age, caching.wish(asked.headers)) is not Use.AT_ONCE:
+        found = self.at_once(asked.key, caching.wish(asked.headers), asked.upward)
+        if found is None:
             return None
-        return served(stored, asked, exchange, age, "hit", _HIT.format(int(stored.life.fresh - age)))
+        stored, age = found
+        return served(stored, asked, exchange, age, "hit", f"{HIT}{int(stored.life.fresh - age)}")
+
+    def at_once(self, key: Key, wish: Wish, upward: Callable[[], Headers]) -> tuple[Stored, float] | None:
+        """A stored answer that is good as it is, and its age in seconds."""
+        for stored in self._shelf.get(key):
+            if stored.suits(upward):
+                age = self._clock() - stored.born_at
+                return (stored, age) if caching.use(stored.life, age, wish) is Use.AT_ONCE else None
+        return None
 
     async def answer(self, asked: Asked, exchange: Exchange, fetch: Fetch) -> Reply:
         """An answer to GET or HEAD of what only reads, after `hit` had none. Raises as `fetch`, and UpstreamTimeout

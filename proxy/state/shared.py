@@ -90,6 +90,11 @@ class Shared:
         return await self._there.hit(rate, who) if self._there is not None else None
 
     @property
+    def is_here_alone(self) -> bool:
+        """Whether no store is configured, be it up or not."""
+        return self._there is None
+
+    @property
     def is_up(self) -> bool | None:
         """None where no store is configured."""
         return self._there.link.is_up if self._there is not None else None

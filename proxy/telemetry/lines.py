@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from proxy.core.remembering import remembered
+from proxy.runtime import Known
 from proxy.telemetry.redaction import names_a_secret, redact
 from proxy.traffic import Exchange
 
@@ -19,7 +20,6 @@ _LONGEST: Final = 512  # characters of one value
 _MOST_ITEMS: Final = 30  # of a list
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _LONGEST_KEY: Final = 40  # characters of a parameter's name; what is longer is none
-_ASKED: Final = ("client", "user", "method", "target", "query", "rule", "credential", "operation")
 _PARAMETER: Final = re.compile(rf"[A-Za-z][\w.:$-]{{0,{_LONGEST_KEY - 1}}}")
 
 
@@ -77,10 +77,55 @@ class RequestLine(NamedTuple):
             "bytes_out": exchange.bytes_out,
             "generation": exchange.generation,
             "note": exchange.note,
+            "trace_id": exchange.trace_id,
         }
 
 
-def as_json(line: Line | RequestLine) -> str:
+class Hit(NamedTuple):
+    """What is to be told of an answer from the cache. Times as in `Exchange`."""
+
+    known: Known
+    request_id: str
+    client: str
+    status: int
+    size: int  # bytes of the body
+    began_at: float
+    ended_at: float
+
+    def exchange(self) -> Exchange:
+        """The record that every other request has."""
+        known = self.known
+        return Exchange(
+            request_id=self.request_id,
+            method="GET",
+            started_at=self.began_at,
+            client=self.client,
+            outcome="ok",
+            status=self.status,
+            rule=known.rule.name,
+            credential=known.credential,
+            target=known.shown,
+            query_keys=known.query_keys,
+            operation=known.operation,
+            cache="hit",
+            bytes_out=self.size,
+            generation=known.generation,
+        )
+
+
+class HitLine(NamedTuple):
+    """The canonical line of a hit. `created` in seconds since 1970."""
+
+    created: float
+    hit: Hit
+
+
+Written = Line | RequestLine | HitLine
+
+
+def as_json(line: Written) -> str:
+    if isinstance(line, HitLine):
+        return _json_hit(line)
     if isinstance(line, RequestLine):
         return _json_request(line)
     return _ENCODE({"time": _time(line), "level": line.levelname.lower(), "event": line.event, **_cleaned(line.fields)})
@@ -89,29 +134,44 @@ def as_json(line: Line | RequestLine) -> str:
 def _json_request(line: RequestLine) -> str:
     """As `_ENCODE` would write it, at a tenth of the cost: most of these values come again and again, and together."""
     e = line.exchange
-    what = e.client, e.user, e.method, e.target, _shortened(e.query_keys), e.rule, e.credential, e.operation
-    is_short = len(e.client) + len(e.user) + len(e.target) <= _LONGEST
-    asked, times = _asked(what) if is_short else _asked.__wrapped__(what)
+    keys = _shortened(e.query_keys)
+    written = _of_target if len(e.target) <= _LONGEST else _of_target.__wrapped__
+    of_target, times = written(e.target, keys, e.rule, e.credential, e.operation)
     WRITTEN.redacted += times
     milliseconds, upstream = (line.ended_at - e.started_at) * 1000, e.upstream_seconds * 1000
+    trace = f',"trace_id":"{e.trace_id}"' if e.trace_id else ""
     return (
         f'{{"time":"{_time(line)}","level":"info","event":"request","request_id":{_word(e.request_id)},'
-        f'{asked},"status":{e.status},"outcome":{_shown(e.outcome)},'
+        f'"client":{_shown(e.client)},"user":{_shown(e.user)},"method":{_shown(e.method)},{of_target},'
+        f'"status":{e.status},"outcome":{_shown(e.outcome)},'
         f'"duration_ms":{milliseconds:.1f},"upstream_ms":{upstream:.1f},"cache":{_shown(e.cache)},'
         f'"attempts":{e.attempts},'
         f'"renewals":{e.renewals},"bytes_in":{e.bytes_in},"bytes_out":{e.bytes_out},"generation":{e.generation},'
-        f'"note":{_shown(e.note)}}}'
+        f'"note":{_shown(e.note)}{trace}}}'
+    )
+
+
+def _json_hit(line: HitLine) -> str:
+    """As `_json_request` would write it, at a third of the cost: there are tens of thousands a second."""
+    hit = line.hit
+    known = hit.known
+    keys = _shortened(known.query_keys)
+    of_target, times = _of_target(known.shown, keys, known.rule.name, known.credential, known.operation)
+    WRITTEN.redacted += times
+    return (
+        f'{{"time":"{_time(line)}","level":"info","event":"request","request_id":{_word(hit.request_id)},'
+        f'"client":{_shown(hit.client)},"user":"","method":"GET",{of_target},"status":{hit.status},"outcome":"ok",'
+        f'"duration_ms":{(hit.ended_at - hit.began_at) * 1000:.1f},"upstream_ms":0.0,"cache":"hit",'
+        f'"attempts":0,"renewals":0,"bytes_in":0,"bytes_out":{hit.size},"generation":{known.generation},"note":""}}'
     )
 
 
 @lru_cache(maxsize=4096)
-def _asked(what: tuple[str, str, str, str, tuple[str, ...], str, str, str]) -> tuple[str, int]:
-    """What a map's requests have in common, as JSON, and how much was taken out of it."""
-    client, user, method, target, keys, rule, credential, operation = what
-    values = client, user, method, target, _keys(keys), rule, credential, operation
-    found = [_encoded(value) for value in values]
-    pairs = zip(_ASKED, found, strict=True)
-    return ",".join(f'"{name}":{text}' for name, (text, _) in pairs), sum(times for _, times in found)
+def _of_target(shown: str, keys: tuple[str, ...], rule: str, credential: str, operation: str) -> tuple[str, int]:
+    """The part of a line that all requests of a target have, and how much was taken out of it."""
+    values = {"target": shown, "query": _keys(keys), "rule": rule, "credential": credential, "operation": operation}
+    written = {name: _encoded(value) for name, value in values.items()}
+    return ",".join(f'"{name}":{text}' for name, (text, _) in written.items()), sum(n for _, n in written.values())
 
 
 def _word(value: str) -> str:
@@ -132,7 +192,9 @@ def _encoded(value: str) -> tuple[str, int]:
     return _ENCODE(text[:_LONGEST]), times
 
 
-def as_text(line: Line | RequestLine) -> str:
+def as_text(line: Written) -> str:
+    if isinstance(line, HitLine):
+        line = RequestLine(line.created, line.hit.exchange(), line.hit.ended_at)
     fields = _cleaned(line.fields() if isinstance(line, RequestLine) else line.fields)
     first = [fields.pop(name, "") for name in ("status", "outcome", "method", "target")]
     named = [f"{name}={_plain(value)}" for name, value in fields.items() if value not in ("", 0, 0.0)]
@@ -161,7 +223,7 @@ def _plain(value: object) -> str:
     return text if text.isprintable() and text.isascii() and " " not in text else json.dumps(text, ensure_ascii=True)
 
 
-def _time(line: Line | RequestLine) -> str:
+def _time(line: Written) -> str:
     second = int(line.created)
     return f"{_second(second)}.{int((line.created - second) * 1000):03d}Z"
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final, TextIO
 
-from proxy.telemetry.lines import ENQUEUED, LOGGER, Line, RequestLine, as_json, as_text
+from proxy.telemetry.lines import ENQUEUED, LOGGER, Hit, HitLine, Line, RequestLine, as_json, as_text
 from proxy.telemetry.writer import Lines, Writer
 from proxy.traffic import Exchange
 
 _LOG: Final = logging.getLogger(LOGGER)
 _QUEUE: Final = 10_000  # lines
 _FLOOD: Final = 50  # lines a second from other people's loggers
-_ALARMS: Final = ("_refused", "_rejected", "_unavailable", "_failed", "hold_off_began")
+_ALARMS: Final = ("_refused", "_rejected", "_unavailable", "_failed", "_stalled", "hold_off_began")
 
 
 @dataclass(slots=True)
@@ -68,6 +68,13 @@ class AccessLog:
         """`ended_at` on the clock of `started_at`. Query keys only: values may be anything."""
         if _SINKS and _LOG.isEnabledFor(logging.INFO):
             line = RequestLine(time.time(), exchange, ended_at)
+            for lines in _SINKS:
+                lines.put(line)
+
+    def hit(self, hit: Hit) -> None:
+        """The same line, of an answer from the cache."""
+        if _SINKS and _LOG.isEnabledFor(logging.INFO):
+            line = HitLine(time.time(), hit)
             for lines in _SINKS:
                 lines.put(line)
 

@@ -21,6 +21,7 @@ _OTHERWISE: Final[dict[str, _Combine]] = {
     "resource_proxy_build_info": max,
     "resource_proxy_event_loop_lag_seconds": max,
     "process_start_time_seconds": min,
+    "process_open_fds": max,  # to be compared with the limit, which each process has for itself
     "process_max_fds": min,
 }
 

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from proxy import __version__
 from proxy.model import Configuration
 from proxy.runtime import UNLISTED
-from proxy.telemetry.lines import tally
+from proxy.telemetry.lines import Hit, tally
 from proxy.telemetry.requests import SECONDS, OfRule, Requests
 from proxy.traffic import Exchange
 
@@ -36,8 +36,10 @@ class Metrics:
         cache_bytes: Callable[[], int] = int,
         shared: "Store | None" = None,
         loop_lag: Callable[[], float] = float,
+        traces: "Traces | None" = None,
     ) -> None:
-        """`cache_bytes` tells what stored answers take; `shared` is what replicas share; `loop_lag` is in seconds."""
+        """`cache_bytes` tells what stored answers take; `shared` is what replicas share; `loop_lag` is in seconds;
+        `traces` where requests are traced."""
         registry = self.registry = CollectorRegistry()
         self._requests = Requests(_NO_RULE, _OTHER)
         registry.register(self._requests)
@@ -48,6 +50,8 @@ class Metrics:
         registry.register(_FromLog(lambda: self._answers_redacted))
         if shared is not None:
             registry.register(_OfStore(shared))
+        if traces is not None:
+            registry.register(_OfTraces(traces))
         ProcessCollector(registry=registry)
         self._credentials: frozenset[str] = frozenset()
         self._counted = {"tokensObtained": 0, "tokensRejected": 0}
@@ -81,6 +85,10 @@ class Metrics:
     def record(self, exchange: Exchange, ended_at: float) -> None:
         """Counts one request, whatever its end. `ended_at` on the clock of `started_at`."""
         self._requests.record(exchange, ended_at - exchange.started_at)
+
+    def record_hit(self, hit: Hit) -> None:
+        """Counts an answer from the cache."""
+        self._requests.record_hit(hit.known.rule.name, hit.status, hit.ended_at - hit.began_at, hit.size)
 
     def count_in_flight(
         self, handler: Callable[[_Asked], Awaitable[_Answered]]
@@ -180,6 +188,28 @@ class _OfStore(Collector):
         yield GaugeMetricFamily("resource_proxy_shared_state_up", what, value=is_up)
         what = "Calls of the store of state.url that failed or took too long."
         yield CounterMetricFamily("resource_proxy_shared_state_faults", what, value=self._shared.faults)
+
+
+class Traces(Protocol):
+    """Spans on their way to a collector, as they are counted."""
+
+    @property
+    def sent(self) -> int: ...
+
+    @property
+    def lost(self) -> int: ...
+
+
+class _OfTraces(Collector):
+    def __init__(self, traces: Traces) -> None:
+        self._traces = traces
+
+    def collect(self) -> Iterable[Metric]:
+        what = "Spans that the collector of traces took, or did not take."
+        spans = CounterMetricFamily("resource_proxy_trace_spans", what, labels=("result",))
+        spans.add_metric(("sent",), self._traces.sent)
+        spans.add_metric(("lost",), self._traces.lost)
+        yield spans
 
 
 class _FromLog(Collector):

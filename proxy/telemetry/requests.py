@@ -17,6 +17,7 @@ SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 _LIMITED: Final = RateLimited.slug
 _NOT_OURS: Final = frozenset(("ok", "client_gone", "cut"))  # outcomes that are no error answer of ours
 _WELL: Final = frozenset(("ok", "client_gone"))
+_OK, _HIT = "ok", "hit"
 
 
 @dataclass(slots=True)
@@ -83,6 +84,16 @@ class Requests(Collector):
             if outcome not in _NOT_OURS and 400 <= exchange.status < 500:
                 of.limited += outcome == _LIMITED
                 self._refusals[outcome] = self._refusals.get(outcome, 0) + 1
+
+    def record_hit(self, rule: str, status: int, seconds: float, size: int) -> None:
+        """As `record`, of an answer from the cache that went well."""
+        of = self.rules.get(rule, self._other)
+        key = (status, _OK)
+        of.ends[key] = of.ends.get(key, 0) + 1
+        of.seconds.add(seconds)
+        of.cache[_HIT] = of.cache.get(_HIT, 0) + 1
+        of.sent += size
+        of.answered += 1
 
     def totals(self) -> tuple[int, int]:
         """Requests and errors since the process began, but for rules that are gone."""

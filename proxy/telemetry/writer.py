@@ -3,13 +3,14 @@ requests."""
 
 import os
 import select
+import stat
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final, TextIO
 
-from proxy.telemetry.lines import ENQUEUED, WRITTEN, Line, RequestLine
+from proxy.telemetry.lines import ENQUEUED, WRITTEN, Written
 
 _BATCH: Final = 500  # lines written at once, where so many wait
 _GATHER: Final = 0.05  # seconds that lines are gathered before they are written
@@ -19,13 +20,13 @@ class Lines:
     """What waits to be written. The writer is woken once for many lines: a wake-up costs more than a line."""
 
     def __init__(self, most: int) -> None:
-        self._waiting: deque[Line | RequestLine] = deque()
+        self._waiting: deque[Written] = deque()
         self._most = most
         self._is_known = False  # the writer has been told
         self._there = threading.Event()
         self.is_ending = False
 
-    def put(self, line: "Line | RequestLine") -> None:
+    def put(self, line: "Written") -> None:
         """Never waits: where too many do the line is lost, and counted."""
         if len(self._waiting) >= self._most:
             ENQUEUED.dropped += 1
@@ -35,7 +36,7 @@ class Lines:
             self._is_known = True
             self._there.set()
 
-    def take(self) -> "list[Line | RequestLine]":
+    def take(self) -> "list[Written]":
         """At least one line, at most `_BATCH`; none at the end."""
         while not self._waiting:
             if self.is_ending:
@@ -60,17 +61,17 @@ class Writer(threading.Thread):
     """Takes lines off the queue, as many as wait, and writes them at once. The only thread that may be stalled."""
 
     def __init__(
-        self, lines: Lines, stream: TextIO, form: "Callable[[Line | RequestLine], str]", *, is_shared: bool = False
+        self, lines: Lines, stream: TextIO, form: "Callable[[Written], str]", *, is_shared: bool = False
     ) -> None:
         super().__init__(name="log writer", daemon=True)
-        # POSIX: up to so many bytes reach a pipe in one piece, between the writes of other processes
-        self._most = select.PIPE_BUF if is_shared else 0
         self.lines, self._stream, self._form = lines, stream, form
         try:
             # a file number of our own: a line that comes late must not go where another file was opened since
             self._file: int | None = os.dup(stream.fileno())
         except OSError:  # a stream in memory
             self._file = None
+        # POSIX: up to so many bytes reach a pipe in one piece, between the writes of other processes; a file takes any
+        self._most = select.PIPE_BUF if is_shared and not self._is_regular() else 0
 
     def run(self) -> None:
         try:
@@ -90,7 +91,10 @@ class Writer(threading.Thread):
         self.lines.end()
         self.join(within)
 
-    def _formed(self, line: "Line | RequestLine") -> str:
+    def _is_regular(self) -> bool:
+        return self._file is not None and stat.S_ISREG(os.fstat(self._file).st_mode)
+
+    def _formed(self, line: "Written") -> str:
         try:
             return self._form(line) + "\n"
         except (TypeError, ValueError, RecursionError):  # a value that cannot be shown; the thread must live on

@@ -24,9 +24,11 @@ def secrets_of(rule: Rule) -> tuple[str, ...]:
     return (*found, *secrets_of_identity(rule.route.identity))
 
 
-def with_token(secrets: tuple[str, ...], token: Token) -> tuple[str, ...]:
-    """`secrets`, and the token that went up with this attempt."""
-    return (token.value.reveal(), *secrets)
+def with_token(secrets: tuple[str, ...], token: Token, now: float) -> tuple[str, ...]:
+    """`secrets`, the token that went up with this attempt, and those before it that have not ended: a server may keep
+    what it wrote with one of them."""
+    living = (token, *(each for each in token.before if now < each.expires_at)) if token.before else (token,)
+    return (*[each.value.reveal() for each in living], *secrets)
 
 
 def secrets_of_identity(identity: Identity | None) -> tuple[str, ...]:
@@ -84,6 +86,8 @@ async def _compressed(reply: Reply, coding: str, secrets: tuple[str, ...], excha
             else:
                 held.append(piece)
                 scan.look(piece)
+    if is_whole:
+        scan.end()
     if scan.found:
         clear = inflated(chained(held, None if isinstance(body, bytes) else body), coding)
         reply.headers = {name: value for name, value in reply.headers.items() if name not in _NOT_OF_THE_TEXT}

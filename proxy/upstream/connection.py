@@ -35,6 +35,10 @@ class Owner(Protocol):
         """It is gone. Said once."""
         ...
 
+    def held(self, connection: "Connection") -> None:
+        """It waits for its client, who reads or sends slowly; as long as `held_since` says so."""
+        ...
+
     def watch(self, deadline: float) -> None:
         """`expire` has to be called at `deadline`, unless it has been moved until then."""
         ...
@@ -48,7 +52,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.deadline = NEVER
         self.uses = 0  # answers that came whole
-        self.method = ""  # of the last request
+        self.method = self.client = ""  # of the last request
+        self.held_since = NEVER  # since when it waits for its client, while it does
         self.is_open = False
         self._waiter: asyncio.Future[Reply] | None = None  # for the head of the answer
         self._is_silent = True  # not a byte of the answer has come
@@ -70,6 +75,7 @@ class Connection(asyncio.Protocol):
         self._write(request)
         if has_more:
             self.deadline = NEVER  # it is the client's turn
+            self._hold()
         else:
             self._expect(patience)
         return waiter
@@ -91,7 +97,7 @@ class Connection(asyncio.Protocol):
     def end(self, data: bytes, patience: float) -> None:
         """The last of the request's body: now it is the server's turn."""
         if self._waiter is not None:
-            self._is_sending = False
+            self._is_sending, self.held_since = False, NEVER
             self._write(data)
             self._expect(patience)
 
@@ -154,10 +160,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and self.is_open:
             self._is_paused = True
             self._transport.pause_reading()
+            self._hold()
 
     def resume(self) -> None:
         if self._transport is not None and self.is_open and self._is_paused:
-            self._is_paused = False
+            self._is_paused, self.held_since = False, NEVER
             self._transport.resume_reading()
 
     def drop(self) -> None:
@@ -207,6 +214,10 @@ class Connection(asyncio.Protocol):
         self._let_flow()
 
     # --- inside ------------------------------------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        self.held_since = self._loop.time()
+        self._owner.held(self)
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and self.is_open:

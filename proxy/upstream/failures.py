@@ -6,7 +6,7 @@ import re
 import ssl
 from typing import Final
 
-from proxy.errors import CredentialRefused, ProxyError, UpstreamFailed, UpstreamTimeout
+from proxy.errors import CredentialRefused, Overloaded, ProxyError, UpstreamFailed, UpstreamTimeout
 
 # OpenSSL's names of the alerts by which a server says that it does not take our certificate (RFC 8446 §6.2)
 _CERTIFICATE_ALERT: Final = re.compile(
@@ -81,6 +81,11 @@ def late() -> UpstreamTimeout:
 def busy() -> UpstreamTimeout:
     """No connection came free in time."""
     return UpstreamTimeout("All connections to the server stayed busy.")
+
+
+def gives_way() -> Overloaded:
+    """The client reads or sends slowly, and others wait for its connection."""
+    return Overloaded("Too many slow requests at a time, while others waited.", retry_after=1, slug="slow_client")
 
 
 def stopping() -> UpstreamFailed:

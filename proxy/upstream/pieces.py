@@ -14,7 +14,7 @@ SLICE: Final = 64 * 1024  # bytes that go up together
 
 
 async def chained(held: list[bytes], rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
-    """What was held back of a body, and the rest of it."""
+    """What was held back of a body, and the rest of it. `held` is emptied on the way: nothing stays in memory twice."""
     while held:
         yield held.pop(0)
     if rest is not None:
@@ -78,6 +78,10 @@ class Scan:
         except ValueError:
             raise UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer") from None
 
+    def end(self) -> None:
+        """Nothing comes any more."""
+        self._redactor.finish()
+
     @property
     def found(self) -> bool:
         return self._redactor.count > 0
@@ -90,20 +94,22 @@ class Scan:
 
 async def scanned(held: list[bytes], rest: AsyncIterator[bytes], scan: Scan) -> AsyncIterator[bytes]:
     """A compressed text as it came. Raises UpstreamFailed where a secret is found on the way."""
-    while True:
+    piece: bytes | None = b""
+    while piece is not None:
         if not scan.is_in_doubt:
             while held:
                 yield held.pop(0)
         piece = await anext(rest, None)
         if piece is None:
-            break
-        scan.look(piece)
+            scan.end()
+        else:
+            held.append(piece)
+            scan.look(piece)
         if scan.found:
             # Too late to send it in the clear: better no end than a secret
             raise UpstreamFailed("The answer held what must stay secret, and was broken off.", slug="echoed_secret")
-        held.append(piece)
-    for piece in held:
-        yield piece
+    for last in held:
+        yield last
 
 
 async def inflated(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:

@@ -1,18 +1,21 @@
 """The connections to one origin by one route: bounded, given out in order, and thrown away when in doubt."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Container
+from typing import Final
 
 from proxy.identity import Route
 from proxy.traffic import Outgoing, Reply
 from proxy.upstream import asking, wire
 from proxy.upstream.asking import Question
-from proxy.upstream.connection import Connection, Stale
+from proxy.upstream.connection import NEVER, Connection, Stale
 from proxy.upstream.dial import Dialer
-from proxy.upstream.failures import bad_answer, busy, proxy_refuses, stopping
+from proxy.upstream.failures import bad_answer, busy, gives_way, proxy_refuses, stopping
+from proxy.upstream.turns import Turns, too_many
 from proxy.upstream.watch import Watch
 from proxy.urls import DEFAULT_PORTS, Origin
+
+_SLOW: Final = 1.0  # seconds without a step, after which a client's request may give way to others
 
 
 class Pool:
@@ -39,7 +42,9 @@ class Pool:
         self._free: list[Connection] = []  # the last one in is the first one out: it is the likeliest to be open
         self._open: set[Connection] = set()
         self._slots = 0  # connections that are open or being made
-        self._queue: deque[asyncio.Future[Connection | None]] = deque()  # None: a slot to dial in
+        self._queue: Turns[Connection | None] = Turns()  # None: a slot to dial in
+        self._held: set[Connection] = set()  # by slow clients, or not any more
+        self._relief: asyncio.TimerHandle | None = None
         self._is_retired = self._is_closed = False
         self.dialled = 0
         self.newest: Connection | None = None
@@ -53,6 +58,7 @@ class Pool:
         """See `ports.Upstream.send`."""
         asked, patience = self._question(outgoing), self._route.header_timeout
         connection = self._free.pop() if self._free else await self._checked(outgoing)
+        connection.client = outgoing.client
         try:
             reply = await asking.answer(connection, asked, patience)
         except Stale:
@@ -75,12 +81,12 @@ class Pool:
         """What is busy, too."""
         self._is_closed = True
         self.retire()
-        while self._queue:
-            turn = self._queue.popleft()
-            if not turn.done():
-                turn.set_exception(stopping())
+        while (turn := self._queue.next()) is not None:
+            turn.set_exception(stopping())
         for connection in list(self._open):
             connection.fail(stopping())
+        if self._relief is not None:
+            self._relief.cancel()
         self._watch.close()
         self._dialer.close()
 
@@ -102,6 +108,7 @@ class Pool:
         if connection not in self._open:
             return
         self._open.remove(connection)
+        self._held.discard(connection)
         self._watch.remove(connection)
         if connection in self._free:
             self._free.remove(connection)
@@ -110,6 +117,11 @@ class Pool:
     def watch(self, deadline: float) -> None:
         """See `connection.Owner`."""
         self._watch.at(deadline)
+
+    def held(self, connection: Connection) -> None:
+        """See `connection.Owner`."""
+        self._held.add(connection)
+        self._relieve()
 
     # --- inside ------------------------------------------------------------------------------------------------
 
@@ -125,7 +137,7 @@ class Pool:
 
     async def _checked(self, outgoing: Outgoing) -> Connection:
         """The next one; after a wait the request may have lost its point."""
-        connection = await self._next()
+        connection = await self._next(outgoing.client)
         try:
             outgoing.check()
         except BaseException:
@@ -138,37 +150,37 @@ class Pool:
         if self._slots >= self._limit and self._free:
             self._free[0].abort()  # the oldest one gives way; `lost` frees its slot
         connection = await self._checked(outgoing)
+        connection.client = outgoing.client
         try:
             return await asking.answer(connection, asked, self._route.header_timeout)
         except Stale:
             raise bad_answer() from None
 
-    async def _next(self) -> Connection:
+    async def _next(self, client: str) -> Connection:
         """A new one, or the next that comes free. Raises UpstreamTimeout where all stay busy for `connect_timeout`."""
         if self._slots < self._limit:
             self._slots += 1
             return await self._dialled()
         turn: asyncio.Future[Connection | None] = self._loop.create_future()
-        self._queue.append(turn)
+        self._queue.enter(client, turn)
+        self._relieve()
         try:
             async with asyncio.timeout(self._route.connect_timeout):
                 connection = await turn
         except TimeoutError:
-            self._left_queue(turn)
+            self._left_queue(client, turn)
             raise busy() from None
         except BaseException:
-            self._left_queue(turn)
+            self._left_queue(client, turn)
             raise
         if connection is None:
             return await self._dialled()
         # It may have ended since its turn came
-        return connection if connection.is_open else await self._next()
+        return connection if connection.is_open else await self._next(client)
 
-    def _left_queue(self, turn: asyncio.Future[Connection | None]) -> None:
+    def _left_queue(self, client: str, turn: asyncio.Future[Connection | None]) -> None:
         """Its turn may have come at the same moment: then it is the next one's."""
-        if turn in self._queue:
-            self._queue.remove(turn)
-        elif turn.done() and not turn.cancelled() and turn.exception() is None:
+        if not self._queue.leave(client, turn) and turn.done() and not turn.cancelled() and turn.exception() is None:
             connection = turn.result()
             if connection is None:
                 self._slot_is_free()
@@ -194,20 +206,31 @@ class Pool:
 
     def _give(self, connection: Connection) -> None:
         """To whoever waits longest, else it rests."""
-        while self._queue and connection.is_open:
-            turn = self._queue.popleft()
-            if not turn.done():
-                turn.set_result(connection)
-                return
-        if connection.is_open:
+        if connection.is_open and (turn := self._queue.next()) is not None:
+            turn.set_result(connection)
+        elif connection.is_open:
             self._free.append(connection)
             self._watch.at(connection.deadline)
 
     def _slot_is_free(self) -> None:
-        self._slots -= 1
-        while self._queue:
-            turn = self._queue.popleft()
-            if not turn.done():
-                self._slots += 1
-                turn.set_result(None)
-                return
+        turn = self._queue.next()
+        if turn is None:
+            self._slots -= 1
+        else:
+            turn.set_result(None)
+
+    def _relieve(self) -> None:
+        """Others wait: what one client holds beyond its share, by being slow, is given up. Or it would be enough to
+        read large answers slowly, a hundred at a time, to have a server for oneself."""
+        if not self._held or not self._queue or self._relief is not None:
+            return
+        patience = min(_SLOW, self._route.connect_timeout / 4)
+        for connection in too_many(self._held, self._limit, self._loop.time() - patience):
+            connection.fail(gives_way())
+        self._held = {connection for connection in self._held if connection.held_since < NEVER}
+        if self._held and self._queue:
+            self._relief = self._loop.call_later(patience, self._look_again)
+
+    def _look_again(self) -> None:
+        self._relief = None
+        self._relieve()

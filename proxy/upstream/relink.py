@@ -67,7 +67,7 @@ async def _begin(body: bytes | AsyncIterator[bytes]) -> tuple[list[bytes], Async
 
 async def _has_links(held: list[bytes], coding: str, links: Links) -> bool:
     rewriter = Rewriter(links, "")
-    async for piece in _clear(chained(held, None), coding):
+    async for piece in _clear(chained([*held], None), coding):
         rewriter.feed(piece)
     rewriter.finish()
     return rewriter.count > 0

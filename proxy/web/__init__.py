@@ -1,1 +1,1 @@
-"""The listeners: aiohttp's requests become ours here, and our replies aiohttp's."""
+"""The listeners: bytes of the wire become requests here, and replies bytes. What is answered is decided elsewhere."""

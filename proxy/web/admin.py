@@ -29,6 +29,7 @@ _HEADERS: Final = {
 # Making a page blocks the loop that serves clients: whoever floods us with requests for it gets the last one again,
 # so that pages take at most about a tenth of the process.
 _REST: Final = 10
+_LONGEST_REST: Final = 5.0  # seconds: what took long may have been the waiting for a worker that stands still
 _OPEN: Final = ("/healthz", "/readyz")  # to those who start and stop us; they say nothing of what is served
 
 
@@ -54,42 +55,56 @@ def admin_app(
     """`ready` gives None, or why this process should get no requests; `metrics` the Prometheus text; `status` what the
     page shows, no secrets in it. Who does not know the `password`, if there is one, sees health and readiness alone."""
 
-    async def document() -> bytes:
-        reason = ready()
-        what = {"version": __version__, "ready": "ready" if reason is None else reason, **await status()}
-        return _json_bytes(what)
-
-    exposition_of_now, document_of_now = (_rested(make, clock) for make in (metrics, document))
-
-    async def healthz(request: web.Request) -> web.Response:
-        return _answer(_json_bytes({"status": "ok"}), names.JSON_TYPE)
-
-    async def readyz(request: web.Request) -> web.Response:
-        reason = ready()
-        if reason is None:
-            return _answer(_json_bytes({"status": "ready"}), names.JSON_TYPE)
-        return _answer(_json_bytes({"status": "not ready", "reason": reason}), names.JSON_TYPE, 503)
-
-    async def exposition(request: web.Request) -> web.Response:
-        return _answer(await exposition_of_now(), Metrics.CONTENT_TYPE)
-
-    async def status_json(request: web.Request) -> web.Response:
-        return _answer(await document_of_now(), names.JSON_TYPE)
-
-    async def page(request: web.Request) -> web.Response:
-        return _answer(status_page.PAGE, "text/html; charset=utf-8")
-
+    pages = _Pages(ready, metrics, status, clock)
+    live = status_page.Live(pages.document_of_now)
     app = web.Application(middlewares=[_asking_for(password)] if password is not None else ())
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", exposition)
-    app.router.add_get("/status.json", status_json)
-    app.router.add_get("/status", page)
-    live = status_page.Live(document_of_now)
+    app.router.add_get("/healthz", pages.healthz)
+    app.router.add_get("/readyz", pages.readyz)
+    app.router.add_get("/metrics", pages.exposition)
+    app.router.add_get("/status.json", pages.status_json)
+    app.router.add_get("/status", pages.page)
     app.router.add_get("/status/live", live.stream, allow_head=False)
     app.on_response_prepare.append(_on_every_answer)
     app.on_shutdown.append(live.end)
     return app
+
+
+class _Pages:
+    """One answer each; arguments as in `admin_app`."""
+
+    def __init__(
+        self,
+        ready: Callable[[], str | None],
+        metrics: Callable[[], Awaitable[bytes]],
+        status: Callable[[], Awaitable[Mapping[str, object]]],
+        clock: Clock,
+    ) -> None:
+        self._ready, self._status = ready, status
+        self._exposition_of_now = _rested(metrics, clock)
+        self.document_of_now = _rested(self._document, clock)
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        return _answer(_json_bytes({"status": "ok"}), names.JSON_TYPE)
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        reason = self._ready()
+        if reason is None:
+            return _answer(_json_bytes({"status": "ready"}), names.JSON_TYPE)
+        return _answer(_json_bytes({"status": "not ready", "reason": reason}), names.JSON_TYPE, 503)
+
+    async def exposition(self, request: web.Request) -> web.Response:
+        return _answer(await self._exposition_of_now(), Metrics.CONTENT_TYPE)
+
+    async def status_json(self, request: web.Request) -> web.Response:
+        return _answer(await self.document_of_now(), names.JSON_TYPE)
+
+    async def page(self, request: web.Request) -> web.Response:
+        return _answer(status_page.PAGE, "text/html; charset=utf-8")
+
+    async def _document(self) -> bytes:
+        reason = self._ready()
+        what = {"version": __version__, "ready": "ready" if reason is None else reason, **await self._status()}
+        return _json_bytes(what)
 
 
 async def _on_every_answer(request: web.Request, response: web.StreamResponse) -> None:
@@ -127,7 +142,7 @@ def _answer(body: bytes, content_type: str, status: int = 200) -> web.Response:
 
 
 def _rested(make: Callable[[], Awaitable[bytes]], clock: Clock) -> Callable[[], Awaitable[bytes]]:
-    """`make`, but the last result again until ten times as long has passed as the making took."""
+    """`make`, but the last result again until ten times as long has passed as the making took, or some seconds."""
     last, until = b"", float("-inf")
     making = asyncio.Lock()
 
@@ -138,7 +153,7 @@ def _rested(make: Callable[[], Awaitable[bytes]], clock: Clock) -> Callable[[], 
             if began >= until:
                 last = await make()
                 ended = clock()
-                until = ended + _REST * (ended - began)
+                until = ended + min(_REST * (ended - began), _LONGEST_REST)
             return last
 
     return made

@@ -4,13 +4,14 @@ Says nothing about itself but the date. What may be in a reply's headers is not 
 """
 
 import time
+from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
 
 from proxy import names
 from proxy.errors import ProxyError, UpstreamFailed
-from proxy.traffic import Exchange, Reply
+from proxy.traffic import Exchange, Headers, Reply
 from proxy.web.connection import Connection
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
@@ -24,12 +25,8 @@ async def send(connection: Connection, reply: Reply, exchange: Exchange) -> None
     off as a whole one. Raises ClientGone."""
     head, body = connection.head, reply.body
     try:
-        if head.method == "HEAD" or reply.status in _BODILESS:
-            connection.flush(_head(connection, reply, []))
-        elif isinstance(body, bytes):
-            exchange.bytes_out = len(body)
-            reply.headers[names.CONTENT_LENGTH] = str(len(body))
-            connection.flush(_head(connection, reply, []), body)
+        if head.method == "HEAD" or isinstance(body, bytes) or reply.status in _BODILESS:
+            exchange.bytes_out = write(connection, reply)
         else:
             await _stream(connection, reply, exchange)
         if not connection.is_drained:
@@ -39,6 +36,17 @@ async def send(connection: Connection, reply: Reply, exchange: Exchange) -> None
         connection.cut()
     finally:
         reply.close()
+
+
+def write(connection: Connection, reply: Reply) -> int:
+    """Sends a reply that has its body whole, or needs none. The bytes of the body; raises UpstreamFailed."""
+    body = reply.body
+    if connection.head.method == "HEAD" or reply.status in _BODILESS or not isinstance(body, bytes):
+        connection.flush(_head(connection, reply))
+        return 0
+    reply.headers[names.CONTENT_LENGTH] = str(len(body))
+    connection.flush(_head(connection, reply), body)
+    return len(body)
 
 
 async def _stream(connection: Connection, reply: Reply, exchange: Exchange) -> None:
@@ -64,7 +72,7 @@ async def _stream(connection: Connection, reply: Reply, exchange: Exchange) -> N
     connection.flush(*((b"0\r\n\r\n",) if is_chunked else ()))
 
 
-def _head(connection: Connection, reply: Reply, framing: list[str], *, is_last: bool = False) -> bytes:
+def _head(connection: Connection, reply: Reply, framing: Sequence[str] = (), *, is_last: bool = False) -> bytes:
     headers, status = reply.headers, reply.status
     if status == HTTPStatus.NO_CONTENT:
         headers.pop(names.CONTENT_LENGTH, None)
@@ -76,11 +84,21 @@ def _head(connection: Connection, reply: Reply, framing: list[str], *, is_last: 
     elif not connection.head.minor:
         lines.append(f"{names.CONNECTION}: keep-alive")
     lines += _END
+    return joined(lines).encode("latin-1")
+
+
+def opening(status: int, headers: Headers) -> str:
+    """The beginning of a head: what does not change from one answer to the next. Raises UpstreamFailed."""
+    return joined([_STATUS_LINES.get(status) or f"HTTP/1.1 {status} ", *map(": ".join, headers.items()), ""])
+
+
+def joined(lines: list[str]) -> str:
+    """Lines of a head. Raises UpstreamFailed."""
     text = "\r\n".join(lines)
     # Headers were checked where they came from; a line break that was not seen there must not make a header here
     if not text.count("\n") == text.count("\r") == len(lines) - 1:
         raise UpstreamFailed("The answer has malformed headers.", slug="bad_answer")
-    return text.encode("latin-1")
+    return text
 
 
 def _now() -> str:

@@ -22,12 +22,19 @@ from proxy.web.watch import Watch
 _LOG: Final = logging.getLogger(__name__)
 _PIPELINED: Final = 64 * 1024  # bytes that wait behind the request in flight before we stop reading
 _HALF_CLOSED: Final = 0.5  # seconds in which an answer has to begin when the client says no more: it may have left
-_FLOOR: Final = 1024  # bytes a second of a body, on average
+_FLOOR: Final = 1024  # bytes a second of a body, on average; who was faster has `idleTimeout` ahead of it at most
 _MOST_REQUESTS: Final = 1000
 _LONGEST: Final = 3600.0  # seconds of a connection's life; then its next answer closes it
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 Handler = Callable[["Connection"], Awaitable[None]]
+# Answers at once, without waiting, or says that it cannot; then nothing has been done
+Quick = Callable[["Connection"], bool]
+
+
+def unhurried(connection: "Connection") -> bool:
+    """Is a `Quick` that never can."""
+    return False
 
 
 @dataclass(slots=True)
@@ -38,6 +45,7 @@ class Serving:
     limits: Limits
     watch: Watch
     refused: Callable[[str], None]
+    quick: Quick = unhurried
     is_draining: bool = False
 
 
@@ -51,6 +59,7 @@ class Connection(Line):
         self._framing = Framing(serving.limits)
         self.head: Head
         self.inbox: Inbox | None = None
+        self.page: object = None  # what `quick` knows of whoever asks on this connection
         self._task: asyncio.Task[None] | None = None
         self._turn: asyncio.Future[None] | None = None  # of the next request
         self._is_busy = False  # a request is in flight
@@ -59,6 +68,7 @@ class Connection(Line):
         # On the loop's clock: opened, idle since, begin of the body, last progress of it
         self._born = self._since = self._began = self._moved_at = 0.0
         self._served = 0
+        self._spent = 0  # bytes of the body that no longer count for its pace
 
     # --- opening and closing
 
@@ -131,14 +141,30 @@ class Connection(Line):
         self._is_busy, self._has_begun = True, False
         if self.head.length != 0:
             self.inbox = Inbox(self, self._loop)
-            self._began = self._loop.time()
+            self._began, self._spent = self._loop.time(), 0
             self._body_moved(piece)
+        elif self._is_answered():
+            if not self._go_on():
+                self.close()
+            return
         if self._task is None:
             self._task = self._loop.create_task(self._serve())
         elif self._turn is not None:
             turn, self._turn = self._turn, None
             if not turn.done():
                 turn.set_result(None)
+
+    def _is_answered(self) -> bool:
+        """At once. Not where another request waits behind it, which would make a recursion, or the client does not
+        read what it is sent."""
+        if self._framing.waiting or not self.is_drained:
+            return False
+        try:
+            return self._serving.quick(self)
+        except Exception as error:  # noqa: BLE001 - as in `_serve`
+            _LOG.error("an answer failed in an unforeseen way: %s", type(error).__name__)
+            self.cut()
+            return True
 
     def begin_answer(self, *, is_last: bool = False) -> bool:
         """Whether the answer has to say that the connection ends with it, as it does where `is_last`."""
@@ -265,9 +291,10 @@ class Connection(Line):
         assert self.inbox is not None  # noqa: S101 - as above
         if self.inbox.is_held or self._has_begun:
             return
-        limits, spent = self._serving.limits, now - self._began
-        if now - self._moved_at > limits.idle_timeout or (
-            spent > limits.header_timeout and self._framing.received < _FLOOR * spent
-        ):
+        limits, since = self._serving.limits, now - self._began
+        ahead = self._framing.received - self._spent - _FLOOR * since
+        if now - self._moved_at > limits.idle_timeout or (since > limits.header_timeout and ahead < 0):
             self._serving.refused("slow_body")
             self._break(TooSlow("The request body comes too slowly.", slug="slow_body"))
+        # Or the last bytes of a large body might take hours
+        self._spent += max(0, int(ahead - _FLOOR * limits.idle_timeout))

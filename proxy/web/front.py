@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from proxy.model import Limits
 from proxy.telemetry.log import state_change
-from proxy.web.connection import Connection, Handler, Serving
+from proxy.web.connection import Connection, Handler, Quick, Serving, unhurried
 from proxy.web.gate import Gate
 from proxy.web.watch import Watch, affordable
 
@@ -19,13 +19,14 @@ class Front:
         limits: Limits,
         refused: Callable[[str], None],
         is_trusted: Callable[[str], bool] = lambda address: False,
+        quick: Quick = unhurried,
     ) -> None:
         """`refused` is told of every refusal before there is a request. `is_trusted` says whether an address is a
         proxy in front of us: its connections are many people's and have no share of their own."""
         most = affordable(limits.connections)
         if most < limits.connections:
             state_change("connections_unavailable", wanted=limits.connections, possible=most)
-        self._serving = Serving(handler, limits, Watch(limits, is_trusted, most), refused)
+        self._serving = Serving(handler, limits, Watch(limits, is_trusted, most), refused, quick)
 
     def __call__(self, hand_over: Callable[[], None] | None = None) -> Connection:
         """`hand_over` as in `Connection`."""

@@ -79,11 +79,7 @@ class Door:
         policy = exchange.policy or runtime.configuration.admit
         asking = id(policy), connection.head.headers.get(names.ORIGIN, ""), origin, is_theirs
         said, headers = runtime.said.get(asking) or _say(runtime, policy, asking), reply.headers
-        if headers.keys().isdisjoint(said):
-            headers.update(said)
-        else:
-            for name, value in said.items():
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        put_on(headers, said)
         headers[names.X_REQUEST_ID] = exchange.request_id
         exchange.status = reply.status
         return reply
@@ -131,6 +127,15 @@ class Door:
         for name in admit.cors_headers(policy, headers.get(names.ORIGIN, "")):
             allowed.pop(name, None)
         return Reply(204, allowed | {names.VARY: names.ACCESS_CONTROL_REQUEST_HEADERS} | hygiene.COMMON)
+
+
+def put_on(headers: dict[str, str], said: Headers) -> None:
+    """What answers tell a page's browser, beside what this one says."""
+    if headers.keys().isdisjoint(said):
+        headers.update(said)
+    else:
+        for name, value in said.items():
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
 
 
 def _say(runtime: Runtime, policy: AdmitPolicy, asking: Asking) -> dict[str, str]:

@@ -5,9 +5,9 @@ One timer looks at all of them about once a second, instead of one or two timers
 
 import asyncio
 from collections.abc import Callable
-from ipaddress import AddressValueError, IPv6Address
 from typing import Final, Protocol
 
+from proxy.core.addresses import household
 from proxy.model import Limits
 
 try:
@@ -66,7 +66,7 @@ class Watch:
 
     def enter(self, connection: Watched, address: str) -> bool:
         """Whether there is room for it; long-idle connections give way."""
-        key = "" if self._is_trusted(address) else _network(address)
+        key = "" if self._is_trusted(address) else household(address)
         if len(self._open) >= self.most and not self._make_room(""):
             return False
         if key and self._of.get(key, 0) >= self.share and not self._make_room(key):
@@ -162,14 +162,3 @@ def affordable(wanted: int) -> int:
 
 def _for_clients(descriptors: int) -> int:
     return descriptors - max(descriptors // 5, min(256, descriptors // 2))
-
-
-def _network(address: str) -> str:
-    """Whose an address is: with IPv6 a household or a server has a /64 of them."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = IPv6Address(address.partition("%")[0])
-    except AddressValueError:
-        return address
-    return str(parsed.ipv4_mapped or parsed.exploded[:19])

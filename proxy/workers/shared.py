@@ -1,6 +1,7 @@
-"""What all workers share and the supervisor keeps: tokens, so that there is one login and one refused password
-however many workers there are, and counts, so that a limit is the limit. The worker's end of it."""
+"""The tokens that all workers share and the supervisor keeps, so that there is one login and one refused password
+however many workers there are. The worker's end of it; `leases` is that of the limits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -9,7 +10,6 @@ from cachetools import LRUCache
 from proxy.core.hearing import Hearing
 from proxy.errors import Overloaded
 from proxy.identity import Place
-from proxy.model import Rule
 from proxy.ports import Clock
 from proxy.secret import Secret
 from proxy.traffic import Audience, Token
@@ -33,18 +33,20 @@ class SharedTokens:
     def __init__(self, channel: Channel, clock: Clock) -> None:
         self._channel, self._clock = channel, clock
         self._known: LRUCache[Audience, _Known] = LRUCache(_MOST_AUDIENCES)
+        self.trace: Callable[[], str] = str  # for whom a login is made, where requests are traced
 
     async def get(self, audience: Audience) -> Token:
         """See `ports.TokenSource.get`."""
         known = self._known.get(audience)
         if known is not None and self._clock() < known.fresh_until:
             return known.token
-        said = await _asked(self._channel, "token", audience=audience_fields(audience))
+        said = await _asked(self._channel, "token", audience=audience_fields(audience), trace=self.trace())
         known = self._known.get(audience)
         value = Secret(said["value"])
         learned = Hearing(Place(said["place"]) if said["place"] else None, said["isDeafToForms"])
         if known is None or known.token.value != value:
-            token = Token(value, audience, said["obtainedAt"], said["expiresAt"], said["isRenewable"])
+            before = tuple(Token(Secret(text), audience, *times) for text, *times in said["before"])
+            token = Token(value, audience, said["obtainedAt"], said["expiresAt"], said["isRenewable"], before)
             known = self._known[audience] = _Known(token, said["freshUntil"], learned)
         known.fresh_until = said["freshUntil"]
         known.hearing.place = known.hearing.place or learned.place
@@ -80,18 +82,6 @@ class SharedTokens:
     def forget(self) -> None:
         """After a reload: the supervisor knows which tokens are still good."""
         self._known.clear()
-
-
-class SharedAllowance:
-    """Implements `ports.Allowance`."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    async def take(self, rule: Rule, client: str) -> None:
-        """See `ports.Allowance.take`."""
-        if rule.rate is not None:
-            await _asked(self._channel, "allowance", rule=rule.name, client=client)
 
 
 async def _asked(channel: Channel, name: str, **fields: object) -> Any:

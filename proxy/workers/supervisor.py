@@ -1,48 +1,60 @@
-"""Starts the workers, gives them what they share, has them reload and drain together, and mends what ends.
+"""Starts the workers, gives them what they share, has them reload and drain together, and mends what ends or stands
+still.
 
 Answers no request itself but those of the admin pages.
 """
 
 import asyncio
 import contextlib
+import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from proxy.assemble import Service
 from proxy.errors import ConfigurationError
 from proxy.identity import Place
-from proxy.model import Configuration
+from proxy.model import Configuration, Rule
 from proxy.telemetry.log import state_change
 from proxy.telemetry.merge import merged_metrics, merged_status
 from proxy.workers.channel import Channel, Gone
+from proxy.workers.heartbeat import Heartbeat
+from proxy.workers.lender import Lender, LenderToWorker
 from proxy.workers.parcel import packed
 from proxy.workers.shared import audience_of
 from proxy.workers.turns import TurnsOfWorker
 
+if TYPE_CHECKING:
+    from proxy.telemetry.spans import Tracing
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0  # seconds before a worker that ended is started again
 _STEADY: Final = 60.0  # seconds that a worker has to live for the pause to be the first again
 _START: Final = 60.0  # seconds
-_ANSWER: Final = 5.0  # seconds that a worker has for a page
+_ANSWER: Final = 2.0  # seconds that a worker has for a page
 _EXTRA: Final = 5.0  # seconds beyond the drain until a worker is killed
+_LAST_WORDS: Final = 1.0  # seconds that a worker that stood still has to say where
 
 
 class Supervisor:
     """To whoever starts it, what `assemble.Service` is: started, reconfigured and stopped as a whole."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._count = configuration.workers
-        self.service = Service(configuration, serves=False)
+    def __init__(self, configuration: Configuration, tracing: "Tracing | None" = None) -> None:
+        """`tracing` is for the logins, which are made here; workers have their own."""
+        self._count, self._tracing = configuration.workers, tracing
+        self.service = Service(configuration, serves=False, tracing=tracing)
         self.service.pages = (self._not_ready, self._metrics, self._status)
         self._answers: dict[str, Callable[..., Awaitable[object]]] = {
             "token": self._token,
             "accepted": self._accepted,
             "rejected": self._rejected,
             "learned": self._learned,
-            "allowance": self._allowance,
         }
+        service = self.service
+        self._lender = Lender(service.counts.windows, time.monotonic, service.allowance, self._counted_elsewhere)
         self._channels: dict[int, Channel] = {}
+        self._heartbeats: dict[int, Heartbeat] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._placeholder: socket.socket | None = None
         self._changing = asyncio.Lock()
@@ -120,21 +132,27 @@ class Supervisor:
                 *command, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL
             )
         channel = await Channel.open(ours)
-        turns = TurnsOfWorker(self.service.shared)
-        channel.answers = {**self._answers, **turns.answers}
-        listening = asyncio.create_task(channel.listen(), name=f"worker {number}")
+        turns, heartbeat = TurnsOfWorker(self.service.shared), Heartbeat()
+        lends = LenderToWorker(self._lender, channel.ask)
+        channel.answers = {**self._answers, **turns.answers, **lends.answers, "beat": heartbeat.heard}
+        tasks = [asyncio.create_task(channel.listen(), name=f"worker {number}")]
         try:
             await self._start(number, channel)
             if not began.done():
                 began.set_result(None)
+            self._heartbeats[number] = heartbeat
+            tasks.append(asyncio.create_task(self._watch(number, process, heartbeat), name=f"watch {number}"))
             return await process.wait()
         except (Gone, TimeoutError):
             raise ConfigurationError([f"worker {number} did not start"]) from None
         finally:
             self._channels.pop(number, None)
+            self._heartbeats.pop(number, None)
             await self._end(process)
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            lends.end()
             await turns.end()
 
     async def _start(self, number: int, channel: Channel) -> None:
@@ -147,6 +165,16 @@ class Supervisor:
                 if now is not begun_with:
                     await channel.ask("apply", parcel=packed(now))
                 self._channels[number] = channel
+
+    async def _watch(self, number: int, process: asyncio.subprocess.Process, heartbeat: Heartbeat) -> None:
+        """Ends a worker that stands still, so that another one takes its place. SIGABRT has it write to stderr where
+        it stood; one that was stopped from outside cannot even do that."""
+        seconds = await heartbeat.silence()
+        state_change("worker_stalled", worker=number, process=process.pid, silent_seconds=seconds)
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGABRT)
+            await asyncio.sleep(_LAST_WORDS)
+            process.kill()
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         if process.returncode is not None:
@@ -162,16 +190,18 @@ class Supervisor:
 
     # --- what is shared -----------------------------------------------------------------------------------------------
 
-    async def _token(self, audience: list[Any]) -> dict[str, object]:
+    async def _token(self, audience: list[Any], trace: str) -> dict[str, object]:
         wanted = audience_of(audience)
         store = self.service.store
-        token = await store.get(wanted)
+        with self._tracing.within(trace) if self._tracing is not None else contextlib.nullcontext():
+            token = await store.get(wanted)
         outlook = store.outlook(wanted)
         return {
             "value": token.value.reveal(),
             "obtainedAt": token.obtained_at,
             "expiresAt": token.expires_at,
             "isRenewable": token.is_renewable,
+            "before": [(each.value.reveal(), each.obtained_at, each.expires_at) for each in token.before],
             "freshUntil": outlook.renew_at,
             "place": outlook.hearing.place.value if outlook.hearing.place else None,
             "isDeafToForms": outlook.hearing.is_deaf_to_forms,
@@ -190,15 +220,18 @@ class Supervisor:
     async def _learned(self, audience: list[Any], place: str, path: str) -> None:
         self.service.store.learn(audience_of(audience), Place(place), path)
 
-    async def _allowance(self, rule: str, client: str) -> None:
-        for each in self.service.current.runtime.configuration.rules:
-            if each.name == rule:
-                await self.service.allowance.take(each, client)
+    def _counted_elsewhere(self, name: str) -> Rule | None:
+        """The rule, where its requests are counted for several machines."""
+        if self.service.shared.is_here_alone:
+            return None
+        rules = self.service.current.runtime.configuration.rules
+        return next((rule for rule in rules if rule.name == name), None)
 
     # --- pages --------------------------------------------------------------------------------------------------------
 
     def _not_ready(self) -> str | None:
-        return self.service.not_ready() or (None if self._channels else "no worker runs")
+        does_one_answer = any(heartbeat.is_heard for heartbeat in self._heartbeats.values())
+        return self.service.not_ready() or (None if does_one_answer else "no worker answers")
 
     async def _metrics(self) -> bytes:
         texts = [text.encode() for text in await self._ask_all("metrics")]
@@ -208,14 +241,15 @@ class Supervisor:
         return merged_status(self.service.status(), await self._ask_all("status"))
 
     async def _ask_all(self, what: str) -> list[Any]:
-        """The answers of those that answer."""
-        answers: list[Any] = []
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_ANSWER):
-                for channel in list(self._channels.values()):
-                    with contextlib.suppress(Gone):
-                        answers.append(await channel.ask(what))
-        return answers
+        """The answers of those that answer in time: one that stands still hides none of the others."""
+        asked = [asyncio.create_task(channel.ask(what), name=what) for channel in self._channels.values()]
+        if not asked:
+            return []
+        done, late = await asyncio.wait(asked, timeout=_ANSWER)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        return [task.result() for task in asked if task in done and not isinstance(task.exception(), Gone)]
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -11,9 +11,12 @@ from proxy.assemble import Service
 from proxy.hardening import keep_memory_private, settle_memory
 from proxy.model import Configuration, Listen
 from proxy.telemetry.log import configure as configure_log
+from proxy.telemetry.tracing import begin_tracing
 from proxy.workers.channel import Channel
+from proxy.workers.heartbeat import beat
+from proxy.workers.leases import LeasedAllowance
 from proxy.workers.parcel import unpacked
-from proxy.workers.shared import SharedAllowance, SharedTokens
+from proxy.workers.shared import SharedTokens
 from proxy.workers.turns import WorkerCommons
 
 
@@ -28,14 +31,19 @@ async def work(descriptor: int) -> int:
         "apply": worker.apply,
         "metrics": worker.metrics,
         "status": worker.status,
+        "recall": worker.allowance.recall,
     }
     channel.on_end = worker.orphaned
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.ending.set)
-    listening = asyncio.create_task(channel.listen(), name="supervisor")
+    tasks = [
+        asyncio.create_task(channel.listen(), name="supervisor"),
+        asyncio.create_task(beat(channel), name="heartbeat"),
+    ]
     await worker.ending.wait()
     await worker.stop()
     channel.on_end = lambda: None
-    listening.cancel()
+    for task in tasks:
+        task.cancel()
     return 0
 
 
@@ -44,6 +52,7 @@ class _Worker:
         self._channel = channel
         self._service: Service | None = None
         self._tokens = SharedTokens(channel, time.monotonic)
+        self.allowance = LeasedAllowance(channel, time.monotonic)
         self._number = 0
         self._port = 0
         self.ending = asyncio.Event()
@@ -54,12 +63,16 @@ class _Worker:
         self._number, self._port = number, port
         configuration = unpacked(parcel)
         self._log = configure_log(configuration.log_level, configuration.log_format, is_shared=True)
+        tracing = begin_tracing(os.environ, is_worker=True)
+        if tracing is not None:
+            self._tokens.trace = tracing.here
         self._service = Service(
             self._mine(configuration),
             tokens=self._tokens,
-            allowance=SharedAllowance(self._channel),
+            allowance=self.allowance,
             commons=WorkerCommons(self._channel),
             shares_port=True,
+            tracing=tracing,
         )
         await self._service.start()
         settle_memory()
@@ -68,6 +81,7 @@ class _Worker:
         """Goes over to another configuration. Raises ConfigurationError."""
         if self._service is not None:
             self._tokens.forget()
+            self.allowance.forget()
             await self._service.apply(self._mine(unpacked(parcel)))
 
     async def metrics(self) -> str:

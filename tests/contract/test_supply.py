@@ -60,10 +60,17 @@ def test_the_demo_image_has_the_same_parts() -> None:
     assert pins(ROOT / "config/requirements.txt").items() <= pins(ROOT / "config/requirements-demo.txt").items()
 
 
+def test_what_the_guide_adds_to_the_image_is_the_extra() -> None:
+    guide = (ROOT / "config/guide/operating.md").read_text(encoding="utf-8")
+    [added] = re.findall(r"^RUN pip --python /opt/proxy/bin/python install (.+)$", guide, re.MULTILINE)
+    assert re.findall(r'"([^"]+)"', added) == EXTRAS["otel"]
+
+
 def test_the_image_installs_nothing_without_a_hash() -> None:
-    for line in re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8")).split("&&"):
-        if " install " in line:
-            assert "--require-hashes" in line or "--no-index" in line
+    commands = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8")).split("&&")
+    installing = [command for command in commands if " install " in command]
+    assert installing
+    assert all("--require-hashes" in command or "--no-index" in command for command in installing)
 
 
 PINNED = {("aiohttp", "3.14.5"), ("yarl", "1.25.1")}

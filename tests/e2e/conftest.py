@@ -12,12 +12,11 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import Browser, Page, Response, async_playwright
 
-from proxy.assemble import Service, on_free_ports
+from proxy.assemble import Service
 from proxy.demo import Demo
-from proxy.settings.load import load
-from proxy.simulator.options import Options
 from proxy.simulator.server import Simulator
 from tests.e2e.pages import MODULES, Served, bundle, serve, skip_unless_installed
+from tests.running import QUIET, proxying, signed, simulated
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 PASSWORD = "canary-Pa55word"
@@ -140,29 +139,15 @@ class Stage:
 
 @pytest.fixture
 async def stage(bundles: Path, tmp_path: Path) -> AsyncIterator[Stage]:
-    arcgis = Simulator(Options(users={"webmap": PASSWORD}))
-    await arcgis.start()
     pages = await serve(bundles)
-    path = tmp_path / "proxy.yaml"
-    path.write_text(
-        f"""
-server: {{listen: "127.0.0.1:0", limits: {{drain: 1s}}}}
-admin: {{listen: null}}
-allowedReferers: ["http://localhost:{pages.port}"]
-credentials: {{city: {{username: webmap, password: {PASSWORD}}}}}
-serverUrls: [{{url: "{arcgis.url}", credential: city, mount: /gis}}]
-log: {{level: error}}
-""",
-        encoding="utf-8",
-    )
-    service = Service(on_free_ports(load(path, {})))
-    await service.start()
-    stage = Stage(arcgis, service, pages)
-    pages.server, pages.public = arcgis.url, stage.public
-    yield stage
-    await service.stop()
+    referers = [f"http://localhost:{pages.port}"]
+    async with simulated(PASSWORD) as arcgis:
+        rules = signed(arcgis.url, PASSWORD, mount="/gis")
+        async with proxying(tmp_path, {**QUIET, **rules, "allowedReferers": referers}) as service:
+            stage = Stage(arcgis, service, pages)
+            pages.server, pages.public = arcgis.url, stage.public
+            yield stage
     await pages.stop()
-    await arcgis.stop()
 
 
 async def opened(browser: Browser, witness: Witness, url: str) -> Page:
@@ -180,6 +165,16 @@ async def opened(browser: Browser, witness: Witness, url: str) -> Page:
         witness.console.clear()
         witness.errors.clear()
     return page
+
+
+async def zoomed_in(page: Page) -> None:
+    """The SDK's map one level nearer: a new picture was asked for, and came."""
+    async with page.expect_request(lambda request: "/MapServer/export?" in request.url) as asked:
+        await page.evaluate("window.view.goTo({center: [9.93, 47.45], zoom: window.view.zoom + 1}, {animate: false})")
+    picture = await (await asked.value).response()
+    assert picture is not None
+    assert picture.status == 200
+    await page.wait_for_function("!window.view.updating", timeout=30_000)
 
 
 async def drawn(page: Page, witness: Witness, name: str, **least: int) -> dict[str, int]:

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Browser
 
 from proxy.demo import Demo
-from tests.e2e.conftest import DIALOG, Stage, Witness, colours, drawn, opened
+from tests.e2e.conftest import DIALOG, Stage, Witness, colours, drawn, opened, zoomed_in
 
 SDKS, SDK_NAMES = ("5", "4"), ("arcgis-core-5", "arcgis-core-4")
 
@@ -71,8 +71,7 @@ async def test_the_arcgis_sdk_shows_secured_layers_without_its_dialog(
     await drawn(page, witness, f"arcgis-core-{folder}", harbour=10_000)
     stage.arcgis.revoke_all()
     requests = stage.arcgis.journal.count
-    await page.evaluate("window.view.goTo({center: [9.93, 47.45], zoom: window.view.zoom + 1}, {animate: false})")
-    await page.wait_for_function("!window.view.updating", timeout=30_000)
+    await zoomed_in(page)
     await drawn(page, witness, f"arcgis-core-{folder}-after-revocation", park=1_000)
     assert stage.arcgis.journal.count > requests
     for kind, asked in (("tile", "/Base/MapServer/tile/"), ("vector", "/Base/VectorTileServer/tile/")):

@@ -8,11 +8,9 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page
 
-from proxy.assemble import Service, on_free_ports
-from proxy.settings.load import load
-from proxy.simulator.options import Options
 from proxy.simulator.server import Simulator
 from tests.e2e.conftest import PASSWORD
+from tests.running import QUIET, proxying, signed, simulated
 
 EMBED = """([tag, url]) => new Promise(done => {
   const element = document.createElement(tag);
@@ -70,28 +68,14 @@ async def pages(tmp_path: Path) -> AsyncIterator[Pages]:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    arcgis = Simulator(Options(users={"webmap": PASSWORD}))
-    await arcgis.start()
     port = runner.addresses[0][1]
-    path = tmp_path / "proxy.yaml"
-    path.write_text(
-        f"""
-server: {{listen: "127.0.0.1:0", limits: {{drain: 1s}}}}
-admin: {{listen: null}}
-allowedReferers: ["http://localhost:{port}"]
-allowMissingReferer: true
-credentials: {{city: {{username: webmap, password: {PASSWORD}}}}}
-serverUrls: [{{url: "{arcgis.url}", credential: city}}]
-log: {{level: error}}
-""",
-        encoding="utf-8",
-    )
-    service = Service(on_free_ports(load(path, {})))
-    await service.start()
-    yield Pages(arcgis, f"http://127.0.0.1:{service.public.port}/proxy", port)
-    await service.stop()
+    admitted = {"allowedReferers": [f"http://localhost:{port}"], "allowMissingReferer": True}
+    async with (
+        simulated(PASSWORD) as arcgis,
+        proxying(tmp_path, {**QUIET, **signed(arcgis.url, PASSWORD), **admitted}) as service,
+    ):
+        yield Pages(arcgis, f"http://127.0.0.1:{service.public.port}/proxy", port)
     await runner.cleanup()
-    await arcgis.stop()
 
 
 async def _at(browser: Browser, url: str) -> Page:

@@ -65,7 +65,7 @@ async def test_arcgis_rest_js_without_the_proxy_is_refused(site: Site) -> None:
         await run(site, "node", str(program))
 
 
-async def test_gdal(site: Site) -> None:
+async def test_gdal_runs_the_commands_of_the_guide(site: Site) -> None:
     (written,) = blocks("clients", "sh")
     said = await run(site, "sh", "-ec", elsewhere(written, site.arcgis.url, public(site)))
     places = json.loads((site.folder / "places.json").read_text("utf-8"))
@@ -75,7 +75,7 @@ async def test_gdal(site: Site) -> None:
     assert site.is_clean(said)
 
 
-async def test_python(site: Site) -> None:
+async def test_python_runs_the_program_of_the_guide(site: Site) -> None:
     pytest.importorskip("owslib", reason="OWSLib is missing: pip install OWSLib")
     (written,) = blocks("clients", "python")
     program = site.folder / "guide.py"

@@ -15,10 +15,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from proxy.assemble import Service, on_free_ports
 from proxy.core import lifetime
-from proxy.settings.load import load
 from tests.e2e.pages import HERE
+from tests.running import QUIET, proxying, signed
 
 PASSWORD = "canary-koop-password"
 POINT = {"type": "Feature", "properties": {"name": "pump"}, "geometry": {"type": "Point", "coordinates": [9.9, 47.4]}}
@@ -63,22 +62,10 @@ async def _query(session: aiohttp.ClientSession, proxy: str, target: str) -> dic
 
 
 async def test_koop_is_discovered_queried_and_renewed(koop: str, tmp_path: Path) -> None:
-    path = tmp_path / "proxy.yaml"
-    path.write_text(
-        f"""
-server: {{listen: "127.0.0.1:0", limits: {{drain: 1s}}}}
-admin: {{listen: null}}
-allowMissingReferer: true
-credentials: {{koop: {{username: webmap, password: {PASSWORD}}}}}
-serverUrls: [{{url: "{koop}/rest/services/pumps/FeatureServer", credential: koop}}]
-""",
-        encoding="utf-8",
-    )
-    service = Service(on_free_ports(load(path, {})))
-    await service.start()
-    proxy = f"http://127.0.0.1:{service.public.port}/proxy"
+    rules = signed(f"{koop}/rest/services/pumps/FeatureServer", PASSWORD)
     target = f"{koop}/rest/services/pumps/FeatureServer/0/query?where=1%3D1&outFields=*&f=json"
-    try:
+    async with proxying(tmp_path, {**QUIET, **rules, "allowMissingReferer": True}) as service:
+        proxy = f"http://127.0.0.1:{service.public.port}/proxy"
         async with aiohttp.ClientSession() as session:
             direct = await _query(session, proxy.replace("/proxy", "/healthz"), "")
             assert direct == {"status": "ok"}
@@ -100,5 +87,3 @@ serverUrls: [{{url: "{koop}/rest/services/pumps/FeatureServer", credential: koop
             assert held.slot.token is not first
             totals = service.metrics.totals()
             assert totals["tokensObtained"] == 2
-    finally:
-        await service.stop()

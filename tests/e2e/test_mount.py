@@ -3,7 +3,7 @@ to sign in, no token is seen, and no request goes to the server itself."""
 
 from playwright.async_api import Browser, Page
 
-from tests.e2e.conftest import DIALOG, Stage, Witness, colours, opened
+from tests.e2e.conftest import DIALOG, Stage, Witness, colours, drawn, opened, zoomed_in
 
 
 async def _open(browser: Browser, stage: Stage, witness: Witness, name: str, more: str = "") -> Page:
@@ -19,7 +19,7 @@ async def _close(page: Page, stage: Stage, witness: Witness) -> None:
     await page.context.close()
 
 
-async def test_esri_leaflet(browser: Browser, stage: Stage) -> None:
+async def test_esri_leaflet_draws_through_a_mount(browser: Browser, stage: Stage) -> None:
     witness = Witness()
     page = await _open(browser, stage, witness, "leaflet", "&f=json")  # the picture is behind the answer's `href`
     await page.wait_for_function("window.state.drawn >= 1 && window.state.features >= 10")
@@ -32,7 +32,7 @@ async def test_esri_leaflet(browser: Browser, stage: Stage) -> None:
     await _close(page, stage, witness)
 
 
-async def test_openlayers(browser: Browser, stage: Stage) -> None:
+async def test_openlayers_draws_through_a_mount(browser: Browser, stage: Stage) -> None:
     witness = Witness()
     page = await _open(browser, stage, witness, "ol")
     await page.wait_for_function(
@@ -45,12 +45,11 @@ async def test_openlayers(browser: Browser, stage: Stage) -> None:
     stage.arcgis.revoke_all()
     await page.evaluate("window.map.getView().setZoom(14)")
     await page.wait_for_function("window.state.pictures >= 2")
-    await page.wait_for_timeout(500)
-    assert (await colours(page, "mount-openlayers-after-revocation"))["park"] > 1_000
+    await drawn(page, witness, "mount-openlayers-after-revocation", park=2_000)
     await _close(page, stage, witness)
 
 
-async def test_maplibre(browser: Browser, stage: Stage) -> None:
+async def test_maplibre_draws_through_a_mount(browser: Browser, stage: Stage) -> None:
     witness = Witness()
     page = await _open(browser, stage, witness, "maplibre")
     await page.wait_for_function("window.state.tiles >= 4 && window.state.features >= 10", timeout=60_000)
@@ -59,12 +58,11 @@ async def test_maplibre(browser: Browser, stage: Stage) -> None:
     stage.arcgis.revoke_all()
     await page.evaluate("window.state.tiles = 0; window.map.jumpTo({zoom: 13})")
     await page.wait_for_function("window.state.tiles >= 4 && window.map.areTilesLoaded()")
-    await page.wait_for_timeout(500)
-    assert (await colours(page, "mount-maplibre-after-revocation"))["park"] > 1_000
+    await drawn(page, witness, "mount-maplibre-after-revocation", park=2_000)
     await _close(page, stage, witness)
 
 
-async def test_the_arcgis_sdk(browser: Browser, stage: Stage) -> None:
+async def test_the_arcgis_sdk_draws_through_a_mount(browser: Browser, stage: Stage) -> None:
     """It needs no proxy rule where its layers' URLs are the mount's."""
     witness = Witness()
     page = await _open(browser, stage, witness, "core")
@@ -72,9 +70,7 @@ async def test_the_arcgis_sdk(browser: Browser, stage: Stage) -> None:
     assert await page.evaluate("[window.state.error, window.state.features]") == ["", 12]
     assert (await colours(page, "mount-arcgis-core"))["harbour"] > 10_000
     stage.arcgis.revoke_all()
-    await page.evaluate("window.view.goTo({center: [9.93, 47.45], zoom: window.view.zoom + 1}, {animate: false})")
-    await page.wait_for_function("!window.view.updating", timeout=30_000)
-    await page.wait_for_timeout(1000)
-    assert (await colours(page, "mount-arcgis-core-after-revocation"))["park"] > 1_000
+    await zoomed_in(page)
+    await drawn(page, witness, "mount-arcgis-core-after-revocation", park=2_000)
     assert await page.locator(DIALOG).count() == 0
     await _close(page, stage, witness)

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from proxy.assemble import Service, on_free_ports
-from proxy.settings.load import load
-from proxy.simulator.options import Options
+from proxy.assemble import Service
 from proxy.simulator.server import Simulator
+from tests.running import QUIET, proxying, signed, simulated
 
 PASSWORD = "canary-Pa55word"
 EXTENT = (1099000, 6007500, 1111000, 6016500)
@@ -39,25 +38,10 @@ class Site:
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    arcgis = Simulator(Options(users={"webmap": PASSWORD}))
-    await arcgis.start()
-    path = tmp_path / "proxy.yaml"
-    path.write_text(
-        f"""
-server: {{listen: "127.0.0.1:0", limits: {{drain: 1s}}}}
-admin: {{listen: null}}
-allowMissingReferer: true
-credentials: {{city: {{username: webmap, password: {PASSWORD}}}}}
-serverUrls: [{{url: "{arcgis.url}", credential: city, mount: /gis}}]
-log: {{level: error}}
-""",
-        encoding="utf-8",
-    )
-    service = Service(on_free_ports(load(path, {})))
-    await service.start()
-    yield Site(arcgis, service, tmp_path)
-    await service.stop()
-    await arcgis.stop()
+    async with simulated(PASSWORD) as arcgis:
+        rules = signed(arcgis.url, PASSWORD, mount="/gis")
+        async with proxying(tmp_path, {**QUIET, **rules, "allowMissingReferer": True}) as service:
+            yield Site(arcgis, service, tmp_path)
 
 
 async def run(site: Site, program: str, *arguments: str) -> str:

@@ -13,14 +13,16 @@ from proxy.settings.load import load
 from proxy.simulator.options import Options
 from proxy.simulator.server import Simulator
 from tests.e2e.conftest import ARTIFACTS, PASSWORD
+from tests.live.served import free_port
 
 ADMIN_PASSWORD = "canary-for-the-page"
 
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
-    """One that has served, refused and failed a little."""
+    """One that has served, refused and failed a little: three of its rules are in trouble."""
     site, locked = Simulator(Options(users={"webmap": PASSWORD})), Simulator(Options(users={"webmap": "another"}))
+    silent = f"http://127.0.0.1:{free_port()}/arcgis/rest/services"
     await site.start()
     await locked.start()
     document = {
@@ -29,7 +31,9 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         "credentials": {name: {"username": "webmap", "password": PASSWORD} for name in ("city", "county", "spare")},
         "serverUrls": [
             {"url": f"{site.url}/rest/services", "credential": "city"},
-            {"url": f"{locked.url}/rest/services", "credential": "county"},
+            {"url": f"{site.url}/rest/services/Public", "rateLimit": 5, "rateLimitPeriod": 60},
+            {"url": f"{locked.url}/rest/services", "credential": "county", "rateLimit": 600, "rateLimitPeriod": 1},
+            {"url": silent, "rateLimit": 10, "rateLimitPeriod": 5},
             {
                 "url": "https://gis.example.com/arcgis/rest/services/ALongFolder/ALongerName/MapServer",
                 "credential": "spare",
@@ -46,6 +50,8 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
             f"{site.url}/rest/services/Secure/City/MapServer",
             f"{locked.url}/rest/services/a",
             "https://x.example/?s=SEEN",
+            *[f"{site.url}/rest/services/Public/City/MapServer?s=SEEN{number}" for number in range(6)],
+            *[f"{silent}/a?s=SEEN{number}" for number in range(9)],
         ):
             async with session.get(f"http://127.0.0.1:{made.public.port}/proxy?{url}") as response:
                 await response.read()
@@ -73,7 +79,7 @@ async def test_the_page(browser: Browser, service: Service, name: str, width: in
     page.on("request", lambda request: asked.append(request.url))
     base = f"http://127.0.0.1:{service.admin.port}"
     await page.goto(f"{base}/status")
-    await page.get_by_text("1 credential held off").wait_for()
+    await page.get_by_text("1 credential held off, configuration rejected, 1 rate limit reached").wait_for()
     text = await page.inner_text("main")
     for words in (
         "city",
@@ -81,6 +87,14 @@ async def test_the_page(browser: Browser, service: Service, name: str, width: in
         "refuses the proxy's user name or password",
         "Correct the credential",
         "<b>nonsense</b>",
+        "5 in 1 h",
+        "1 client is refused; the next request passes in 60 min.",
+        "list it in trustedProxies",
+        "10 in 5 min",
+        "90 %",
+        "1 client is near the limit.",
+        "raise rateLimit",
+        "nothing listens at its port",
     ):
         assert words in text
     assert PASSWORD not in text
@@ -92,8 +106,12 @@ async def test_the_page(browser: Browser, service: Service, name: str, width: in
     ARTIFACTS.mkdir(exist_ok=True)
     await page.screenshot(path=ARTIFACTS / f"status-{name}.png", full_page=True)
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
-    await page.keyboard.press("Tab")
-    assert await page.evaluate("document.activeElement.textContent") == "status.json"
+    shares = await page.eval_on_selector_all("#limits .share", "all => all.map(each => each.innerText)")
+    assert shares == ["100 %", "90 %", "0 %"]  # the most urgent first
+    for link in ("status.json", "metrics", "readyz"):
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.textContent") == link
+        assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     assert said == []
     assert {url for url in asked if not url.startswith("data:")} == {f"{base}/status", f"{base}/status/live"}
     await context.close()

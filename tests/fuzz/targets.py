@@ -133,8 +133,7 @@ def _answer(data: bytes) -> None:
 
 
 def redactor(data: bytes) -> None:
-    """What is taken out is the same however a text is cut, keeps its length, and leaves no secret. (Where a secret
-    overlaps itself in a text, it is taken out from wherever it was seen first, which a cut may change.)"""
+    """What is taken out is the same however a text is cut, keeps its length, and leaves no secret."""
     choice = Bytes(data)
     secret = choice.take(6 + choice.number(40)).decode("utf-8", "ignore")
     text = choice.rest()
@@ -145,9 +144,7 @@ def redactor(data: bytes) -> None:
     out = b"".join(map(redacting.feed, Bytes(text[::-1]).cut(body))) + redacting.finish()
     whole, count = whole_without(body, (secret,))
     assert len(out) == len(body)
-    raw = secret.encode()
-    if not any(raw.startswith(raw[at:]) for at in range(1, len(raw))):
-        assert (out, redacting.count) == (whole, count)
+    assert (out, redacting.count) == (whole, count)
     if has_one:
         assert count
         assert secret.encode() not in out

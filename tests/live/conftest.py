@@ -4,11 +4,12 @@ anywhere that is not the upstream."""
 import asyncio
 import io
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import aiohttp
@@ -21,8 +22,15 @@ from proxy.settings.load import load
 from proxy.simulator.options import Options, of_profile
 from proxy.simulator.server import Simulator
 from proxy.telemetry.log import configure
+from proxy.telemetry.tracing import begin_tracing
+from tests.got import Got as Got
+from tests.got import got
+from tests.live.collector import Collector
 from tests.live.served import PAGE as PAGE
 from tests.live.served import Serve, Served, free_port
+
+if TYPE_CHECKING:
+    from tests.live.hostile import Hostile
 
 PASSWORD = "canary-Pa55+w%rd&=#é"
 
@@ -32,25 +40,12 @@ def pytest_asyncio_loop_factories(
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """What `serve` runs on is uvloop, but on Windows; how transports behave at their ends differs between the two."""
     loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-    both = ("test_connecting.py", "test_connections.py", "test_hostile_upstream.py", "test_raw_requests.py")
-    if item.path.name in both and sys.platform != "win32":
+    both = ("test_connecting.py", "test_connections.py", "test_drips.py", "test_raw_requests.py")
+    if (item.path.name in both or item.path.parent.name == "upstream") and sys.platform != "win32":
         import uvloop
 
         loops["uvloop"] = uvloop.new_event_loop
     return loops
-
-
-@dataclass(slots=True)
-class Got:
-    """What the client got."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 @dataclass(slots=True)
@@ -67,9 +62,9 @@ class Client:
         sent = {name: value for name, value in sent.items() if value}
         url = URL(f"{self.proxy}?{target}", encoded=True)
         async with self.session.request(method, url, headers=sent, data=data, allow_redirects=False) as response:
-            got = Got(response.status, {k.lower(): v for k, v in response.headers.items()}, await response.read())
-        self.seen += [got.body, repr(response.raw_headers).encode()]
-        return got
+            answer = await got(response)
+        self.seen += [answer.body, repr(response.raw_headers).encode()]
+        return answer
 
 
 @dataclass(slots=True)
@@ -106,6 +101,17 @@ async def arcgis() -> AsyncIterator[Simulator]:
     await simulator.stop()
 
 
+@pytest.fixture
+async def hostile() -> "AsyncIterator[Hostile]":
+    """An upstream that answers with whatever bytes its script has."""
+    from tests.live.hostile import Hostile  # which knows this file
+
+    server = Hostile()
+    await server.start()
+    yield server
+    await server.stop()
+
+
 Build = Callable[..., Any]
 Sites = Callable[..., Any]
 
@@ -131,29 +137,41 @@ async def sites() -> AsyncIterator[Sites]:
 
 @pytest.fixture
 async def build(arcgis: Simulator, tmp_path: Path) -> AsyncIterator[Build]:
-    """Starts a proxy: `await build(inject="query")`, or `await build(document={...})`; `site` in place of `arcgis`."""
+    """Starts a proxy: `await build(inject="query")`, or `await build(document={...})`; `site` in place of `arcgis`;
+    traced, where there is a `collector`."""
     log = io.StringIO()
     handle = configure("debug", "json", log)
     worlds: list[World] = []
 
-    async def start(document: dict[str, Any] | None = None, *, site: Simulator | None = None, **rule: Any) -> World:
+    async def start(
+        document: dict[str, Any] | None = None,
+        *,
+        site: Simulator | None = None,
+        collector: Collector | None = None,
+        **rule: Any,
+    ) -> World:
         path = tmp_path / "proxy.yaml"
         path.write_text(yaml.safe_dump(document or config((site or arcgis).url, **rule)), encoding="utf-8")
-        service = Service(on_free_ports(load(path, {})))
+        tracing = begin_tracing(collector.environ) if collector is not None else None
+        service = Service(on_free_ports(load(path, {})), tracing=tracing)
         await service.start()
         session = aiohttp.ClientSession(auto_decompress=True)
         client = Client(session, f"http://127.0.0.1:{service.public.port}/proxy")
+        if collector is not None:
+            collector.seen = client.seen  # what is told of requests is public, too
         worlds.append(World(site or arcgis, service, client, log, path))
         return worlds[-1]
 
     yield start
     for world in worlds:
-        admin = f"http://127.0.0.1:{world.service.admin.port}" if world.service.admin else ""
+        is_up = not world.service.draining
+        admin = f"http://127.0.0.1:{world.service.admin.port}" if world.service.admin and is_up else ""
         for page in ("/metrics", "/status", "/status.json") if admin else ():
             async with world.client.session.get(admin + page) as response:
                 world.client.seen.append(await response.read())
         await world.client.session.close()
-        await world.service.stop()
+        if is_up:
+            await world.service.stop()
     handle.close()
     for world in worlds:
         _no_secret_shows(world, log.getvalue())
@@ -177,7 +195,7 @@ def _no_secret_shows(world: World, log: str) -> None:
 async def serve() -> AsyncIterator[Serve]:
     started: list[asyncio.subprocess.Process] = []
 
-    async def start(path: Path) -> Served:
+    async def start(path: Path, **environ: str) -> Served:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         port, admin = free_port(), free_port()
         document["server"]["listen"], document["admin"]["listen"] = f"127.0.0.1:{port}", f"127.0.0.1:{admin}"
@@ -189,6 +207,7 @@ async def serve() -> AsyncIterator[Serve]:
             "serve",
             "--config",
             str(path),
+            env=os.environ | environ,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

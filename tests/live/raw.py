@@ -1,32 +1,14 @@
 """Bytes to the public port and back, and the answers told apart by their framing alone."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import Any
 
+from tests.got import Got
 from tests.live.conftest import World
 
 BASE = "Host: {own}\r\nReferer: https://maps.example.com/\r\nConnection: close\r\n"
 CITY = "Secure/City/MapServer?f=json"
-
-
-@dataclass(slots=True)
-class Answer:
-    """One answer."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def error(self) -> dict[str, Any]:
-        """The error envelope, which has the HTTP status as its code."""
-        error: dict[str, Any] = json.loads(self.body)["error"]
-        assert error["code"] == self.status
-        return error
 
 
 def fill(world: World, text: str) -> bytes:
@@ -73,7 +55,7 @@ class Line:
     def send(self, data: bytes) -> None:
         self.writer.write(data)
 
-    async def answer(self, seconds: float = 3.0, *, is_head: bool = False) -> Answer:
+    async def answer(self, seconds: float = 3.0, *, is_head: bool = False) -> Got:
         """The next answer; raises IncompleteReadError where the connection ends before it does."""
         async with asyncio.timeout(seconds):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -82,7 +64,7 @@ class Line:
             assert version in ("HTTP/1.1", "HTTP/1.0")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             assert len(headers) == len(lines), "a header came twice"
-            return Answer(int(status), headers, b"" if is_head else await self._body(int(status), headers))
+            return Got(int(status), headers, b"" if is_head else await self._body(int(status), headers))
 
     async def _body(self, status: int, headers: dict[str, str]) -> bytes:
         if status < 200 or status in (204, 304):

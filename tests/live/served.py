@@ -3,12 +3,11 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import aiohttp
 
 PAGE = "https://maps.example.com/viewer"
-Serve = Callable[[Path], Awaitable["Served"]]
+Serve = Callable[..., Awaitable["Served"]]
 
 
 class Served:

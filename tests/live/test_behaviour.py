@@ -24,7 +24,9 @@ async def plain() -> AsyncIterator[Plain]:
 
 
 @pytest.mark.parametrize("case", PLAYED, ids=lambda case: f"{case['number']:03} {case['says'][:60]}")
-async def test_a_behaviour(build: Build, arcgis: Simulator, plain: Plain, case: dict[str, Any]) -> None:
+async def test_each_case_behaves_as_it_says(
+    build: Build, arcgis: Simulator, plain: Plain, case: dict[str, Any]
+) -> None:
     await Player(case, build, arcgis, plain).play()
 
 

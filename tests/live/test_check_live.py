@@ -14,7 +14,7 @@ from proxy.live_check import Line, look
 from proxy.settings.load import load
 from proxy.simulator.server import Simulator
 from tests.live.conftest import PASSWORD, Sites, config
-from tests.live.test_users import LoginService
+from tests.live.users.conftest import LoginService
 
 
 async def lines(path: Path, document: dict[str, Any]) -> list[Line]:
@@ -32,6 +32,15 @@ async def test_a_good_rule_tells_what_it_is(tmp_path: Path, arcgis: Simulator) -
         answer="HTTP 200, 2 folders; Secure/City/MapServer: HTTP 200, City, 4 layers",
     )
     assert arcgis.accounts.logins == 1
+
+
+async def test_a_folder_of_pictures_has_no_page_and_is_no_failure(tmp_path: Path, arcgis: Simulator) -> None:
+    document = config(arcgis.url)
+    document["serverUrls"] = [{"url": f"{arcgis.url}/rest/directories/arcgisoutput", "credential": "city"}]
+    (line,) = await lines(tmp_path / "proxy.yaml", document)
+    assert (line.good, line.advice) == (True, "")
+    assert line.token.startswith("60 min left")
+    assert line.answer.startswith("reached")
 
 
 async def test_each_failure_has_its_own_words(tmp_path: Path, arcgis: Simulator) -> None:
@@ -171,3 +180,10 @@ async def test_the_front_door_keeps_the_operator_out_of_nothing(tmp_path: Path, 
     keys, rule = await lines(tmp_path / "proxy.yaml", document)
     assert (keys.good, rule.good) == (False, True)
     assert keys.advice
+
+
+async def test_a_folder_of_files_has_no_page_of_its_own(tmp_path: Path, arcgis: Simulator) -> None:
+    document = config(arcgis.url)
+    document["serverUrls"] = [{"url": f"{arcgis.url}/rest/directories/arcgisoutput", "credential": "city"}]
+    (line,) = await lines(tmp_path / "proxy.yaml", document)
+    assert (line.good, line.answer[:17], line.advice) == (True, "reached: HTTP 404", "")

@@ -32,14 +32,6 @@ def document(url: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def hostile() -> AsyncIterator[Hostile]:
-    server = Hostile()
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
 def authority() -> trustme.CA:
     return trustme.CA()
 

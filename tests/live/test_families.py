@@ -38,6 +38,8 @@ class Owner:
 
     def watch(self, deadline: float) -> None: ...
 
+    def held(self, connection: Connection) -> None: ...
+
 
 def family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET

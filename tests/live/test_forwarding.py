@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import json
 from typing import Any
 
 import aiohttp
@@ -10,8 +9,6 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from proxy.identity import ArcGISCredential
-from proxy.simulator.server import Simulator
 from tests.live.conftest import Build, World, config
 from tests.live.served import PAGE
 
@@ -267,163 +264,6 @@ async def test_a_name_that_leads_to_a_forbidden_address_is_502(build: Build, ori
     got = await world.client.get(f"http://127.0.0.1:{origin.port}/a")
     assert got.status == 502
     assert origin.requests == []
-
-
-async def test_a_rule_for_our_own_listener_does_not_make_a_loop(world: World) -> None:
-    from dataclasses import replace
-
-    current = world.service.current.runtime.configuration
-    port = world.service.public.port
-    own = replace(current.rules[0], name="own", port=port, path="", credential=None)
-    await world.service.apply(replace(current, rules=(own,)))
-    got = await world.client.get(f"http://127.0.0.1:{port}/healthz")
-    assert got.status == 502
-    assert "own_listener" in got.json["error"]["message"]
-
-
-async def test_a_refused_request_never_reaches_the_upstream(world: World) -> None:
-    before = len(world.arcgis.journal)
-    refused = [
-        await world.client.get(world.url(), Referer="https://evil.example/"),
-        await world.client.get(world.url(), Referer=""),
-        await world.client.get(world.url(), Origin="https://evil.example"),
-        await world.client.get(f"{world.arcgis.url}/admin"),
-        await world.client.get(f"{world.arcgis.url}/rest/services/../../admin"),
-        await world.client.get(world.url("Secure/City/FeatureServer/0/applyEdits?f=json")),
-        await world.client.get(world.url("Secure/City/MapServer?f=json&callback=x")),
-        await world.client.get("https://other.example/"),
-        await world.client.get("gopher://x"),
-        await world.client.get(""),
-    ]
-    assert [got.status for got in refused] == [403, 403, 403, 403, 400, 403, 403, 403, 400, 400]
-    for got in refused:
-        error = got.json["error"]
-        assert error["code"] == got.status
-        assert got.headers["content-type"].startswith("application/json")
-        assert got.headers["cache-control"] == "no-store"
-        assert got.status != 403 or (error["subcode"], error["messageCode"]) == (1, "SB_0008")
-    assert len(world.arcgis.journal) == before
-
-
-async def test_cors_is_ours_on_answers_and_errors(world: World) -> None:
-    for target in (world.url(), "https://other.example/"):
-        got = await world.client.get(target, Origin="https://maps.example.com")
-        assert got.headers["access-control-allow-origin"] == "https://maps.example.com"
-        assert "Origin" in got.headers["vary"]
-        assert "access-control-allow-credentials" not in got.headers
-
-
-async def test_a_preflight_is_answered_here(world: World) -> None:
-    got = await world.client.get(
-        world.url(),
-        "OPTIONS",
-        Origin="https://maps.example.com",
-        Access_Control_Request_Method="POST",
-        Access_Control_Request_Headers="x-requested-with",
-    )
-    assert got.status == 204
-    assert got.headers["access-control-allow-headers"] == "x-requested-with"
-    assert got.headers["access-control-allow-origin"] == "https://maps.example.com"
-    assert len(world.arcgis.journal) == 0
-    refused = await world.client.get(world.url(), "OPTIONS", Origin="https://evil.example")
-    assert refused.status == 403
-    assert "access-control-allow-origin" not in refused.headers
-
-
-async def test_ping_and_health_answer_anyone(world: World) -> None:
-    for word in ("ping", "PING"):
-        got = await world.client.get(word, Referer="")
-        assert set(got.json) == {"Proxy Version", "Configuration File", "Log File"}
-    base = world.client.proxy.removesuffix("/proxy")
-    async with world.client.session.get(f"{base}/healthz") as response:
-        assert response.status == 200
-    async with world.client.session.get(f"{base}/elsewhere") as response:
-        assert (response.status, (await response.json())["error"]["code"]) == (404, 404)
-
-
-async def test_the_fourth_of_three_allowed_requests_is_429(build: Build) -> None:
-    world = await build(rateLimit=3, rateLimitPeriod=1)
-    statuses = [(await world.client.get(world.url())).status for _ in range(4)]
-    assert statuses == [200, 200, 200, 429]
-    got = await world.client.get(world.url())
-    assert 1 <= int(got.headers["retry-after"]) <= 60
-
-
-async def test_a_request_leaves_one_line_without_query_values(world: World) -> None:
-    await world.client.get(world.url("Secure/City/MapServer?f=json&where=private"), X_Request_Id="abc")
-    await asyncio.sleep(0.2)
-    lines = [json.loads(line) for line in world.log.getvalue().splitlines()]
-    requests = [line for line in lines if line["event"] == "request"]
-    assert len(requests) == 1
-    line = requests[0]
-    assert (line["request_id"], line["status"], line["outcome"]) == ("abc", 200, "ok")
-    assert (line["query"], line["credential"], line["operation"]) == ("f,where", "city", "mapserver")
-    assert "private" not in world.log.getvalue()
-
-
-async def test_a_new_configuration_keeps_the_tokens_of_unchanged_credentials(world: World, arcgis: Simulator) -> None:
-    from dataclasses import replace
-
-    await world.client.get(world.url())
-    current = world.service.current.runtime.configuration
-    await world.service.apply(replace(current, rules=tuple(replace(rule, name="renamed") for rule in current.rules)))
-    assert (await world.client.get(world.url())).status == 200
-    assert arcgis.accounts.logins == 1
-    changed = tuple(replace(each, expiration=30) for each in current.credentials if isinstance(each, ArcGISCredential))
-    await world.service.apply(replace(current, credentials=changed))
-    assert (await world.client.get(world.url())).status == 200
-    assert arcgis.accounts.logins == 2
-
-
-async def test_soap_and_wsdl_pass_with_the_token_and_are_healed(build: Build, arcgis: Simulator) -> None:
-    document = config(arcgis.url)
-    document["serverUrls"].append({"url": f"{arcgis.url}/services", "credential": "city"})
-    world = await build(document)
-    envelope = (
-        '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><GetServerInfo/></s:Body></s:Envelope>'
-    )
-    got = await world.client.get(
-        f"{arcgis.url}/services/Secure/City/MapServer", "POST", envelope.encode(), Content_Type="text/xml"
-    )
-    assert b"GetServerInfoResponse" in got.body
-    arcgis.revoke_all()
-    got = await world.client.get(
-        f"{arcgis.url}/services/Secure/City/MapServer", "POST", envelope.encode(), Content_Type="text/xml"
-    )
-    assert b"GetServerInfoResponse" in got.body
-    assert arcgis.journal.to("/services/Secure")[-1].body == envelope.encode()
-
-
-async def test_an_upload_with_a_dead_token_is_sent_again_whole(build: Build, arcgis: Simulator) -> None:
-    world = await build(access="edit")
-    await world.client.get(world.url())
-    arcgis.revoke_all()
-    form = aiohttp.FormData({"f": "json", "token": "mine"})
-    form.add_field("attachment", b"\x00\xff" * 1000, filename="a.bin")
-    got = await world.client.get(world.url("Secure/City/FeatureServer/0/1/addAttachment?f=json"), "POST", form)
-    assert got.json["addAttachmentResult"]["success"]
-    assert len(arcgis.services.attachments) == 1
-    assert b"\x00\xff" * 1000 in arcgis.services.attachments[0]
-    assert b"mine" not in arcgis.services.attachments[0]
-
-
-FORM = "application/x-www-form-urlencoded"
-
-
-async def test_set_and_denied_parameters_beat_the_clients_in_query_and_form(build: Build, arcgis: Simulator) -> None:
-    world = await build(setParameters={"where": "STATUS = 'a&b'", "layers": "show:0"}, denyParameters=["outFields"])
-    query = world.url("Secure/City/FeatureServer/0/query")
-    await world.client.get(f"{query}?f=json&Where=1%3D1&w%68ere=2&outfields=*&OUTFIELDS=x&returnGeometry=true")
-    entry = arcgis.journal.to("query")[-1]
-    assert entry.query == "f=json&returnGeometry=true&layers=show%3A0&where=STATUS%20%3D%20%27a%26b%27"
-    await world.client.get(f"{query}?where=1", "POST", b"f=json&where=1%3D1&outFields=*&a=1", Content_Type=FORM)
-    entry = arcgis.journal.to("query")[-1]
-    assert (entry.query, entry.body) == ("", b"f=json&a=1&layers=show%3A0&where=STATUS%20%3D%20%27a%26b%27")
-    boundary = b'--b\r\nContent-Disposition: form-data; name="where"\r\n\r\n1=1\r\n--b--\r\n'
-    await world.client.get(query, "POST", boundary, Content_Type="multipart/form-data; boundary=b")
-    entry = arcgis.journal.to("query")[-1]
-    assert b"1=1" not in entry.body
-    assert entry.query.endswith("where=STATUS%20%3D%20%27a%26b%27")
 
 
 async def test_a_stricter_rule_further_down_is_not_passed_by(build: Build, origin: Origin) -> None:

@@ -54,6 +54,26 @@ async def test_what_a_query_may_not_say_no_body_may(
     assert not arcgis.journal.to(path.rpartition("/")[2])
 
 
+async def test_json_behind_a_comment_is_judged_or_refused(world: World, arcgis: Simulator) -> None:
+    for before in ("/**/", "// x\n", "\ufeff\ufeff"):
+        body = (before + json.dumps({"f": "json", "dynamicLayers": DATA_LAYER})).encode()
+        path = world.url("Secure/City/MapServer/export")
+        got = await world.client.get(path, "POST", io.BytesIO(body), Content_Type="application/json")
+        assert (got.status, got.json["error"]["messageCode"]) == (400, "PROXY_BAD_BODY")
+    assert not arcgis.journal.to("export")
+
+
+@pytest.mark.parametrize("name", ["dynamicLayers", "geometry"])
+async def test_a_value_full_of_escapes_holds_nobody_up(world: World, arcgis: Simulator, name: str) -> None:
+    """Ten megabytes of them took more than a second to write out, for each look at them."""
+    body = f"f=json&{name}=".encode() + rb"\u0041" * 1_600_000
+    began = time.process_time()
+    got = await world.client.get(world.url(QUERY), "POST", io.BytesIO(body), Content_Type=FORM)
+    assert (got.status, got.json["error"]["messageCode"]) == (400, "PROXY_BAD_BODY")
+    assert time.process_time() - began < 0.5
+    assert not arcgis.journal.to("query")
+
+
 @pytest.mark.parametrize("kind", ["form", "multipart"])
 async def test_what_a_query_may_say_a_body_may(world: World, kind: str) -> None:
     body, content_type = sent(kind, f="json", where="1=1", token="STOLEN")
@@ -145,15 +165,16 @@ async def test_no_body_keeps_the_others_waiting(world: World, content_type: str,
     async def watch() -> None:
         nonlocal worst
         while not is_done.is_set():
-            began = time.monotonic()
+            # What this thread worked between two turns of the loop, however many others the machine has to serve
+            began = time.thread_time()
             await asyncio.sleep(0.01)
-            worst = max(worst, time.monotonic() - began)
+            worst = max(worst, time.thread_time() - began)
 
     watching = asyncio.create_task(watch())
     await world.client.get(world.url(QUERY), "POST", io.BytesIO(body), Content_Type=content_type)
     is_done.set()
     await watching
-    assert worst < 1.2
+    assert worst < 0.2
 
 
 async def test_a_body_of_no_kind_is_said_to_be_bytes(build: Build, arcgis: Simulator) -> None:

@@ -7,7 +7,7 @@ import socket
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -26,15 +26,7 @@ MEBIBYTE = 2**20
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Hostile]:
-    found = Hostile()
-    await found.start()
-    yield found
-    await found.stop()
-
-
-@pytest.fixture
-async def proxy(server: Hostile, tmp_path: Path, serve: Serve) -> Served:
+async def proxy(hostile: Hostile, tmp_path: Path, serve: Serve) -> Served:
     document = {
         "server": {
             "listen": "127.0.0.1:0",
@@ -43,15 +35,15 @@ async def proxy(server: Hostile, tmp_path: Path, serve: Serve) -> Served:
         "admin": {"listen": "127.0.0.1:0"},
         "allowedReferers": ["https://maps.example.com"],
         "upstream": {"headerTimeout": "3s"},
-        "serverUrls": [{"url": server.url, "access": "edit"}],
+        "serverUrls": [{"url": hostile.url, "access": "edit"}],
     }
     path = tmp_path / "proxy.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return await serve(path)
 
 
-def asked(server: Hostile, path: str, method: str = "GET", *headers: str) -> bytes:
-    lines = [f"{method} /proxy?{server.url}/{path} HTTP/1.1", "Host: p", f"Referer: {PAGE}", *headers, "", ""]
+def asked(hostile: Hostile, path: str, method: str = "GET", *headers: str) -> bytes:
+    lines = [f"{method} /proxy?{hostile.url}/{path} HTTP/1.1", "Host: p", f"Referer: {PAGE}", *headers, "", ""]
     return "\r\n".join(lines).encode()
 
 
@@ -92,13 +84,13 @@ def is_open(line: socket.socket) -> bool:
         return True
 
 
-async def times(proxy: Served, server: Hostile, count: int) -> list[float]:
+async def times(proxy: Served, hostile: Hostile, count: int) -> list[float]:
     """Seconds that a normal client waits, on a connection that it keeps."""
     found = []
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     for number in range(count):
         began = time.perf_counter()
-        writer.write(asked(server, f"normal/{number}"))
+        writer.write(asked(hostile, f"normal/{number}"))
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
         assert head.startswith(b"HTTP/1.1 200")
         assert await reader.readexactly(4) == b"good"
@@ -118,11 +110,11 @@ async def large_and_good(call: Call) -> None:
         await call.writer.drain()
 
 
-async def test_a_crowd_troubles_no_normal_client(proxy: Served, server: Hostile) -> None:
+async def test_a_crowd_troubles_no_normal_client(proxy: Served, hostile: Hostile) -> None:
     """Idle connections, heads that drip in, readers who hardly read. Where fewer descriptors are allowed, the crowd of
     the idle is smaller, and says so."""
-    server.script = large_and_good
-    alone = await times(proxy, server, 200)
+    hostile.script = large_and_good
+    alone = await times(proxy, hostile, 200)
     before = memory(proxy)
     with many_descriptors(IDLE + SLOW_HEADS + SLOW_READERS) as allowed, ExitStack() as crowd:
         idle = allowed - SLOW_HEADS - SLOW_READERS
@@ -134,9 +126,9 @@ async def test_a_crowd_troubles_no_normal_client(proxy: Served, server: Hostile)
             crowd.enter_context(line)
         heads, readers = lines[:SLOW_HEADS], lines[SLOW_HEADS : SLOW_HEADS + SLOW_READERS]
         for line in readers:
-            line.sendall(asked(server, "large"))
-        dripping = asyncio.create_task(_drip(heads, asked(server, "head"), readers))
-        beside = await times(proxy, server, 200)
+            line.sendall(asked(hostile, "large"))
+        dripping = asyncio.create_task(_drip(heads, asked(hostile, "head"), readers))
+        beside = await times(proxy, hostile, 200)
         took = memory(proxy) - before
         dripping.cancel()
         for line in random.sample(lines, 200):  # nobody was put out for it
@@ -155,7 +147,7 @@ async def _drip(heads: list[socket.socket], head: bytes, readers: list[socket.so
         await asyncio.sleep(0.1)
 
 
-async def test_two_gibibytes_pass_at_constant_memory(proxy: Served, server: Hostile) -> None:
+async def test_two_gibibytes_pass_at_constant_memory(proxy: Served, hostile: Hostile) -> None:
     size = 0
 
     async def picture(call: Call) -> None:
@@ -164,20 +156,20 @@ async def test_two_gibibytes_pass_at_constant_memory(proxy: Served, server: Host
             call.writer.write(PIECE)
             await call.writer.drain()
 
-    server.script = picture
+    hostile.script = picture
     size = 64 * MEBIBYTE
-    assert await asyncio.to_thread(_downloaded, proxy, server) == size
+    assert await asyncio.to_thread(_downloaded, proxy, hostile) == size
     before, size = memory(proxy, "VmHWM"), LARGE
     began = time.monotonic()
-    assert await asyncio.to_thread(_downloaded, proxy, server) == size
+    assert await asyncio.to_thread(_downloaded, proxy, hostile) == size
     assert memory(proxy, "VmHWM") - before < 8
     assert time.monotonic() - began < 60
 
 
-def _downloaded(proxy: Served, server: Hostile) -> int:
+def _downloaded(proxy: Served, hostile: Hostile) -> int:
     """Bytes of a body."""
     with socket.create_connection(("127.0.0.1", proxy.port)) as line:
-        line.sendall(asked(server, "large", "GET", "Connection: close"))
+        line.sendall(asked(hostile, "large", "GET", "Connection: close"))
         room = bytearray(MEBIBYTE)
         count = line.recv_into(room)
         seen = count - room.index(b"\r\n\r\n") - 4
@@ -186,18 +178,18 @@ def _downloaded(proxy: Served, server: Hostile) -> int:
         return seen
 
 
-async def test_an_upload_that_nobody_takes_costs_little(proxy: Served, server: Hostile) -> None:
+async def test_an_upload_that_nobody_takes_costs_little(proxy: Served, hostile: Hostile) -> None:
     """The server does not read: the client has to wait, and not the proxy to keep what it sends."""
 
     async def deaf(call: Call) -> None:
         call.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await asyncio.sleep(60)
 
-    assert len(await times(proxy, server, 5)) == 5
-    server.script = deaf
+    assert len(await times(proxy, hostile, 5)) == 5
+    hostile.script = deaf
     before = memory(proxy)
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-    head = asked(server, "upload", "POST", f"Content-Length: {512 * MEBIBYTE}", "Content-Type: image/tiff")
+    head = asked(hostile, "upload", "POST", f"Content-Length: {512 * MEBIBYTE}", "Content-Type: image/tiff")
     sending = asyncio.create_task(_sent(writer, head, 2048))
     await asyncio.sleep(1.5)
     assert memory(proxy) - before < 16
@@ -206,8 +198,8 @@ async def test_an_upload_that_nobody_takes_costs_little(proxy: Served, server: H
     await asyncio.wait((sending,))
     writer.transport.abort()
     assert memory(proxy) - before < 16
-    server.script = large_and_good
-    assert len(await times(proxy, server, 5)) == 5
+    hostile.script = large_and_good
+    assert len(await times(proxy, hostile, 5)) == 5
 
 
 async def _sent(writer: asyncio.StreamWriter, head: bytes, pieces: int) -> None:

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from proxy.simulator.server import Simulator
+from tests.got import Got
 from tests.live.conftest import Build, World, config
-from tests.live.raw import Answer, Line, connect, fill
+from tests.live.raw import Line, connect, fill
 
 CASES: dict[str, list[dict[str, Any]]] = yaml.safe_load(
     (Path(__file__).parents[1] / "cases" / "raw_requests.yaml").read_text(encoding="utf-8")
@@ -25,9 +26,9 @@ async def short(build: Build, arcgis: Simulator) -> World:
     return world
 
 
-async def answers(line: Line, *, is_head: bool) -> list[Answer]:
+async def answers(line: Line, *, is_head: bool) -> list[Got]:
     """All of them, until the connection ends."""
-    found: list[Answer] = []
+    found: list[Got] = []
     while True:
         try:
             found.append(await line.answer(is_head=is_head))

@@ -27,6 +27,8 @@ class Owner:
 
     def watch(self, deadline: float) -> None: ...
 
+    def held(self, connection: Connection) -> None: ...
+
 
 @dataclass
 class Listening:

@@ -57,4 +57,21 @@ async def test_check_live_asks_where_the_services_are(build: Build, arcgis: Simu
     world = await build(document)
     (line,) = await look(world.service.current.runtime.configuration)
     assert line.good, line
-    assert "/arcgis/rest/services" in [each.path for each in arcgis.journal.to("/rest/services")]
+    asked = [each.path for each in arcgis.journal.to("services")]
+    assert asked[0] == "/arcgis/rest/services"
+    assert all(path.startswith("/arcgis/rest/services") for path in asked), "what is found there is asked there, too"
+
+
+async def test_a_stricter_rule_where_it_leads_is_not_passed_by(build: Build, arcgis: Simulator) -> None:
+    document = config(arcgis.url)
+    origin = arcgis.url.removesuffix("/arcgis")
+    strict = {"url": f"{arcgis.url}/rest/services/Secure/City/MapServer", "credential": "city", "users": "required"}
+    document["serverUrls"] = [{**document["serverUrls"][0], "url": f"{ALIAS}/arcgis", "hostRedirect": origin}, strict]
+    document |= {"users": {"source": "forwarded", "header": "X-User"}}
+    document["server"]["trustedProxies"] = ["10.0.0.0/8"]
+    world = await build(document)
+    for path in ("City/MapServer", "City/MapServer/0", "CITY/mapserver", "/City/MapServer", "City%20/MapServer"):
+        got = await world.client.get(f"{ALIAS}/arcgis/rest/services/Secure/{path}?f=json")
+        assert (got.status, got.json["error"]["messageCode"]) == (403, "SB_0008"), path
+    assert arcgis.journal.to("MapServer") == []
+    assert (await world.client.get(f"{ALIAS}/arcgis/rest/services/Secure?f=json")).status == 200

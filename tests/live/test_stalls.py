@@ -5,20 +5,9 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import AsyncIterator
-
-import pytest
 
 from tests.live.conftest import Build, World
 from tests.live.hostile import Hostile, until
-
-
-@pytest.fixture
-async def hostile() -> AsyncIterator[Hostile]:
-    server = Hostile()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 async def test_a_process_that_stood_still_says_so_and_is_not_ready_for_a_while(world: World) -> None:

@@ -70,6 +70,9 @@ class Pool:
     def watch(self, deadline: float) -> None:
         pass
 
+    def held(self, connection: Connection) -> None:
+        pass
+
 
 Outcome = tuple[int, dict[str, str], bytes, bool] | type[Exception]
 

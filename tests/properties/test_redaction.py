@@ -93,6 +93,39 @@ def test_a_secret_leaves_in_no_form_however_the_text_is_cut(
     assert out == whole_without(whole, (secret, "another-secret"))[0]
 
 
+TINY = st.sampled_from(["ab", "a\\", '\\"', "\\/", "&#;38", "%25", 'a\\"/&', "\\u05c", "\0a"])
+WAYS = sorted(FORMS.keys() - {"base64", "base64url", "hex"})
+
+
+@st.composite
+def _tiny(draw: st.DrawFn) -> tuple[list[str], bytes]:
+    """Secrets of few letters, in texts of the same letters in which they stand in every form and overlap."""
+    letters = draw(TINY)
+    secrets = draw(st.lists(st.text(letters, min_size=6, max_size=12), min_size=1, max_size=2))
+    part = st.text(letters, max_size=12) | st.sampled_from(secrets)
+    pieces = draw(st.lists(st.tuples(part, st.sampled_from(WAYS)), max_size=6))
+    return secrets, b"".join(FORMS[way][0](text) for text, way in pieces)
+
+
+@settings(max_examples=400, deadline=None)
+@given(case=_tiny(), cuts=st.lists(st.integers(0, 2000), max_size=8))
+@example((["\\" * 20 + "2\\"], b"\\" * 60 + b"2" + b"\\" * 20), [7, 30, 61])
+@example((["\0\0\0\x08\0\0"], b"\0\0\0\x08" + b"\0" * 16 + b"\x08\0\0\0\0"), [24])
+def test_secrets_that_overlap_leave_in_no_form_however_the_text_is_cut(
+    case: tuple[list[str], bytes], cuts: list[int]
+) -> None:
+    secrets, text = case
+    out, count = redacted(text, tuple(secrets), cuts)
+    assert (out, count) == whole_without(text, tuple(secrets))
+    assert len(out) == len(text)
+    for secret in secrets:
+        for way in WAYS:
+            form = FORMS[way][0](secret)
+            for at in range(len(text)):
+                if text.startswith(form, at):
+                    assert out[at : at + len(form)] == b"x" * len(form)
+
+
 @settings(deadline=None)
 @given(secret=SECRETS, text=st.binary(max_size=300), cuts=st.lists(st.integers(0, 300), max_size=8))
 def test_how_a_text_is_cut_changes_nothing(secret: str, text: bytes, cuts: list[int]) -> None:

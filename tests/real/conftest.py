@@ -69,8 +69,8 @@ def canaries() -> Iterator[list[World]]:
 def behind(canaries: list[World], build: Build) -> Behind:
     """Starts a proxy: `await behind(document(url, {"type": "basic", …}))`."""
 
-    async def start(configuration: dict[str, Any]) -> World:
-        world: World = await build(configuration)
+    async def start(configuration: dict[str, Any], **more: Any) -> World:
+        world: World = await build(configuration, **more)
         canaries.append(world)
         return world
 

@@ -3,14 +3,12 @@
 They write no file and use no port outside the folder they are given, and show the files in its `www`.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.guide import blocks
-from tests.real.programs import Program, needed, start
+from tests.real.programs import Program, apache_basics, needed, start, started_nginx
 
-_MODULES = Path("/usr/lib/apache2/modules")
 Front = Callable[[Path, int, int], Program]
 
 
@@ -22,53 +20,24 @@ def guide(language: str, proxy: int) -> str:
 
 
 def nginx(folder: Path, port: int, proxy: int) -> Program:
-    binary = needed("nginx", "nginx-light")
     (folder / "proxy_params").write_text(guide("nginx-params", proxy), encoding="utf-8")
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    (folder / "nginx.conf").write_text(
-        f"""
-        daemon off;
-        master_process off;  # one process, as whoever started it: it has to read the folder
-        pid {folder}/nginx.pid;
-        error_log stderr;
-        events {{ worker_connections 256; }}
-        http {{
-            access_log off;
-            types {{ text/html html; text/javascript js mjs; text/css css; }}
-            {temporary}
-            server {{
-                listen 127.0.0.1:{port};
-                root {folder}/www;
-                {guide("nginx", proxy)}
-            }}
+    http = f"""
+        access_log off;
+        types {{ text/html html; text/javascript js mjs; text/css css; }}
+        server {{
+            listen 127.0.0.1:{port};
+            root {folder}/www;
+            {guide("nginx", proxy)}
         }}
-        """,
-        encoding="utf-8",
-    )
-    return start([binary, "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")], port, folder)
+    """
+    return started_nginx(folder, port, http)
 
 
 def apache(folder: Path, port: int, proxy: int) -> Program:
     binary = needed("apache2", "apache2-bin")
     modules = ("mpm_event", "authz_core", "headers", "proxy", "proxy_http")
-    loaded = "\n".join(f"LoadModule {name}_module {_MODULES}/mod_{name}.so" for name in modules)
-    user = "User nobody\nGroup #65534" if os.geteuid() == 0 else ""
     (folder / "apache.conf").write_text(
-        f"""
-ServerRoot {folder}
-DefaultRuntimeDir {folder}
-PidFile {folder}/apache.pid
-Mutex file:{folder}
-ServerName localhost
-Listen 127.0.0.1:{port}
-{loaded}
-{user}
-ErrorLog {folder}/error.log
-ServerLimit 1
-StartServers 1
-ThreadsPerChild 25
-MaxRequestWorkers 25
+        f"""{apache_basics(folder, port, modules)}
 <VirtualHost *:{port}>
 DocumentRoot {folder}/www
 {guide("apache", proxy)}

@@ -4,6 +4,7 @@ Knows no proxy and no test. What each program is told stands in `web_servers.py`
 """
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+_MODULES = Path("/usr/lib/apache2/modules")
 PATIENCE = 15.0  # seconds until a program must answer
 
 
@@ -93,6 +95,54 @@ def start(command: Sequence[str], port: int, folder: Path, environment: Mapping[
         return program
     program.stop()
     raise AssertionError(f"{command[0]} does not answer:\n{output.read_text(errors='replace')}")
+
+
+def started_nginx(folder: Path, port: int, http: str) -> Program:
+    """nginx with `http` as what stands in its block of that name. Skips the test where it is not installed."""
+    binary = needed("nginx", "nginx-light")
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+    configuration = folder / "nginx.conf"
+    configuration.write_text(
+        f"""
+        daemon off;
+        master_process off;  # one process, as whoever started it: it has to read the folder
+        pid {folder}/nginx.pid;
+        error_log stderr;
+        events {{ worker_connections 256; }}
+        http {{
+            {temporary}
+            {http}
+        }}
+        """,
+        encoding="utf-8",
+    )
+    return start([binary, "-p", str(folder), "-e", "stderr", "-c", str(configuration)], port, folder)
+
+
+def apache_basics(folder: Path, port: int, modules: Sequence[str]) -> str:
+    """What every Apache here is told first: its folder and port, its modules, few processes. Started by root it works
+    as `nobody`. Skips the test where a module is not installed."""
+    if missing := [name for name in modules if not (_MODULES / f"mod_{name}.so").exists()]:
+        pytest.skip(f"needs Apache's {', '.join(missing)} (apt install apache2-bin)")
+    loaded = "\n".join(f"LoadModule {name}_module {_MODULES}/mod_{name}.so" for name in modules)
+    nobody = pwd.getpwnam("nobody")
+    user = f"User {nobody.pw_name}\nGroup #{nobody.pw_gid}" if os.geteuid() == 0 else ""
+    return f"""
+ServerRoot {folder}
+DefaultRuntimeDir {folder}
+PidFile {folder}/apache.pid
+Mutex file:{folder}
+ServerName localhost
+Listen 127.0.0.1:{port}
+{loaded}
+{user}
+ErrorLog {folder}/error.log
+ServerLimit 1
+StartServers 1
+ThreadsPerChild 25
+MaxRequestWorkers 25
+"""
 
 
 def settled(log: Path, patience: float = 0.3) -> list[str]:

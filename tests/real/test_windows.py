@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from tests.live.collector import Collector
 from tests.live.conftest import PASSWORD, World
 from tests.real.authority import Papers
 from tests.real.conftest import OTHER_PASSWORD, WRONG, Behind, StartWindows, document, several
@@ -145,6 +146,18 @@ async def test_the_login_is_bound_to_the_server_s_certificate(
     await everything(world, server.url, lambda: server.last_body)
     assert {got.status for got in await at_once(world, server.url, 20)} == {200}
     assert server.refused == []
+
+
+async def test_every_leg_of_a_login_is_a_span(windows: StartWindows, behind: Behind) -> None:
+    server, collector = await windows(Manner()), Collector()
+    await collector.start()
+    world = await behind(document(server.url, GOOD), collector=collector)
+    await everything(world, server.url, lambda: server.last_body)
+    await world.service.stop()
+    await collector.stop()
+    legs = [span.attributes["http.response.status_code"] for span in collector.of("client")]
+    assert legs == [each.status for each in server.arrived]
+    assert [span.attributes.get("http.request.resend_count") for span in collector.of("client")][:3] == [None, 1, 2]
 
 
 async def test_another_kind_of_login_is_named(windows: StartWindows, behind: Behind) -> None:

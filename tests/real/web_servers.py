@@ -5,18 +5,14 @@ Both write no file and use no port outside the folder they are given.
 
 import hashlib
 import os
-import pwd
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from tests.real.authority import Papers
-from tests.real.programs import Program, free_port, needed, settled, start
+from tests.real.programs import Program, apache_basics, free_port, needed, settled, start, started_nginx
 
 REALM = "ArcGIS of the city"
-_MODULES = Path("/usr/lib/apache2/modules")
 
 
 @dataclass(slots=True)
@@ -44,42 +40,25 @@ class WebServer:
 
 def nginx(folder: Path, upstream: int, server: str, listen: str = "") -> WebServer:
     """nginx whose one server has the directives `server`; `listen` is put behind the address (`ssl`)."""
-    binary = needed("nginx", "nginx-light")
     port, log = free_port(), folder / "access.log"
-    temporary = "\n".join(
-        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    configuration = folder / "nginx.conf"
-    configuration.write_text(
-        f"""
-        daemon off;
-        master_process off;  # one process, as whoever started it: it has to read the folder
-        pid {folder}/nginx.pid;
-        error_log stderr;
-        events {{ worker_connections 256; }}
-        http {{
-            map $http_authorization $login {{ '' '-'; default $http_authorization; }}
-            log_format arrived '$status $request_method $request_uri $login';
-            access_log {log} arrived;
-            {temporary}
-            server {{
-                listen 127.0.0.1:{port} {listen};
-                client_max_body_size 64m;
-                {server}
-                location / {{
-                    proxy_pass http://127.0.0.1:{upstream};
-                    proxy_http_version 1.1;
-                    proxy_set_header Connection "";
-                    proxy_set_header Authorization "";
-                    proxy_set_header X-Remote-User $remote_user;
-                }}
+    http = f"""
+        map $http_authorization $login {{ '' '-'; default $http_authorization; }}
+        log_format arrived '$status $request_method $request_uri $login';
+        access_log {log} arrived;
+        server {{
+            listen 127.0.0.1:{port} {listen};
+            client_max_body_size 64m;
+            {server}
+            location / {{
+                proxy_pass http://127.0.0.1:{upstream};
+                proxy_http_version 1.1;
+                proxy_set_header Connection "";
+                proxy_set_header Authorization "";
+                proxy_set_header X-Remote-User $remote_user;
             }}
         }}
-        """,
-        encoding="utf-8",
-    )
-    command = [binary, "-p", str(folder), "-e", "stderr", "-c", str(configuration)]
-    return WebServer(start(command, port, folder), log, "https" if "ssl" in listen else "http")
+    """
+    return WebServer(started_nginx(folder, port, http), log, "https" if "ssl" in listen else "http")
 
 
 def nginx_basic(folder: Path, upstream: int, users: dict[str, str]) -> WebServer:
@@ -120,23 +99,10 @@ def apache(folder: Path, upstream: int, modules: list[str], directives: str, sch
     binary = needed("apache2", "apache2-bin")
     wanted = ["mpm_event", "authn_core", "authz_core", "authz_user", "headers", "proxy", "proxy_http", "setenvif"]
     wanted += modules
-    if missing := [name for name in wanted if not (_MODULES / f"mod_{name}.so").exists()]:
-        pytest.skip(f"needs Apache's {', '.join(missing)} (apt install apache2-bin)")
     port, log = free_port(), folder / "access.log"
-    loaded = "\n".join(f"LoadModule {name}_module {_MODULES}/mod_{name}.so" for name in wanted)
-    user = f"User {pwd.getpwnam('nobody').pw_name}\nGroup #{pwd.getpwnam('nobody').pw_gid}" if _is_root() else ""
     configuration = folder / "apache.conf"
     configuration.write_text(
-        f"""
-ServerRoot {folder}
-DefaultRuntimeDir {folder}
-PidFile {folder}/apache.pid
-Mutex file:{folder}
-ServerName localhost
-Listen 127.0.0.1:{port}
-{loaded}
-{user}
-ErrorLog {folder}/output.log
+        f"""{apache_basics(folder, port, wanted)}
 # kept for the log before it is taken out for the server behind
 SetEnvIf Authorization "(.+)" LOGIN=$1
 LogFormat "%>s %m %U%q %{{LOGIN}}e" arrived
@@ -144,10 +110,6 @@ CustomLog {log} arrived
 LimitRequestBody 67108864
 DocumentRoot {folder}
 KeepAliveTimeout 30
-StartServers 1
-ServerLimit 1
-ThreadsPerChild 25
-MaxRequestWorkers 25
 {directives}
 RequestHeader unset Authorization
 ProxyPass / http://127.0.0.1:{upstream}/
@@ -193,10 +155,6 @@ def apache_certificates(folder: Path, upstream: int, papers: Papers, protocols: 
 
 def apache_certificates_12(folder: Path, upstream: int, papers: Papers) -> WebServer:
     return apache_certificates(folder, upstream, papers, "TLSv1.2")
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0
 
 
 def _salted(password: str) -> str:

@@ -62,6 +62,13 @@ def test_a_port_in_use_is_one_clear_line(command: str) -> None:
     assert f"cannot listen on 127.0.0.1:{port}: something listens there already; stop it" in result.output
 
 
+@pytest.mark.parametrize("command", ["simulate", "demo"])
+def test_a_host_that_is_none_is_one_clear_line(command: str) -> None:
+    result = CliRunner().invoke(main, [command, "--host", "nowhere.invalid", "--port", "0"])
+    assert result.exit_code == 1
+    assert result.output.startswith("error cannot listen on nowhere.invalid:0: ")
+
+
 @pytest.mark.parametrize(
     ("who", "status"),
     [(["--user", "anna", "--group", "a", "--group", "editors"], 0), (["--user", "anna"], 1), ([], 1)],

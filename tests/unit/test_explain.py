@@ -72,7 +72,7 @@ def test_who_the_proxy_is(tmp_path: Path, name: str, words: str) -> None:
         ("https://gis.example.com/a/../b", "https://maps.example.com/", "dot"),
     ],
 )
-def test_why_not(tmp_path: Path, url: str, referer: str, words: str) -> None:
+def test_a_refusal_says_why(tmp_path: Path, url: str, referer: str, words: str) -> None:
     assert words in said(tmp_path, url, referer=referer)["refused"]
 
 

@@ -34,7 +34,7 @@ class _Reader:
         if self._get("useAppPoolIdentity").lower() in ("true", "1"):
             self._changed(
                 "useAppPoolIdentity took the Windows account of the web server: here the machine's own Kerberos ticket "
-                "is taken (README, negotiate); or write username, password and domain."
+                "is taken (config/guide/credentials.md, negotiate); or write username, password and domain."
             )
             return Account("negotiate", ())
         domain, username, password = self._get("domain"), self._get("username"), self._get("password")

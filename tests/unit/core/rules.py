@@ -6,8 +6,10 @@ from proxy.core.match import parse_place
 from proxy.identity import Route
 from proxy.model import Rule
 
+ROADS = "https://gis.example.com/roads"
 
-def rule(url: str, *, matchAll: bool = True, caseSensitive: bool = False, **more: Any) -> Rule:  # noqa: N803 - the file's spelling
+
+def rule(url: str = ROADS, *, matchAll: bool = True, caseSensitive: bool = False, **more: Any) -> Rule:  # noqa: N803 - the file's spelling
     place = parse_place(url)
     return Rule(
         name=more.pop("name", url),

@@ -50,7 +50,9 @@ def parsed(value: str) -> list[tuple[str, str, dict[str, str]]]:
         ),
     ],
 )
-def test_a_header(value: str, expected: list[tuple[str, str, dict[str, str]]]) -> None:
+def test_each_login_of_a_header_is_read_with_its_parameters(
+    value: str, expected: list[tuple[str, str, dict[str, str]]]
+) -> None:
     assert parsed(value) == expected
 
 

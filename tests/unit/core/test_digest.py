@@ -173,7 +173,7 @@ def test_what_cannot_be_answered_is_not(header: str) -> None:
 
 
 @pytest.mark.parametrize(("written", "is_stale"), [("true", True), ("TRUE", True), ("false", False), ("yes", False)])
-def test_stale(written: str, is_stale: bool) -> None:
+def test_true_alone_means_stale(written: str, is_stale: bool) -> None:
     assert chosen(f'Digest nonce="a", stale={written}').is_stale is is_stale
     assert chosen(f'Digest nonce="a", stale="{written}"').is_stale is is_stale
     assert chosen('Digest nonce="a"').is_stale is False

@@ -68,7 +68,9 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     ("parent", "state", "sent"),
     [
         (TRACE, "a=b", {"traceparent": TRACE, "tracestate": "a=b"}),
+        (TRACE, "a=b, c@d=e", {"traceparent": TRACE, "tracestate": "a=b, c@d=e"}),
         (TRACE, "a=" + "b" * 511, {"traceparent": TRACE}),
+        (TRACE, "a=b,<script>", {"traceparent": TRACE}),
         (TRACE.upper(), "a=b", {}),
         (TRACE + "-more", "a=b", {}),
         ("00-" + "0" * 32 + TRACE[35:], "a=b", {}),

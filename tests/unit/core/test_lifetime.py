@@ -10,6 +10,7 @@ from proxy.core.lifetime import (
     decide,
     failed,
     fetched,
+    following,
     life,
     rejected,
     renewal_at,
@@ -33,6 +34,24 @@ def token(obtained_at: float = 0.0, seconds: float = 3600.0) -> Token:
 def test_renewal_is_ahead_of_the_end_by_a_share_of_the_life(seconds: float, earliest: float, latest: float) -> None:
     for jitter in (0.0, 0.5, 1.0):
         assert earliest <= renewal_at(token(seconds=seconds), jitter) <= latest
+
+
+def test_a_token_knows_the_last_ones_that_have_not_ended() -> None:
+    held = None
+    for number in range(6):
+        new = Token(Secret(f"t{number}"), AUDIENCE, number * 10.0, number * 10.0 + 35)
+        held = following(new, held, new.obtained_at)
+    assert held is not None
+    assert [each.value for each in held.before] == [Secret("t4"), Secret("t3"), Secret("t2")]
+    assert not any(each.before for each in held.before)
+    after = following(Token(Secret("t6"), AUDIENCE, 66.0, 100.0), held, 66.0)
+    assert [each.value for each in after.before] == [Secret("t5"), Secret("t4")]
+    assert following(Token(Secret("t6"), AUDIENCE, 70.0, 100.0), after, 101.0).before == ()
+
+
+def test_the_same_text_again_is_no_earlier_token() -> None:
+    held = Token(Secret("t"), AUDIENCE, 0.0, 100.0)
+    assert following(Token(Secret("t"), AUDIENCE, 1.0, 100.0), held, 1.0).before == ()
 
 
 def test_a_token_is_used_renewed_and_then_fetched() -> None:

@@ -63,6 +63,10 @@ def test_the_members_of_a_json_object_are_judged() -> None:
         '{"token": 1}'.encode("utf-16"),
         '{"token": 1}'.encode("utf-16-le"),
         '{"token": 1}'.encode("utf-32"),
+        b'/**/{"token": 1}',
+        b' // a comment\n{"token": 1}',
+        b'#\n{"token": 1}',
+        b'\xef\xbb\xbf\xef\xbb\xbf{"token": 1}',
     ],
 )
 def test_json_that_cannot_be_judged_is_refused(body: bytes) -> None:

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import time
 from itertools import pairwise
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.core.redact import Redactor, is_text, without_secrets, words_without
+from proxy.core.redact import Redactor, is_text, whole_without, without_secrets, words_without
 
 TOKEN = "nL4rWq7aZ0x-Tt_8uVbEe+1/k=2Hh3Jj5.."
 SECRETS = (TOKEN, 'p"w\\d & <é>')
@@ -98,7 +99,7 @@ def test_tokens_of_every_length(length: int) -> None:
     assert redactor.count == 1
 
 
-def test_headers() -> None:
+def test_a_headers_value_loses_its_secrets() -> None:
     assert without_secrets(f'attachment; filename="{TOKEN}.png"', SECRETS) == f'attachment; filename="{"x" * 35}.png"'
     assert without_secrets("plain", SECRETS) == "plain"
 
@@ -124,3 +125,56 @@ def test_a_sentence_that_is_cut_keeps_no_part_of_a_secret(length: int) -> None:
 
 def test_a_whole_sentence_keeps_its_end() -> None:
     assert words_without(f"ends as {TOKEN[:3]}", SECRETS, longest=100) == f"ends as {TOKEN[:3]}"
+
+
+OVERLAPPING = {
+    "itself": ("abcabc", "..abcabcabc..", "..xxxxxxxxx..", 1),
+    "itself, encoded": ('"\\a"\\a', '.."\\a"\\\\a\\"\\\\a..', "..xxxxxxxxxxxx..", 1),
+    "itself, in many ways": ("\0\0\0\x08\0\0", "\1\0\0\0\x08\0\0\0\x08\0\0\1", "\1xxxxxxxxxx\1", 1),
+    "the next": ("abcdef", "..abcdefabcdef..abcdef", "..xxxxxxxxxxxx..xxxxxx", 2),
+    "its own beginning": ("aaaaaab", "aaaaaaaaab.aaaaaa", "aaaxxxxxxx.aaaaaa", 1),
+    "a word of the form": ("\\u005cu", "\\u005cu005cu.", "xxxxxxxxxxxx.", 1),
+}
+
+
+@pytest.mark.parametrize(("secret", "text", "expected", "count"), OVERLAPPING.values(), ids=OVERLAPPING)
+def test_what_overlaps_is_taken_out_as_one_wherever_it_is_cut(
+    secret: str, text: str, expected: str, count: int
+) -> None:
+    body = text.encode()
+    assert whole_without(body, (secret,)) == (expected.encode(), count)
+    for size in range(1, len(body)):
+        redactor = Redactor((secret,))
+        out = b"".join(redactor.feed(body[at : at + size]) for at in range(0, len(body), size)) + redactor.finish()
+        assert (out, redactor.count) == (expected.encode(), count)
+
+
+def test_a_secret_that_may_go_on_waits_for_the_end() -> None:
+    redactor = Redactor(("secret\\",))
+    assert redactor.feed(b"a secret\\") == b"a "
+    assert (redactor.is_holding, redactor.count) == (True, 0)
+    assert (redactor.finish(), redactor.count) == (b"xxxxxxx", 1)
+
+
+LONG = ["\\" * 46, '\\"' * 23, "\\/" * 23, "%" * 46, "%25" * 15, "&amp;" * 9, "a" * 46]
+
+
+@pytest.mark.parametrize("secret", LONG)
+@pytest.mark.parametrize("other", ["\\", "%25", "&#37;", "&amp;", "\\u005c", "\\/"])
+def test_no_secret_takes_long_in_any_text(secret: str, other: str) -> None:
+    """Of the first, a regular expression would try more ways than there are atoms."""
+    echoed = secret.encode() * 20
+    rest = b"." + other.encode() * (8000 // len(other)) + b"."
+    began = time.process_time()
+    out, count = whole_without(echoed + rest, (secret,))
+    assert time.process_time() - began < 10
+    assert out.startswith(b"x" * len(echoed) + b".")
+    assert (len(out), count > 0) == (len(echoed + rest), True)
+
+
+def test_zeros_before_the_number_of_a_character() -> None:
+    for zeros in range(41):
+        text = f"secret&#{'0' * zeros}43;1 secret&#x{'0' * zeros}2B;1".encode()
+        redactor = Redactor(("secret+1",))
+        out = b"".join(redactor.feed(text[at : at + 1]) for at in range(len(text))) + redactor.finish()
+        assert (out.replace(b"x", b""), redactor.count) == (b" ", 2)

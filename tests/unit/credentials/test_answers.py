@@ -28,7 +28,7 @@ def text(body: bytes, status: int = 200) -> Answer:
         (text(b"Abc123_.~+/=-" * 3 + b"\r\n"), True, "Abc123_.~+/=-" * 3),
     ],
 )
-def test_a_token(answer: Answer, is_text: bool, token: str) -> None:
+def test_every_form_of_a_token_is_read(answer: Answer, is_text: bool, token: str) -> None:
     assert read_answer(answer, text=is_text).token.reveal() == token
 
 
@@ -78,7 +78,7 @@ def test_a_bare_token_is_none_where_json_was_asked() -> None:
     ],
 )
 @pytest.mark.parametrize("is_text", [True, False])
-def test_a_refusal(answer: Answer, is_text: bool) -> None:
+def test_every_form_of_a_refusal_is_one(answer: Answer, is_text: bool) -> None:
     with pytest.raises(CredentialRefused):
         read_answer(answer, text=is_text)
 
@@ -117,7 +117,7 @@ def test_a_mistake_of_ours(answer: Answer) -> None:
         text(b"", 500),
     ],
 )
-def test_no_answer(answer: Answer) -> None:
+def test_what_is_neither_token_nor_refusal_is_an_outage(answer: Answer) -> None:
     with pytest.raises(TokenUnavailable) as caught:
         read_answer(answer, text=False)
     assert caught.value.retry_after == 5

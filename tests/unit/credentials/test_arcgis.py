@@ -8,11 +8,9 @@ from proxy.credentials.store import TokenStore
 from proxy.errors import (
     CredentialMisconfigured,
     CredentialRefused,
-    NotAllowed,
     ProxyError,
     TokenUnavailable,
     UpstreamFailed,
-    UpstreamTimeout,
 )
 from proxy.secret import Secret
 from proxy.traffic import Answer
@@ -20,7 +18,6 @@ from tests.unit.credentials.world import (
     NO_TOKENS,
     PASSWORD,
     REFERER,
-    WALL,
     Script,
     Tokens,
     World,
@@ -29,6 +26,7 @@ from tests.unit.credentials.world import (
     issued,
     reply,
 )
+from tests.unit.fetcher import WALL
 
 SITE = "https://gis.example.com/arcgis"
 INFO = f"{SITE}/rest/info"
@@ -65,15 +63,6 @@ async def test_the_form_says_everything_once_and_encodes_it() -> None:
     assert b"p%2Bw%2541%26%3D%23%C3%A9" in call.body
     assert token.value == Secret("issued-token")
     assert token.audience == audience()
-
-
-async def test_without_a_referer_the_token_is_bound_to_the_asking_address() -> None:
-    world = World({INFO: info(), GENERATE: issued()})
-    await world.provider().fetch(audience(referer=""), NO_TOKENS)
-    (call,) = world.to("generateToken")
-    assert call.form["client"] == "requestip"
-    assert "referer" not in call.form
-    assert "referer" not in call.headers
 
 
 @pytest.mark.parametrize(
@@ -175,37 +164,15 @@ async def test_a_configured_portal_stands_in_where_the_server_says_nothing() -> 
     assert world.calls[-1].form["token"] == "portal token"
 
 
-async def test_an_ended_portal_token_goes_and_the_exchange_is_tried_once_more() -> None:
-    world = World({INFO: federated(), PORTAL_GENERATE: [reply(error(498, "Invalid token.")), issued()]})
-    tokens = Tokens("old", "new")
-    await world.provider().fetch(audience(), tokens)
-    assert [token.value for token in tokens.rejected] == [Secret("old")]
-    assert [call.form["token"] for call in world.to("generateToken")] == ["old", "new"]
-
-
-async def test_a_portal_that_rejects_its_own_tokens_is_not_asked_for_ever() -> None:
-    world = World({INFO: federated(), PORTAL_GENERATE: reply(error(498, "Invalid token."))})
-    tokens = Tokens("old", "new")
-    with pytest.raises(TokenUnavailable):
-        await world.provider().fetch(audience(), tokens)
-    assert len(tokens.rejected) == len(world.to("generateToken")) == 2
-
-
 @pytest.mark.parametrize(
     ("said", "raised"),
     [
         (reply(error(401, "Unauthorized", "Invalid credentials")), CredentialRefused),
         (reply(error(498)), CredentialRefused),  # of a login there is no token to drop
         (reply(error(405, details="HTTP GET is disabled")), CredentialMisconfigured),
-        (Answer(302, {"location": "https://sso.example.com/"}, b""), CredentialMisconfigured),
-        (NotAllowed("no", slug="address"), CredentialMisconfigured),
-        (Answer(200, {}, b"<html>Could not access any server machines.</html>"), TokenUnavailable),
-        (Answer(500, {}, b""), TokenUnavailable),
-        (UpstreamFailed("refused"), TokenUnavailable),
-        (UpstreamTimeout("slow"), UpstreamTimeout),
     ],
 )
-async def test_each_answer_has_its_one_meaning_and_is_asked_for_once(said: Script, raised: type[ProxyError]) -> None:
+async def test_what_such_a_service_says_has_one_meaning(said: Script, raised: type[ProxyError]) -> None:
     world = World({INFO: info(), GENERATE: said})
     with pytest.raises(raised) as caught:
         await world.provider().fetch(audience(), NO_TOKENS)

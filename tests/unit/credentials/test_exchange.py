@@ -7,13 +7,9 @@ from proxy.errors import (
     CredentialMisconfigured,
     CredentialRefused,
     ProxyError,
-    TokenUnavailable,
-    UpstreamFailed,
-    UpstreamTimeout,
 )
 from proxy.identity import ExchangeCredential, HttpLogin, Identity, Route, Scheme
 from proxy.secret import Secret
-from proxy.traffic import Answer
 from proxy.urls import Scope
 from tests.unit.credentials.world import (
     NO_TOKENS,
@@ -56,14 +52,6 @@ async def test_the_server_is_named_and_no_token_is_sent() -> None:
     assert call.headers["referer"] == REFERER
 
 
-async def test_without_a_referer_the_token_is_bound_to_the_asking_address() -> None:
-    world = World({GENERATE: issued()})
-    await provider(world).fetch(audience(SITE, referer=""), NO_TOKENS)
-    call = world.calls[-1]
-    assert call.form["client"] == "requestip"
-    assert "referer" not in call.form.keys() | call.headers.keys()
-
-
 async def test_no_store_is_asked_for_a_portals_token() -> None:
     tokens = Tokens("portal token")
     await provider(World({GENERATE: issued()})).fetch(audience(SITE), tokens)
@@ -85,29 +73,16 @@ async def test_a_portal_that_wants_a_token_did_not_know_us(code: object) -> None
     [
         (reply(error(400, "Server not found.")), CredentialMisconfigured),
         (reply(error(403, "No.")), CredentialMisconfigured),
-        (reply(error(500)), TokenUnavailable),
-        (Answer(302, {"location": "https://sso.example.com/"}, b""), CredentialMisconfigured),
-        (Answer(200, {}, b"<html>Sign in</html>"), TokenUnavailable),
         (CredentialRefused("The web server refuses the proxy's user name or password."), CredentialRefused),
         (CredentialMisconfigured("The web server does not take Basic."), CredentialMisconfigured),
-        (UpstreamFailed("reset"), TokenUnavailable),
-        (UpstreamTimeout("slow"), UpstreamTimeout),
     ],
 )
-async def test_each_answer_has_its_one_meaning_and_is_asked_for_once(script: Script, raised: type[ProxyError]) -> None:
+async def test_what_such_a_service_says_has_one_meaning(script: Script, raised: type[ProxyError]) -> None:
     world = World({GENERATE: script})
     with pytest.raises(raised) as caught:
         await provider(world).fetch(audience(SITE), NO_TOKENS)
     assert type(caught.value) is raised
     assert len(world.to("generateToken")) == 1
-
-
-async def test_a_server_that_the_portal_does_not_know_is_said_to_be_so() -> None:
-    world = World({GENERATE: reply(error(400, "Server not found."))})
-    with pytest.raises(CredentialMisconfigured) as caught:
-        await provider(world).fetch(audience(SITE), NO_TOKENS)
-    assert caught.value.slug == "not_federated"
-    assert "Server not found." in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,6 @@ from proxy.urls import Scope, Target
 from tests.unit.credentials.world import (
     PASSWORD,
     REFERER,
-    WALL,
     Tokens,
     World,
     audience,
@@ -41,6 +40,7 @@ from tests.unit.credentials.world import (
     reply,
     server,
 )
+from tests.unit.fetcher import WALL
 
 PORTAL = server("https://portal.example.com/portal")
 GENERATE = f"{PORTAL}/sharing/rest/generateToken"

@@ -28,7 +28,7 @@ def store_of(world: World, value: str = KEY) -> TokenStore:
 
 async def test_the_token_is_the_one_that_is_written_and_asks_nobody() -> None:
     world = World(now=5.0)
-    provider = StaticProvider(StaticCredential("city", Secret(KEY), "key", SCOPES), world.clock)
+    provider = StaticProvider(StaticCredential("city", Secret(KEY), token_param="key", scopes=SCOPES), world.clock)
     token = await provider.fetch(audience(), NO_TOKENS)
     assert (token.value, token.audience, token.obtained_at) == (Secret(KEY), audience(), 5.0)
     assert (token.expires_at, token.is_renewable) == (math.inf, False)
@@ -135,7 +135,7 @@ def test_the_fingerprint_changes_with_the_token() -> None:
     credentials = [
         StaticCredential("city", Secret(KEY)),
         StaticCredential("city", Secret(KEY + "x")),
-        StaticCredential("city", Secret(KEY), "key"),
+        StaticCredential("city", Secret(KEY), token_param="key"),
     ]
     assert len({StaticProvider(each, clock).fingerprint() for each in credentials}) == 3
     assert (

@@ -20,7 +20,8 @@ from proxy.traffic import Answer, Audience, Token
 from tests.unit.credentials.test_arcgis import GENERATE, INFO, PORTAL_GENERATE, PORTAL_INFO, federated, info
 from tests.unit.credentials.test_store import AUDIENCE, Service, store_of
 from tests.unit.credentials.virtual import run
-from tests.unit.credentials.world import Call, World, audience, error, issued, reply, server
+from tests.unit.credentials.world import World, audience, error, issued, reply, server
+from tests.unit.fetcher import Call
 
 OTHER_REFERER = replace(AUDIENCE, referer="https://other.example.com/")
 OTHER_CASE = replace(AUDIENCE, server=replace(AUDIENCE.server, context="/ArcGIS"))

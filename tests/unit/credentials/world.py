@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs
 
 from proxy.core.target import parse_url
 from proxy.credentials.arcgis import ArcGISProvider
@@ -16,72 +15,32 @@ from proxy.ports import TokenSource
 from proxy.secret import Secret
 from proxy.traffic import Answer, Audience, Body, Headers, Outgoing, Reply, Token
 from proxy.urls import Origin, Scope, Server, Target
+from tests.unit.fetcher import WALL, Call, Told
 
 PASSWORD = "p+w%41&=#é"
 REFERER = "https://proxy.example.com/"
-WALL = 1_700_000_000.0
 
 SCOPES = (Scope(None, "example.com", wildcard=True), Scope("https", "arcgis.com", wildcard=True))
 
 Said = Answer | Exception
-Script = Said | list[Said] | Callable[["Call"], Said]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What arrived."""
-
-    method: str
-    target: Target
-    headers: Headers
-    body: bytes
-    timeout: float
-
-    @property
-    def form(self) -> dict[str, str]:
-        """The fields of the form, each of which comes once."""
-        fields = parse_qs(self.body.decode("ascii"), keep_blank_values=True, strict_parsing=True)
-        assert all(len(values) == 1 for values in fields.values())
-        return {name: values[0] for name, values in fields.items()}
+Script = Said | list[Said] | Callable[[Call], Said]
 
 
 @dataclass(slots=True)
-class World:
-    """Implements `ports.Fetcher`. A URL without a script answers 404; a list is used up to its last answer."""
+class World(Told):
+    """A URL without a script answers 404; a list is used up to its last answer."""
 
     scripts: dict[str, Script] = field(default_factory=dict)
-    calls: list[Call] = field(default_factory=list)
-    now: float = 0.0
-    go: asyncio.Event | None = None  # nothing is answered before it is set
 
-    def clock(self) -> float:
-        return self.now
-
-    def wall_clock(self) -> float:
-        return WALL + self.now
-
-    async def fetch(
-        self,
-        method: str,
-        target: Target,
-        *,
-        route: Route,
-        timeout: float,
-        headers: Headers | None = None,
-        body: bytes | None = None,
-        limit: int = 65536,
-    ) -> Answer:
-        call = Call(method, target, headers or {}, body or b"", timeout)
-        self.calls.append(call)
-        if self.go is not None:
-            await self.go.wait()
-        script = self.scripts.get(f"{target.origin}{target.path}", Answer(404, {}, b"<html>Not Found</html>"))
+    def answer(self, call: Call) -> Answer:
+        place = f"{call.target.origin}{call.target.path}"
+        script = self.scripts.get(place, Answer(404, {}, b"<html>Not Found</html>"))
         if isinstance(script, list):
             script = script.pop(0) if len(script) > 1 else script[0]
         said = script(call) if callable(script) else script
         if isinstance(said, Exception):
             raise said
-        if len(said.body) > limit:
+        if len(said.body) > call.limit:
             raise UpstreamFailed("too long")
         return said
 

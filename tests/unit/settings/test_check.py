@@ -86,7 +86,7 @@ CITY = "credentials: {city: {username: webmap, password: p}}\n"
         ),
     ],
 )
-def test_a_complaint(tmp_path: Path, text: str, expected: str) -> None:
+def test_every_mistake_is_one_complaint_at_its_line(tmp_path: Path, text: str, expected: str) -> None:
     (complaint,) = complaints(tmp_path, text)
     line = "1" if expected.startswith("0") else expected.partition(":")[0]  # a key that is not there has no line
     assert complaint.startswith(f"proxy.yaml:{line}:{expected.partition(':')[2]}")
@@ -139,7 +139,7 @@ def test_a_complaint(tmp_path: Path, text: str, expected: str) -> None:
         ),
     ],
 )
-def test_a_warning(tmp_path: Path, text: str, expected: str) -> None:
+def test_every_oddity_is_one_warning_at_its_line(tmp_path: Path, text: str, expected: str) -> None:
     (warning,) = warnings(tmp_path, text)
     assert warning.startswith(f"proxy.yaml:{expected}")
 

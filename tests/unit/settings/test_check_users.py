@@ -146,7 +146,7 @@ ANYONE = "allowedReferers: ['*']\n"
         ),
     ],
 )
-def test_dangers(tmp_path: Path, text: str, expected: str) -> None:
+def test_every_danger_is_told_at_its_key(tmp_path: Path, text: str, expected: str) -> None:
     (danger,) = loaded(tmp_path, text).dangers
     assert f": {expected}" in danger
 

@@ -99,7 +99,7 @@ def test_a_bad_key_says_what_to_write(tmp_path: Path, added: str, expected: str)
         (PAGES + "serverUrls: [{matchAll: true}]\n", "proxy.yaml:2: serverUrls[0].url: this key is missing; add it"),
         ("- url\n", "proxy.yaml:1: the file must be a mapping of keys, such as serverUrls:"),
         ("nonsense", "proxy.yaml:1: the file must be a mapping of keys, such as serverUrls:"),
-        ("", "proxy.yaml: the file is empty; config/proxy.yaml is one to begin with"),
+        ("", "proxy.yaml: the file is empty; the README shows one to begin with"),
     ],
 )
 def test_a_file_without_what_it_needs_says_so(tmp_path: Path, text: str, expected: str) -> None:
@@ -176,7 +176,7 @@ def test_a_byte_order_mark_is_no_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("absent.yaml", None, "absent.yaml: there is no such file; --config names another"),
+        ("absent.yaml", None, "absent.yaml: there is no such file; write one as the README shows"),
         (".", None, ": this is a directory; name the file in it"),
         ("latin.yaml", b"a: 1\nb: caf\xe9\n", "latin.yaml:2: the file is not UTF-8 text; save it as UTF-8"),
         ("large.yaml", b"#" * (4 * 1024 * 1024 + 1), "large.yaml: the file is larger than 4 MiB"),

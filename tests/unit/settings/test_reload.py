@@ -182,6 +182,24 @@ async def test_a_file_that_is_still_being_written_waits(site: Site) -> None:
     await site.reloader.stop()
 
 
+async def test_what_is_read_while_it_is_written_is_read_again(site: Site) -> None:
+    """Half of a file may be a good one with another meaning."""
+
+    def load() -> Configuration:
+        loaded = site.load()
+        if site.loads == 1:
+            site.write("two and a half")  # and so it was not whole
+        return loaded
+
+    reloader = Reloader(site.path, load, site.apply, interval=3600.0, settle=SOON)
+    await reloader.start()
+    site.loads = 0
+    site.write("two")
+    await reloader.look(was_told=False)
+    await reloader.stop()
+    assert (site.loads, site.applied) == (2, ["two and a half"])
+
+
 async def test_a_file_that_never_rests_is_read_all_the_same(site: Site) -> None:
     is_writing = True
 
@@ -189,7 +207,9 @@ async def test_a_file_that_never_rests_is_read_all_the_same(site: Site) -> None:
         number = 0
         while is_writing:
             number += 1
-            site.write(f"two #{number}")
+            beside = site.path.with_suffix(".new")
+            beside.write_text(f"two #{number}", encoding="utf-8")
+            beside.replace(site.path)  # each time whole, and another one
             await asyncio.sleep(0)
 
     scribbler = asyncio.create_task(scribble())

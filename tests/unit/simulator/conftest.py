@@ -1,6 +1,5 @@
 """A running simulated site, and a plain client that asks it without a proxy in between."""
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,27 +9,12 @@ import pytest
 
 from proxy.simulator.options import PASSWORD, Options, of_profile
 from proxy.simulator.server import Simulator
+from tests.got import Got as Got
+from tests.got import got
 
 SECURE = "/rest/services/Secure/City/MapServer?f=json"
 PUBLIC = "/rest/services/Public/City/MapServer?f=json"
 PORTAL_GENERATE = "/portal/sharing/rest/generateToken"
-
-
-@dataclass(slots=True)
-class Got:
-    """An answer as it came; `body` is decoded where it was gzipped."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def kind(self) -> str:
-        return self.headers.get("content-type", "").partition(";")[0]
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 @dataclass(slots=True)
@@ -43,8 +27,7 @@ class Visit:
     async def ask(self, path: str, method: str = "GET", **more: Any) -> Got:
         url = self.arcgis.site.origin + path if path.startswith(("/portal", "/__sim")) else self.arcgis.url + path
         async with self.session.request(method, url, allow_redirects=False, **more) as response:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Got(response.status, headers, await response.read())
+            return await got(response)
 
     async def post(self, path: str, headers: dict[str, str] | None = None, /, **form: str) -> Got:
         return await self.ask(path, "POST", data=form, headers=headers)

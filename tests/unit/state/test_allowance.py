@@ -5,27 +5,15 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.core.addresses import household
 from proxy.errors import RateLimited
 from proxy.model import Rate, Rule
-from proxy.state.allowance import MemoryAllowance, client_key
-from tests.unit.telemetry.configurations import PARKS, rule
+from proxy.state.allowance import MemoryAllowance
+from tests.unit.clock import Clock
+from tests.unit.core.rules import rule
+from tests.unit.telemetry.configurations import PARKS
 
 LIMITED = rule(rate=Rate(3, 60.0))
-
-
-class Clock:
-    """Stands still unless it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -120,7 +108,7 @@ async def test_counts_outlive_a_reload_that_leaves_the_rate_alone(allowance: Mem
     ],
 )
 async def test_who_counts_as_one_client(address: str, key: str) -> None:
-    assert client_key(address) == key
+    assert household(address) == key
 
 
 async def test_a_household_is_one_client(allowance: MemoryAllowance) -> None:
@@ -150,8 +138,8 @@ async def test_a_long_window_stays_short_in_memory(allowance: MemoryAllowance, c
     for _ in range(20_000):
         clock.now += 0.02
         await passes(allowance, of=limited)
-    assert len(allowance._windows) <= 101
-    assert allowance._windows.taken < 10 * 400
+    assert len(allowance.windows) <= 101
+    assert allowance.windows.taken < 10 * 400
 
 
 async def test_a_clock_that_is_set_back_concerns_nobody() -> None:

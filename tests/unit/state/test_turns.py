@@ -1,21 +1,13 @@
 """proxy.state.turns: one at a time finds out, and what is known is bounded."""
 
 import asyncio
-from dataclasses import dataclass
 
 import pytest
 
 from proxy.state import turns as module
 from proxy.state.turns import Turns
 from proxy.traffic import Turn, Word
-
-
-@dataclass(slots=True)
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.unit.clock import Clock
 
 
 async def turn(turns: Turns, *topic: str, but: str = "") -> Turn:
@@ -42,15 +34,14 @@ async def test_fifty_who_ask_are_one_who_finds_out() -> None:
     assert found_out == 1
 
 
-async def test_a_word_ends_and_one_that_is_not_wanted_is_found_out_anew() -> None:
-    clock = Clock()
+async def test_a_word_ends_and_one_that_is_not_wanted_is_found_out_anew(clock: Clock) -> None:
     turns = Turns(clock)
     first = await turn(turns, "t")
     await turns.settle(("t",), first, {}, 10.0)
-    clock.now = 4.0
+    clock.now += 4
     assert await turns.turn(("t",)) == Word(first.mark, {}, 6.0)
     await turns.release(("t",), await turn(turns, "t", but=first.mark))
-    clock.now = 10.0
+    clock.now += 6
     await turns.release(("t",), await turn(turns, "t"))
 
 

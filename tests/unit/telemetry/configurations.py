@@ -3,26 +3,13 @@
 from typing import Any
 
 from proxy.identity import ArcGISCredential, Route
-from proxy.model import AdmitPolicy, Configuration, Limits, Listen, Rule
+from proxy.model import AdmitPolicy, Configuration, Limits, Listen
 from proxy.secret import Secret
 from proxy.traffic import Exchange
+from tests.unit.core.rules import ROADS as ROADS
+from tests.unit.core.rules import rule
 
-ROADS, PARKS = "https://gis.example.com/roads", "https://gis.example.com/parks"
-
-
-def rule(name: str = ROADS, **more: Any) -> Rule:
-    return Rule(
-        name=name,
-        scheme="https",
-        host="gis.example.com",
-        wildcard=False,
-        port=None,
-        path="",
-        match_all=True,
-        case_sensitive=False,
-        route=more.pop("route", Route()),
-        **more,
-    )
+PARKS = "https://gis.example.com/parks"
 
 
 def configuration(*names: str, **more: Any) -> Configuration:

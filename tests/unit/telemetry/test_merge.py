@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from proxy.telemetry.merge import merged_status
+from proxy.telemetry.merge import merged_metrics, merged_status
 from proxy.telemetry.metrics import Metrics
 from tests.unit.telemetry.configurations import ROADS, configuration, exchange
 
@@ -27,6 +27,20 @@ def test_counts_add_up_and_percentiles_are_of_all() -> None:
     assert 2500 < row["p95Ms"] <= 5000
     assert merged["cache"] == {"hit": 100, "bytes": 30}
     assert merged["totals"]["requests"] == 100
+
+
+def test_descriptors_are_those_of_the_fullest_process() -> None:
+    """The limit that they are compared with is each process's own."""
+    texts = [
+        f"# TYPE process_open_fds gauge\nprocess_open_fds {used}\n"
+        f"# TYPE process_max_fds gauge\nprocess_max_fds 1024\n"
+        f"# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes {used}\n".encode()
+        for used in (300, 900)
+    ]
+    merged = merged_metrics(texts).decode()
+    assert "\nprocess_open_fds 900.0\n" in merged
+    assert "\nprocess_max_fds 1024.0\n" in merged
+    assert "\nprocess_resident_memory_bytes 1200.0\n" in merged
 
 
 def test_a_login_that_failed_anywhere_shows_and_one_that_is_not_used_somewhere_does_not() -> None:

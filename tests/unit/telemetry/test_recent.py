@@ -1,18 +1,18 @@
 """The last troubles: in words, bounded, one row for each reason, and nothing of the client in them."""
 
 from proxy.telemetry.recent import Recent, merged_recent
+from tests.unit.clock import Clock
 from tests.unit.telemetry.configurations import PARKS, ROADS, exchange
 
 
-def test_a_reason_is_one_row_however_often_it_comes() -> None:
-    now = [100.0]
-    recent = Recent(lambda: now[0])
+def test_a_reason_is_one_row_however_often_it_comes(clock: Clock) -> None:
+    recent = Recent(clock)
     recent.record(exchange(outcome="rate_limited", status=429, rule=PARKS, note="Too many.", advice="Wait."))
     for _ in range(1000):
         recent.record(exchange(outcome="referer", status=403, target="https://h/x"))
     recent.record(exchange())
     recent.record(exchange(outcome="client_gone", status=0))
-    now[0] = 107.2
+    clock.now += 7.2
     referer, limited = recent.rows()
     assert (referer["outcome"], referer["times"], referer["secondsAgo"]) == ("referer", 1000, 7)
     assert (limited["rule"], limited["what"], limited["advice"]) == (PARKS, "Too many.", "Wait.")

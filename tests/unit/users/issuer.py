@@ -1,6 +1,5 @@
 """A login service for tests: its keys, the tokens it signs, and its address, which answers as told."""
 
-import asyncio
 import base64
 import json
 from dataclasses import dataclass, field
@@ -15,10 +14,9 @@ from proxy.core.target import parse_url
 from proxy.identity import Route
 from proxy.model import JwtUsers
 from proxy.traffic import Answer, Headers
-from proxy.urls import Target
+from tests.unit.fetcher import WALL, Call, Told
 
 ISSUER, AUDIENCE = "https://login.example.com/", "maps"
-WALL = 1_700_000_000.0
 CURVES: dict[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
 Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 
@@ -85,42 +83,19 @@ def by_hand(head: object, payload: object, signature: bytes = b"s" * 256) -> str
 
 
 @dataclass(slots=True)
-class Service:
-    """Implements `ports.Fetcher`; `now` is the time on our clock."""
+class Service(Told):
+    """Its address."""
 
     body: bytes = field(default_factory=lambda: jwks(jwk(private("RSA-2048"))))
     headers: Headers = field(default_factory=dict)
     status: int = 200
     error: Exception | None = None
-    now: float = 0.0
-    calls: list[Target] = field(default_factory=list)
-    go: asyncio.Event | None = None  # nothing is answered before it is set
 
-    def clock(self) -> float:
-        return self.now
-
-    def wall_clock(self) -> float:
-        return WALL + self.now
-
-    async def fetch(
-        self,
-        method: str,
-        target: Target,
-        *,
-        route: Route,
-        timeout: float,
-        headers: Headers | None = None,
-        body: bytes | None = None,
-        limit: int = 65536,
-    ) -> Answer:
-        assert (method, body) == ("GET", None)
-        self.calls.append(target)
-        answer, error = Answer(self.status, self.headers, self.body), self.error
-        if self.go is not None:
-            await self.go.wait()
-        if error is not None:
-            raise error
-        return answer
+    def answer(self, call: Call) -> Answer:
+        assert (call.method, call.body) == ("GET", b"")
+        if self.error is not None:
+            raise self.error
+        return Answer(self.status, self.headers, self.body)
 
 
 def policy(keys: str = "https://login.example.com/keys", cookie: str = "session") -> JwtUsers:

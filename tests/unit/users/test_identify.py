@@ -7,12 +7,13 @@ import pytest
 
 from proxy.core.users import SIGNED_IN, parse_users
 from proxy.errors import NotAllowed
-from proxy.identity import Route
-from proxy.model import ForwardedUsers, JwtUsers, Rule, UserPolicy
+from proxy.model import ForwardedUsers, JwtUsers, UserPolicy
 from proxy.traffic import Exchange, Headers, Incoming, User
 from proxy.users.identify import Users
+from tests.unit.core.rules import rule
 from tests.unit.users.issuer import Service, claims, jwk, jwks, policy, private, signed
 
+SERVICE = "https://gis.example.com/x"
 FORWARDED = ForwardedUsers("x-forwarded-user", "x-forwarded-groups")
 
 
@@ -70,7 +71,7 @@ async def test_a_login_services_own_header() -> None:
         ({"iss": "https://evil.example/"}, "the token is of another issuer (iss)"),
     ],
 )
-async def test_bad_tokens(payload: dict[str, Any], why: str) -> None:
+async def test_the_log_says_what_is_wrong_with_a_token(payload: dict[str, Any], why: str) -> None:
     assert await refusal({"cookie": f"session={signed(claims(**payload))}"}) == why
 
 
@@ -144,11 +145,11 @@ async def test_keys_are_kept_per_login_service_and_forgotten_after_a_reload() ->
     for _ in range(3):
         await users.identify(policy(), request)
     await users.identify(policy("https://login.example.com/others"), request)
-    assert [target.path for target in service.calls] == ["/keys", "/others"]
+    assert [call.target.path for call in service.calls] == ["/keys", "/others"]
     users.retain(policy())
     await users.identify(policy(), request)
     await users.identify(policy("https://login.example.com/others"), request)
-    assert [target.path for target in service.calls] == ["/keys", "/others", "/others"]
+    assert [call.target.path for call in service.calls] == ["/keys", "/others", "/others"]
     users.retain(None)
     await users.close()
 
@@ -163,24 +164,11 @@ async def test_a_key_that_was_rotated_in_is_found() -> None:
     assert len(service.calls) == 2
 
 
-def rule(users: frozenset[str] | None) -> Rule:
-    return Rule(
-        *("https://gis.example.com/x", "https", "gis.example.com"),
-        wildcard=False,
-        port=None,
-        path="/x",
-        match_all=True,
-        case_sensitive=False,
-        route=Route(),
-        users=users,
-    )
-
-
 @pytest.mark.parametrize("users", [SIGNED_IN, parse_users(["anna"]), None])
 async def test_a_rule_lets_its_users_in(users: frozenset[str] | None) -> None:
     exchange = Exchange("r-1", "GET", 0.0)
     request = incoming({"authorization": f"Bearer {signed()}"})
-    found = await front_door(Service()).admit(policy(), rule(users), request, exchange)
+    found = await front_door(Service()).admit(policy(), rule(SERVICE, users=users), request, exchange)
     # where a rule asks nobody, nobody is looked at: a login that has ended keeps no one from what is for all
     assert (found, exchange.user) == ((None, "") if users is None else (User("anna"), "anna"))
 
@@ -189,7 +177,7 @@ async def test_a_rule_lets_its_users_in(users: frozenset[str] | None) -> None:
 async def test_without_a_login_nobody_gets_in(given: JwtUsers | None) -> None:
     exchange = Exchange("r-1", "GET", 0.0)
     with pytest.raises(NotAllowed, match="signed in"):
-        await front_door(Service()).admit(given, rule(SIGNED_IN), incoming({}), exchange)
+        await front_door(Service()).admit(given, rule(SERVICE, users=SIGNED_IN), incoming({}), exchange)
     assert exchange.user == ""
 
 
@@ -197,5 +185,7 @@ async def test_the_log_knows_who_was_turned_away() -> None:
     exchange = Exchange("r-1", "GET", 0.0)
     request = incoming({"authorization": f"Bearer {signed()}"})
     with pytest.raises(NotAllowed, match="not for the user"):
-        await front_door(Service()).admit(policy(), rule(parse_users(["group:editors"])), request, exchange)
+        await front_door(Service()).admit(
+            policy(), rule(SERVICE, users=parse_users(["group:editors"])), request, exchange
+        )
     assert exchange.user == "anna"

@@ -39,7 +39,7 @@ def test_a_good_token_is_taken(algorithm: str) -> None:
     assert judged(signed(key=key, algorithm=algorithm), jwk(key)) == ""
 
 
-def test_ed448_too() -> None:
+def test_a_token_signed_with_ed448_is_taken() -> None:
     key = private("Ed448")
     assert judged(signed(key=key, algorithm="EdDSA"), jwk(key)) == ""
 

@@ -16,6 +16,7 @@ from proxy import __version__
 from proxy.secret import Secret
 from proxy.telemetry.metrics import Metrics
 from proxy.web.admin import admin_app
+from tests.got import Got
 from tests.unit.telemetry.configurations import ROADS, configuration, exchange
 
 STATUS: dict[str, object] = {
@@ -57,17 +58,6 @@ class Line(asyncio.Transport):
 
 
 @dataclass(slots=True)
-class Got:
-    status: int
-    headers: dict[str, str]
-    body: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass(slots=True)
 class Admin:
     """What the pages are made of, and how they are asked for."""
 
@@ -99,8 +89,8 @@ async def ask(
     await asyncio.sleep(0.01)  # the rest of it
     if leaves:
         protocol.connection_lost(None)
-    head, _, body = bytes(line.sent).decode().partition("\r\n\r\n")
-    first, *rest = head.split("\r\n")
+    head, _, body = bytes(line.sent).partition(b"\r\n\r\n")
+    first, *rest = head.decode().split("\r\n")
     headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in rest)}
     return Got(int(first.split()[1]), headers, body)
 
@@ -155,7 +145,7 @@ async def test_metrics_as_prometheus_reads_them(admin: Admin) -> None:
     admin.metrics.record(exchange(), 100.1)
     got = await admin.ask("/metrics")
     assert got.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert f'resource_proxy_requests_total{{outcome="ok",rule="{ROADS}",status="200"}} 1.0' in got.body
+    assert f'resource_proxy_requests_total{{outcome="ok",rule="{ROADS}",status="200"}} 1.0' in got.text
 
 
 async def test_status_for_programs(admin: Admin) -> None:
@@ -167,11 +157,11 @@ async def test_status_for_programs(admin: Admin) -> None:
 async def test_the_page_is_whole_and_runs_nothing_else(admin: Admin) -> None:
     got = await admin.ask("/status")
     assert got.headers["content-type"] == "text/html; charset=utf-8"
-    assert not re.search(r"""(src|href)=["']?(https?:)?//|@import|url\(""", got.body)
+    assert not re.search(r"""(src|href)=["']?(https?:)?//|@import|url\(""", got.text)
     policy = got.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    script = got.body.partition("<script>")[2].partition("</script>")[0]
+    script = got.text.partition("<script>")[2].partition("</script>")[0]
     assert f"script-src 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" in policy
     assert "innerHTML" not in script  # what it shows is text, whatever it says
 
@@ -179,7 +169,7 @@ async def test_the_page_is_whole_and_runs_nothing_else(admin: Admin) -> None:
 async def test_the_page_is_kept_live(admin: Admin) -> None:
     first = await admin.ask("/status/live")
     assert first.headers["content-type"] == "text/event-stream"
-    line = next(line for line in first.body.splitlines() if line.startswith("data: "))
+    line = next(line for line in first.text.splitlines() if line.startswith("data: "))
     assert json.loads(line.removeprefix("data: ")) == {"version": __version__, "ready": "ready", **STATUS}
 
 
@@ -220,6 +210,14 @@ async def test_a_flood_gets_the_last_page_again(admin: Admin) -> None:
     for _ in range(20):
         await admin.ask("/status.json")
     assert admin.asked == 1
+    admin.seconds += 5.1
+    await admin.ask("/status.json")
+    assert admin.asked == 2
+
+
+async def test_a_page_that_waited_long_for_somebody_is_not_old_for_long(admin: Admin) -> None:
+    admin.takes = 2.0
+    await admin.ask("/status.json")
     admin.seconds += 5.1
     await admin.ask("/status.json")
     assert admin.asked == 2

@@ -9,6 +9,7 @@ from proxy.state.turns import Turns
 from proxy.traffic import Turn, Word
 from proxy.workers.channel import Channel
 from proxy.workers.turns import TurnsOfWorker, WorkerCommons
+from tests.unit.clock import Clock
 
 TOPIC = ("login", "c")
 
@@ -30,12 +31,8 @@ async def worker(turns: Turns) -> AsyncIterator[tuple[WorkerCommons, Channel]]:
         await of_worker.end()
 
 
-def clock() -> float:
-    return 0.0
-
-
 async def test_what_one_finds_out_the_other_is_told() -> None:
-    turns = Turns(clock)
+    turns = Turns(Clock())
     async with worker(turns) as (one, _), worker(turns) as (other, _):
         mine = await one.turn(TOPIC)
         assert isinstance(mine, Turn)
@@ -48,7 +45,7 @@ async def test_what_one_finds_out_the_other_is_told() -> None:
 
 
 async def test_what_nobody_found_out_the_next_may_try() -> None:
-    turns = Turns(clock)
+    turns = Turns(Clock())
     async with worker(turns) as (one, _), worker(turns) as (other, _):
         mine = await one.turn(TOPIC)
         assert isinstance(mine, Turn)
@@ -57,7 +54,7 @@ async def test_what_nobody_found_out_the_next_may_try() -> None:
 
 
 async def test_a_worker_that_dies_gives_its_turn_back() -> None:
-    turns = Turns(clock)
+    turns = Turns(Clock())
     async with worker(turns) as (other, _):
         async with worker(turns) as (one, _):
             await one.turn(TOPIC)
@@ -67,7 +64,7 @@ async def test_a_worker_that_dies_gives_its_turn_back() -> None:
 
 
 async def test_one_who_leaves_before_its_turn_comes_holds_nobody_up() -> None:
-    turns = Turns(clock)
+    turns = Turns(Clock())
     async with worker(turns) as (one, _), worker(turns) as (other, _):
         mine = await one.turn(TOPIC)
         leaving = asyncio.create_task(other.turn(TOPIC))
@@ -81,6 +78,6 @@ async def test_one_who_leaves_before_its_turn_comes_holds_nobody_up() -> None:
 
 
 async def test_without_its_supervisor_a_worker_is_on_its_own() -> None:
-    async with worker(Turns(clock)) as (one, line):
+    async with worker(Turns(Clock())) as (one, line):
         line._writer.close()
         assert isinstance(await one.turn(TOPIC), Turn)

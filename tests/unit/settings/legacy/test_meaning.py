@@ -104,7 +104,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("told", "attributes", "becomes", "said"), RULES)
-def test_a_rule(
+def test_what_becomes_of_an_entry(
     tmp_path: Path, told: str, attributes: dict[str, str], becomes: dict[str, object], said: str | None
 ) -> None:
     rule, _, findings_ = of_entry(tmp_path, told, **attributes)
@@ -168,7 +168,7 @@ ACCOUNTS = [
 
 
 @pytest.mark.parametrize(("told", "attributes", "becomes", "said"), ACCOUNTS)
-def test_a_credential(
+def test_what_becomes_of_an_entrys_login(
     tmp_path: Path, told: str, attributes: dict[str, str], becomes: dict[str, object], said: str | None
 ) -> None:
     _, credential, findings_ = of_entry(tmp_path, told, **attributes)
@@ -249,7 +249,9 @@ GENERAL = [
 
 
 @pytest.mark.parametrize(("told", "general", "becomes", "said"), GENERAL)
-def test_the_whole(tmp_path: Path, told: str, general: str, becomes: dict[str, object], said: str | None) -> None:
+def test_what_becomes_of_the_general_part(
+    tmp_path: Path, told: str, general: str, becomes: dict[str, object], said: str | None
+) -> None:
     done = migrated(tmp_path, config(general=general), told)
     document = written(done)
     del document["serverUrls"]

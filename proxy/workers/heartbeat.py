@@ -1,0 +1,47 @@
+"""Whether a worker still does anything: it says so each second, and the supervisor counts how long one has said
+nothing. Ends and starts no process."""
+
+import asyncio
+from typing import Final
+
+from proxy.workers.channel import Channel
+
+_BEAT: Final = 1.0  # seconds
+_WARY: Final = 3  # beats after which a balancer had better ask another machine
+_PATIENCE: Final = 10  # beats; the longest work without a pause, a configuration of thousands of rules, takes two
+
+
+async def beat(channel: Channel) -> None:
+    """The worker's end, for as long as it lives: only a loop that turns gets here."""
+    while True:
+        channel.tell("beat")
+        await asyncio.sleep(_BEAT)
+
+
+class Heartbeat:
+    """The supervisor's end, of one worker.
+
+    Silence is counted in the supervisor's own beats, not on a clock: a machine that was suspended, or a supervisor
+    that had to wait itself, has missed as many of its own, and takes no worker for dead.
+    """
+
+    def __init__(self, rest: float = _BEAT) -> None:
+        """`rest` is in seconds: between two beats of both ends."""
+        self._rest, self._missed = rest, 0
+
+    async def heard(self) -> None:
+        """Answers the worker's word."""
+        self._missed = 0
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether it said something just now."""
+        return self._missed < _WARY
+
+    async def silence(self) -> float:
+        """Returns once the worker has said nothing for too long: the seconds of it, none of them slept through."""
+        self._missed = 0
+        while self._missed < _PATIENCE:
+            await asyncio.sleep(self._rest)
+            self._missed += 1
+        return self._missed * self._rest

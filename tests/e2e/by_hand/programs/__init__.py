@@ -1,0 +1,1 @@
+"""What runs inside such a client's own Python. Imports nothing of this project."""
