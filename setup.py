@@ -1,8 +1,7 @@
 """What pyproject.toml cannot say: with RESOURCE_PROXY_COMPILE=1 the path of a request is compiled, too (mypyc).
 
 The modules stay what they are in Python, which is the reference, and what runs where nothing was compiled. Left out are
-those that a request seldom sees, and what mypyc does not take: async generators, those who iterate over them (compiled,
-`async for` sees none of their pieces), and functions defined by condition.
+those that a request seldom sees, and what mypyc does not take: async generators, functions defined by condition.
 """
 
 import os
@@ -15,8 +14,9 @@ COMPILED = [
     *(f"proxy/{name}.py" for name in "identity links model pipeline plan runtime secret shape traffic urls".split()),
     *(f"proxy/state/{name}.py" for name in "allowance".split()),
     *(f"proxy/telemetry/{name}.py" for name in "lines requests".split()),
-    *(f"proxy/upstream/{name}.py" for name in "connection framing pool stream transport watch wire".split()),
-    *(f"proxy/web/{name}.py" for name in "chunks client connection framing handler head inbox line".split()),
+    *(f"proxy/upstream/{name}.py" for name in "asking body conceal connection framing peek".split()),
+    *(f"proxy/upstream/{name}.py" for name in "pool stream transport watch wire".split()),
+    *(f"proxy/web/{name}.py" for name in "answer chunks client connection framing handler head inbox line".split()),
 ]
 
 
