@@ -5,6 +5,7 @@ from typing import Final
 
 from proxy import names
 from proxy.core import inject, parameters, redirect, rewrite
+from proxy.core.spellings import Links
 from proxy.errors import BadRequest, UpstreamFailed
 from proxy.model import Rule
 from proxy.runtime import Runtime
@@ -59,19 +60,22 @@ def further(runtime: Runtime, base: Target, given: Headers) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-async def lead_here(reply: Reply, runtime: Runtime, incoming: Incoming, target: Target) -> None:
-    """Rewrites the body of `reply`, the answer of `target`, where it is a text with links. Raises UpstreamFailed."""
+def links_in(reply: Reply, runtime: Runtime, incoming: Incoming, target: Target) -> Links | None:
+    """What has to be rewritten in the body of `reply`, the answer of `target`; None: it passes as it is."""
     has_hosts = rewrite.names_hosts(target.path)
     if reply.status == 304 and (incoming.is_mounted or has_hosts):
         weaken(reply)
     content_type = reply.headers.get(names.CONTENT_TYPE, "")
     if reply.status in (204, 304) or not rewrite.is_rewritable(content_type):
-        return
+        return None
     page = target.origin if "html" in content_type.lower() else None
-    links = rewrite.links_of(runtime.mounts.all if incoming.is_mounted else (), page, has_hosts)
-    if links is not None:
-        public = f"{incoming.own_origin}{runtime.configuration.public_path}"
-        await relink(reply, links, public, is_head=incoming.method == "HEAD")
+    return rewrite.links_of(runtime.mounts.all if incoming.is_mounted else (), page, has_hosts)
+
+
+async def lead_here(reply: Reply, links: Links, runtime: Runtime, incoming: Incoming) -> None:
+    """Rewrites them. Raises UpstreamFailed."""
+    public = f"{incoming.own_origin}{runtime.configuration.public_path}"
+    await relink(reply, links, public, is_head=incoming.method == "HEAD")
 
 
 def _mounted(runtime: Runtime, target: Target) -> str | None:

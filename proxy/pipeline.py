@@ -106,7 +106,8 @@ class Pipeline:
             # Its framing goes where a text is sent in the clear
             told = given if reply.headers is given else hygiene.framing(given) | reply.headers
             reply.headers = finished(runtime, plan, incoming, reply)
-            await links.lead_here(reply, runtime, incoming, plan.target)
+            if (found := links.links_in(reply, runtime, incoming, plan.target)) is not None:
+                await links.lead_here(reply, found, runtime, incoming)
         except BaseException:
             reply.close()
             raise
@@ -118,8 +119,8 @@ class Pipeline:
         """At most one renewal and, where the place of the token is not known yet, one change of place. Also
         what must not come down of what went up."""
         rule, credential = plan.rule, plan.credential
-        assert credential is not None  # noqa: S101 - whoever has an audience has a credential
-        assert not isinstance(credential, WebCredential)  # noqa: S101 - and it gets tokens
+        # Whoever has an audience has a credential, and it gets tokens
+        assert credential is not None and not isinstance(credential, WebCredential)  # noqa: S101, PT018
         is_form = bool(outgoing.body.whole) and is_form_type(outgoing.headers.get(names.CONTENT_TYPE, ""))
         path = plan.target.path
         renewed: Token | None = None
@@ -133,8 +134,7 @@ class Pipeline:
             secrets = with_token(plan.secrets, token, self.clock())
             finding = await examine(reply, ready.wanted, path, secrets)
             if finding.verdict is Verdict.PASS:
-                if tried:
-                    self._learn(audience, tried, path)
+                self._learn(audience, tried, path)
                 self.tokens.accepted(token, place)
                 return reply, secrets
             reply.close()
@@ -155,7 +155,7 @@ class Pipeline:
                 raise UpstreamFailed("The server wanted a fresh token; send the request again.", slug="not_replayable")
 
     def _learn(self, audience: Audience, places: list[Place], path: str) -> None:
-        if not is_file(path):
+        if places and not is_file(path):
             for place in places:
                 self.tokens.learn(audience, place, path)
 

@@ -181,24 +181,26 @@ def to_client(given: Headers, *, private: bool) -> dict[str, str]:
     between us and the browser must not keep it."""
     named = _named_by_connection(given)
     down = {name: value for name, value in given.items() if name in _DOWNWARD and name not in named}
-    down.update(COMMON)
-    if _is_active(down.get(names.CONTENT_TYPE, "")):
-        down[names.CONTENT_SECURITY_POLICY] = "sandbox"
+    down.update(_common_for(down.get(names.CONTENT_TYPE, "")))
     if private:
         down[names.CACHE_CONTROL] = _as_private(down.get(names.CACHE_CONTROL, ""))
     return down
 
 
 @remembered(256)
-def _is_active(content_type: str) -> bool:
+def _common_for(content_type: str) -> dict[str, str]:
+    """What answers of this type have on top."""
+    down = dict(COMMON)
     # What has no type may be taken for a page by what it looks like
-    return not content_type or any(kind in content_type.lower() for kind in _ACTIVE_TYPES)
+    if not content_type or any(kind in content_type.lower() for kind in _ACTIVE_TYPES):
+        down[names.CONTENT_SECURITY_POLICY] = "sandbox"
+    return down
 
 
 def request_id(given: Headers) -> str | None:
     """The client's X-Request-Id if it is a plain word of at most 128 characters, else None."""
-    value = given.get(names.X_REQUEST_ID, "")
-    return value if _REQUEST_ID.fullmatch(value) else None
+    value = given.get(names.X_REQUEST_ID)
+    return value if value is not None and _REQUEST_ID.fullmatch(value) else None
 
 
 def _collect(raw: Iterable[tuple[bytes, bytes]], malformed: BadRequest | UpstreamFailed) -> dict[str, str]:

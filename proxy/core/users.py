@@ -20,7 +20,7 @@ SIGNED_IN: Final = frozenset(("*",))  # `users: required`; all other entries hav
 _LONGEST_NAME: Final = 256  # characters
 _LONGEST_TOKEN: Final = 16 * 1024  # characters; a directory's token with 200 groups has 8,000
 _MOST_GROUPS: Final = 1000
-_LAST_TIME: Final = 1e15  # seconds since 1970; beyond, sums lose their seconds or overflow
+_LAST_TIME: Final = 10**15  # seconds since 1970; beyond, sums lose their seconds or overflow
 _USER, _GROUP = "user:", "group:"
 # Three parts and nothing else: an encrypted token has five. Amazon's load balancers write the padding, too.
 _TOKEN: Final = re.compile(r"(?:[A-Za-z0-9_-]+={0,2}\.){2}[A-Za-z0-9_-]+={0,2}")
@@ -241,6 +241,8 @@ def _number(claims: Mapping[str, object], claim: str) -> float | None:
     value = claims.get(claim)
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LAST_TIME:  # NaN is not
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LAST_TIME:
         return float(value)
+    if isinstance(value, float) and abs(value) <= _LAST_TIME:  # NaN is not
+        return value
     raise sign_in(f"the claim {claim} is no time")

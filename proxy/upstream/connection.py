@@ -6,7 +6,7 @@ Knows neither pools nor names. Whatever is not exactly one answer to one request
 import asyncio
 import math
 import ssl
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from proxy import names
 from proxy.errors import ProxyError, UpstreamFailed
@@ -14,6 +14,7 @@ from proxy.traffic import Reply
 from proxy.upstream import wire
 from proxy.upstream.failures import bad_answer, broken, late
 from proxy.upstream.framing import Framing, framing_of, has_no_body
+from proxy.upstream.owner import Owner
 from proxy.upstream.stream import Stream
 
 _WHOLE: Final = 64 * 1024  # bytes of a body that are handed on in one piece, if they are there with the head
@@ -24,30 +25,10 @@ class Stale(Exception):
     """A connection that had served before ended without a byte of an answer: the server had closed it meanwhile."""
 
 
-class Owner(Protocol):
-    """Where connections go when they are free."""
-
-    def freed(self, connection: "Connection", idle: float) -> None:
-        """It may serve the next request, within `idle` seconds."""
-        ...
-
-    def lost(self, connection: "Connection") -> None:
-        """It is gone. Said once."""
-        ...
-
-    def held(self, connection: "Connection") -> None:
-        """It waits for its client, who reads or sends slowly; as long as `held_since` says so."""
-        ...
-
-    def watch(self, deadline: float) -> None:
-        """`expire` has to be called at `deadline`, unless it has been moved until then."""
-        ...
-
-
 class Connection(asyncio.Protocol):
     """Times are of `loop.time()`. `patience` is what the server has for each pause within a body, in seconds."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, patience: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: "Owner[Connection]", patience: float) -> None:
         self._loop, self._owner, self._patience = loop, owner, patience
         self._transport: asyncio.Transport | None = None
         self.deadline = NEVER

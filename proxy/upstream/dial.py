@@ -9,10 +9,11 @@ from aiohappyeyeballs import start_connection
 
 from proxy.identity import Reach, Route
 from proxy.upstream import wire
-from proxy.upstream.connection import Connection, Owner
+from proxy.upstream.connection import Connection
 from proxy.upstream.failures import not_connected, proxy_refuses, silent, unknown_name
 from proxy.upstream.guard import AddressGuard
 from proxy.upstream.outbound import way_out
+from proxy.upstream.owner import Owner
 from proxy.upstream.resolve import LISTED, OTHERS, Lookups, Name
 from proxy.upstream.tls import SessionContext, tls_context
 from proxy.urls import Origin
@@ -48,7 +49,7 @@ class Dialer:
         """No more lookups."""
         self._name.close()
 
-    async def dial(self, owner: Owner) -> Connection:
+    async def dial(self, owner: Owner[Connection]) -> Connection:
         """A connection that is ready for its first request.
 
         Raises UpstreamTimeout after `connect_timeout` in all, UpstreamFailed, or CredentialRefused where the server
@@ -72,7 +73,7 @@ class Dialer:
         if tls is not None and self._context is not None and tls.session is not None:
             self._context.keep(self._own_name, tls.session)
 
-    async def _connected(self, owner: Owner, guard: AddressGuard) -> Connection:
+    async def _connected(self, owner: Owner[Connection], guard: AddressGuard) -> Connection:
         found = await self._name.addresses()
         if not found:
             raise unknown_name(has_proxy=self.way is not None)

@@ -97,7 +97,7 @@ class Pool:
     # --- what connections call ---------------------------------------------------------------------------------
 
     def freed(self, connection: Connection, idle: float) -> None:
-        """See `connection.Owner`."""
+        """See `owner.Owner`."""
         if connection.uses == 1:
             self._dialer.keep_session(connection)
         if self._is_retired or idle <= 0 or (connection.method == "HEAD" and not self._is_lane):
@@ -108,7 +108,7 @@ class Pool:
         self._give(connection)
 
     def lost(self, connection: Connection) -> None:
-        """See `connection.Owner`."""
+        """See `owner.Owner`."""
         if connection not in self._open:
             return
         self._open.remove(connection)
@@ -119,11 +119,11 @@ class Pool:
         self._slot_is_free()
 
     def watch(self, deadline: float) -> None:
-        """See `connection.Owner`."""
+        """See `owner.Owner`."""
         self._watch.at(deadline)
 
     def held(self, connection: Connection) -> None:
-        """See `connection.Owner`."""
+        """See `owner.Owner`."""
         self._held.add(connection)
         self._relieve()
 

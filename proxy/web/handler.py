@@ -62,7 +62,8 @@ class Door:
         origin = own_origin(connection, connection.head.headers, runtime.configuration)
         is_theirs = False
         try:
-            reply = await self._route(connection, origin, exchange)
+            opened = self._opened(connection, origin, exchange)
+            reply = opened if isinstance(opened, Reply) else await self.pipeline.handle(opened, exchange)
             exchange.outcome, is_theirs = "ok", exchange.policy is not None
         except ProxyError as error:
             reply = error_reply(error, exchange.request_id)
@@ -83,7 +84,8 @@ class Door:
         exchange.status = reply.status
         return reply
 
-    async def _route(self, connection: Connection, origin: Origin | None, exchange: Exchange) -> Reply:
+    def _opened(self, connection: Connection, origin: Origin | None, exchange: Exchange) -> Reply | Incoming:
+        """What the pipeline is to answer, or an answer that needs no pipeline."""
         head, inbox, runtime = connection.head, connection.inbox, self.current.runtime
         configuration = runtime.configuration
         path = head.target.partition("?")[0]
@@ -100,7 +102,7 @@ class Door:
             return ping_reply("OK")
         if head.method == "OPTIONS":
             return self._preflight(raw_target, head.headers, exchange)
-        incoming = Incoming(
+        return Incoming(
             method=head.method,
             path=path,
             raw_target=raw_target,
@@ -112,7 +114,6 @@ class Door:
             peer_is_trusted=is_trusted(connection.peer, configuration.trusted_proxies),
             is_mounted=asked.is_mounted,
         )
-        return await self.pipeline.handle(incoming, exchange)
 
     def _preflight(self, raw_target: str | None, headers: Headers, exchange: Exchange) -> Reply:
         """Answered here, never upstream: the target alone decides which pages and verbs."""

@@ -1,0 +1,25 @@
+"""What a connection tells its pool. Nothing here does anything."""
+
+from typing import Protocol, TypeVar
+
+_Connection = TypeVar("_Connection", contravariant=True)
+
+
+class Owner(Protocol[_Connection]):
+    """Where connections go when they are free."""
+
+    def freed(self, connection: _Connection, idle: float) -> None:
+        """It may serve the next request, within `idle` seconds."""
+        ...
+
+    def lost(self, connection: _Connection) -> None:
+        """It is gone. Said once."""
+        ...
+
+    def held(self, connection: _Connection) -> None:
+        """It waits for its client, who reads or sends slowly; as long as `held_since` says so."""
+        ...
+
+    def watch(self, deadline: float) -> None:
+        """`expire` has to be called at `deadline`, unless it has been moved until then."""
+        ...
