@@ -11,6 +11,8 @@ from redis import exceptions as of_redis
 from proxy.model import SharedState
 
 RIGHTS: Final = "~{prefix}:* &{prefix}:* -@all +@read +@write +@scripting +@pubsub +@connection +time"
+_NO_CERTIFICATE: Final = "Let the store be content with a password (tls-auth-clients no)."
+_WRITE_TLS: Final = "If it wants TLS, write rediss://."
 
 
 class Ailment(NamedTuple):
@@ -107,7 +109,7 @@ def _no_tls(chain: list[BaseException]) -> Ailment:
     if "CERTIFICATE_REQUIRED" in said or "HANDSHAKE_FAILURE" in said:
         return Ailment(
             "The store wants a certificate of the proxy's, which it has none of.",
-            "Let the store be content with a password (tls-auth-clients no).",
+            _NO_CERTIFICATE,
         )
     if "mismatch" in said or "doesn't match" in said:
         return Ailment(
@@ -140,11 +142,9 @@ def _out_of_reach(chain: list[BaseException], state: SharedState) -> Ailment:
             "The store does not answer in time.",
             f"Check host and port in state.url, whether it hangs, and whether a firewall is between.{no_tls}",
         )
-    no_tls = "" if state.address.is_tls else " If it wants TLS, write rediss://."
-    return Ailment(
-        "The store ends the connection without an answer.",
-        f"Check the port in state.url.{no_tls}",
-    )
+    # With TLS 1.3 a store that wants a certificate may hang up before its word about it is read
+    tls = f"If it wants a certificate of the proxy's: {_NO_CERTIFICATE}" if state.address.is_tls else _WRITE_TLS
+    return Ailment("The store ends the connection without an answer.", f"Check the port in state.url. {tls}")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,11 +1,10 @@
-"""Coverage-guided fuzzing with atheris: `python -m tests.fuzz [name …] [--seconds 60]`; without a name all of them, one
-for each core at a time. `--corpus folder` keeps what was found interesting from one run to the next.
+"""Coverage-guided fuzzing with atheris: `python -m tests.fuzz [name …] [--seconds 60]`; without a name all of them
+at once. `--corpus folder` keeps what was found interesting from one run to the next.
 
 Ends with a status that is not 0 where something fell, and leaves the bytes that did it beside the corpus (crash-…).
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         corpus = (asked.corpus or Path(folder)).absolute()
         names = asked.names or ["target", "headers", "redactor", "classifier"]
-        with ThreadPoolExecutor(min(len(names), os.cpu_count() or 1)) as at_once:
+        with ThreadPoolExecutor(len(names)) as at_once:
             return max(at_once.map(lambda name: _apart(name, asked.seconds, corpus / name), names))
 
 

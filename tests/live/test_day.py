@@ -12,7 +12,7 @@ from tests.live.conftest import config
 from tests.live.served import Serve
 from tests.live.test_under_load import Load
 
-SETTLED, SECONDS = 10.0, 40.0
+SETTLED, SECONDS = 5.0, 20.0
 RENEWALS = 100
 GROWTH = 4 * 1024  # KiB
 DESCRIPTORS = 8
@@ -28,7 +28,7 @@ def used(process: int) -> tuple[int, int]:
 
 
 async def test_memory_and_descriptors_stay_where_they_are(serve: Serve, arcgis: Simulator, tmp_path: Path) -> None:
-    arcgis.options.short_minutes = arcgis.options.long_minutes = 1.5 / 60
+    arcgis.options.short_minutes = arcgis.options.long_minutes = 0.75 / 60
     document = config(arcgis.url)
     document["log"] = {"level": "warning"}  # nobody reads the lines of these requests, and they would wait in memory
     (rule,) = document["serverUrls"]
@@ -42,10 +42,10 @@ async def test_memory_and_descriptors_stay_where_they_are(serve: Serve, arcgis: 
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     served = await serve(path)
     loads = [Load(f"{rule['url']}?f=json", [served.port], holds='"layers"') for rule in document["serverUrls"]]
-    await asyncio.gather(*(load.run(SETTLED, rate=30) for load in loads))
+    await asyncio.gather(*(load.run(SETTLED, rate=60) for load in loads))
     memory, descriptors = used(served.process.pid)
     logins = arcgis.accounts.logins
-    await asyncio.gather(*(load.run(SECONDS, rate=30) for load in loads))
+    await asyncio.gather(*(load.run(SECONDS, rate=60) for load in loads))
     later, open_later = used(served.process.pid)
     assert [failure for load in loads for failure in load.failures] == []
     assert arcgis.accounts.logins - logins >= RENEWALS
