@@ -15,11 +15,16 @@ _FORM_TYPE = "application/x-www-form-urlencoded"
 # What a login costs before the first client waits for it: the rule's own URL (here one without a page), asked as nobody
 # and then signed in
 PROOF = ["401", "404"]
-
 CITY = "/rest/services/Public/City/MapServer"
 EXPORT = f"{CITY}/export?bbox=0,0,100,100&bboxSR=102100&size=64,64&format=png32&f=image"
 QUERY = "/rest/services/Public/City/MapServer/0/query"
 ATTACH = "/rest/services/Public/City/FeatureServer/0/1/addAttachment?f=json"
+
+
+def is_proof_and(statuses: list[str], *then: str) -> bool:
+    """Whether a web server's log has a proof, which begins with a 401, and `then`: what ends at nearly the same time
+    stands there in any order."""
+    return statuses[0] == PROOF[0] and sorted(statuses) == sorted([*PROOF, *then])
 
 
 async def everything(world: World, site: str, last_body: Callable[[], bytes]) -> None:
