@@ -68,6 +68,14 @@ def test_cut_at_every_byte() -> None:
     assert out.count(b"x") > 0.9 * len(body.replace(b" ", b""))  # of base64 the neighbours' characters stay
 
 
+@pytest.mark.parametrize("secret", ["xxxxxa", "axxxxx", "ababab"])
+def test_a_secret_that_is_nearly_all_x_is_taken_out_wherever_it_stood(secret: str) -> None:
+    body = f"a{secret}a{secret}{secret[1:]}a".encode()
+    places = [at for at in range(len(body)) if body.startswith(secret.encode(), at)]
+    out, _ = whole_without(body, (secret,))
+    assert all(out[at : at + len(secret)] == b"x" * len(secret) for at in places)
+
+
 @given(body=st.binary(max_size=600), cuts=st.lists(st.integers(0, 600), max_size=5))
 @example(body=TOKEN[:-1].encode(), cuts=[5])
 @example(body=TOKEN[:3].encode() * 9, cuts=[7, 8])
