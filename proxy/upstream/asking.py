@@ -2,15 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from proxy import names
 from proxy.errors import BadRequest, ProxyError
 from proxy.traffic import Body, Reply
 from proxy.upstream.connection import Connection
 from proxy.upstream.pieces import SLICE, sliced
-
-BODILESS: Final = ("GET", "HEAD")
 
 
 class Question(NamedTuple):
@@ -28,7 +26,7 @@ def framing_line(method: str, body: Body) -> str:
         if body.length is None:
             return f"{names.TRANSFER_ENCODING}: chunked"
         return f"{names.CONTENT_LENGTH}: {body.length}"
-    if body.whole or method not in BODILESS:
+    if body.whole or method not in names.SAFE_METHODS:
         return f"{names.CONTENT_LENGTH}: {len(body.whole or b'')}"
     return ""
 

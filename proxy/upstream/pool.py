@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Container
 from typing import Final
 
+from proxy import names
 from proxy.identity import Route
 from proxy.traffic import Outgoing, Reply
 from proxy.upstream import asking, wire
@@ -63,7 +64,7 @@ class Pool:
             reply = await asking.answer(connection, asked, patience)
         except Stale:
             # Nothing of it was answered, and only what changes nothing may be asked twice (RFC 9110 §9.2.2)
-            if asked.method not in asking.BODILESS or outgoing.body.whole != b"":
+            if asked.method not in names.SAFE_METHODS or outgoing.body.whole != b"":
                 raise bad_answer() from None
             reply = await self._once_more(asked, outgoing)
         if reply.status == 407 and self._dialer.way is not None:
