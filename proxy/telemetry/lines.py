@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from proxy.runtime import Known
 from proxy.telemetry.redaction import names_a_secret, redact
@@ -47,7 +47,8 @@ class Line(logging.LogRecord):
         self.event, self.fields = event, fields
 
 
-class RequestLine(NamedTuple):
+@dataclass(slots=True)
+class RequestLine:
     """The canonical line of a request that has ended. `created` in seconds since 1970."""
 
     created: float
@@ -81,7 +82,8 @@ class RequestLine(NamedTuple):
         }
 
 
-class Hit(NamedTuple):
+@dataclass(slots=True)
+class Hit:
     """What is to be told of an answer from the cache. Times as in `Exchange`."""
 
     known: Known
@@ -113,7 +115,8 @@ class Hit(NamedTuple):
         )
 
 
-class HitLine(NamedTuple):
+@dataclass(slots=True)
+class HitLine:
     """The canonical line of a hit. `created` in seconds since 1970."""
 
     created: float

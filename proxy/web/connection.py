@@ -252,7 +252,7 @@ class Connection(Line):
     def body_is_wanted(self) -> None:
         head = self.head
         if head.wants_continue and not self._framing.received and not self._has_begun:
-            self.head = head._replace(wants_continue=False)
+            head.wants_continue = False
             self.flush(_CONTINUE)
 
     def hold(self) -> None:
