@@ -17,8 +17,7 @@ import pytest
 import yaml
 from yarl import URL
 
-from proxy.assemble import Service, on_free_ports
-from proxy.settings.load import load
+from proxy.assemble import Service
 from proxy.simulator.options import Options, of_profile
 from proxy.simulator.server import Simulator
 from proxy.telemetry.log import configure
@@ -28,6 +27,7 @@ from tests.got import got
 from tests.live.collector import Collector
 from tests.live.served import PAGE as PAGE
 from tests.live.served import Serve, Served, free_port
+from tests.running import configured
 
 if TYPE_CHECKING:
     from tests.live.hostile import Hostile
@@ -153,7 +153,7 @@ async def build(arcgis: Simulator, tmp_path: Path) -> AsyncIterator[Build]:
         path = tmp_path / "proxy.yaml"
         path.write_text(yaml.safe_dump(document or config((site or arcgis).url, **rule)), encoding="utf-8")
         tracing = begin_tracing(collector.environ) if collector is not None else None
-        service = Service(on_free_ports(load(path, {})), tracing=tracing)
+        service = Service(configured(path), tracing=tracing)
         await service.start()
         session = aiohttp.ClientSession(auto_decompress=True)
         client = Client(session, f"http://127.0.0.1:{service.public.port}/proxy")

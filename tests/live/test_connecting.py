@@ -13,10 +13,9 @@ import pytest
 import trustme
 import yaml
 
-from proxy.assemble import on_free_ports
-from proxy.settings.load import load
 from tests.live.conftest import PAGE, Build, World
 from tests.live.hostile import GOOD, Call, Hostile, ask, bytes_and_close, bytes_and_wait, dialled, good, request
+from tests.running import configured
 
 UPSTREAM = {"connectTimeout": "1s", "headerTimeout": "1s"}
 
@@ -90,7 +89,7 @@ async def test_two_proxies_that_lead_to_each_other_end_it_and_serve_on(build: Bu
         circle["upstream"] = UPSTREAM | {"maxConnections": 5}
         circle["serverUrls"].append({"url": f"http://127.0.0.1:{port}{place}", "mount": mount})
         world.path.write_text(yaml.safe_dump(circle), "utf-8")
-        await world.service.apply(on_free_ports(load(world.path, {})))
+        await world.service.apply(configured(world.path))
 
     await lead(one, "/one", "/other", other.service.public.port)
     await lead(other, "/other", "/one", one.service.public.port)
@@ -196,7 +195,7 @@ async def test_a_reload_lets_requests_in_flight_end_and_closes_what_rests(build:
     assert (await ask(world, f"{hostile.url}/a")).body == b"good"
     assert hostile.open == 2
     world.path.write_text(yaml.safe_dump(document(hostile.url, timeout="3s")), "utf-8")
-    await world.service.apply(on_free_ports(load(world.path, {})))
+    await world.service.apply(configured(world.path))
     await asyncio.sleep(0.05)
     assert hostile.open == 1
     assert (await slow).body == b"good"

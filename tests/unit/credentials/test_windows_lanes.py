@@ -13,7 +13,8 @@ from proxy.errors import CredentialRefused, ProxyError, UpstreamFailed
 from proxy.identity import HttpLogin
 from proxy.traffic import Reply
 from tests.unit.credentials.acceptor import LAST, LOGIN, WRONG, Acceptor, all_is_given_back, ask, message, start
-from tests.unit.credentials.world import PASSWORD, Sent, outgoing, read
+from tests.unit.credentials.wire import Sent, outgoing, read
+from tests.unit.credentials.world import PASSWORD
 
 pytestmark = pytest.mark.usefixtures("ntlm_accounts")
 
