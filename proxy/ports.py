@@ -54,15 +54,17 @@ class Lane(Upstream, Protocol):
         ...
 
     def release(self) -> None:
-        """Gives the connection back, for the next with the same route. Safe to call twice."""
+        """Gives the connection back, for the next with the same route, once the answer that is under way has come to
+        its end or was closed. Safe to call twice."""
         ...
 
 
 class Transport(Upstream, Protocol):
     """What sends and knows nothing of credentials but the routes' TLS certificates."""
 
-    async def lane(self, origin: Origin, route: Route) -> Lane:
-        """Raises UpstreamTimeout where all of `route.max_connections` stay busy for `route.connect_timeout`."""
+    async def lane(self, origin: Origin, route: Route, client: str) -> Lane:
+        """One for a request of `client`: clients take turns. Raises UpstreamTimeout where all of
+        `route.max_connections` stay busy for `route.connect_timeout`."""
         ...
 
 

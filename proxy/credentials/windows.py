@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import struct
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final, ParamSpec, TypeVar
 
@@ -67,15 +67,13 @@ class WindowsSession:
         return await self._lent(outgoing, anew)
 
     async def _lent(self, outgoing: Outgoing, send: Callable[[Lane, Outgoing], Awaitable[Reply]]) -> Reply:
-        lane = await self._transport.lane(outgoing.target.origin, outgoing.route)
+        lane = await self._transport.lane(outgoing.target.origin, outgoing.route, outgoing.client)
         try:
             reply = await send(lane, outgoing)
-        except BaseException:
+            reply.is_signed_in = lane.is_signed_in or self._is_per_request
+            return reply
+        finally:
             lane.release()
-            raise
-        reply = _releasing(reply, lane)
-        reply.is_signed_in = lane.is_signed_in or self._is_per_request
-        return reply
 
     async def _on(self, lane: Lane, outgoing: Outgoing) -> Reply:
         has_body = outgoing.body.stream is not None or bool(outgoing.body.whole)
@@ -241,28 +239,3 @@ def _decoded(token: str) -> bytes:
         return b64decode(token, validate=True)
     except ValueError:
         raise _malformed() from None
-
-
-def _releasing(reply: Reply, lane: Lane) -> Reply:
-    """The lane goes back with the end of the answer, and once: by the second time it may be somebody else's."""
-    body, close = reply.body, reply.close
-    is_released = False
-
-    def closed() -> None:
-        nonlocal is_released
-        close()
-        if not is_released:
-            is_released = True
-            lane.release()
-
-    async def pieces() -> AsyncIterator[bytes]:
-        try:
-            if isinstance(body, bytes):
-                yield body
-            else:
-                async for piece in body:
-                    yield piece
-        finally:
-            closed()
-
-    return Reply(reply.status, reply.headers, pieces(), closed)

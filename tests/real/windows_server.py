@@ -25,6 +25,8 @@ PNG = bytes.fromhex(
     "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
 )
 
+LARGE = 64 * 1024 * 1024  # bytes of `f=large`
+
 
 class _Login(Protocol):
     """The server's side of one login."""
@@ -200,6 +202,8 @@ class WindowsServer:
 
     def _content(self, request: web.Request, user: str, body: bytes) -> web.Response:
         self.last_body = body
+        if request.query.get("f") == "large":
+            return web.Response(body=bytes(LARGE), content_type="image/tiff")
         if request.query.get("f") == "image":
             return web.Response(body=PNG, content_type="image/png")
         return web.json_response(
