@@ -29,6 +29,10 @@ class Upstream(Protocol):
 class Session(Upstream, Protocol):
     """How one login is made at one origin."""
 
+    async def send_anew(self, outgoing: Outgoing) -> Reply:
+        """As `send`, but on no connection that is signed in already: the answer tells of the login as it is now."""
+        ...
+
     async def prove(self, outgoing: Outgoing) -> Reply:
         """As `send`, but asked as nobody first, and on no connection that is signed in already: `is_signed_in` says
         whether a login was wanted, and status 401 that it was refused."""

@@ -93,6 +93,8 @@ class Manner:
     is_mit: bool = False
     signs_each_request: bool = False
     closes_after: int = 0  # requests on a connection; 0: never
+    open_pages: tuple[str, ...] = ()  # paths that everybody may see
+    slow_pages: tuple[str, ...] = ()  # paths that take half a second more
     bindings: GssChannelBindings | None = None  # Extended Protection: the login has to name this TLS certificate
 
 
@@ -144,9 +146,10 @@ class WindowsServer:
         body = await request.read()
         connection = self._connection(request)
         connection.requests += 1
-        if self.delay:
-            await asyncio.sleep(self.delay)
+        await asyncio.sleep(self.delay + (0.5 if request.path in self.manner.slow_pages else 0))
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if request.path in self.manner.open_pages and not token:
+            return self._content(request, "", body)
         user, challenges = self._judge(connection, scheme, token)
         response = self._content(request, user, body) if user else web.Response(status=401, text="Access is denied.")
         for challenge in challenges:
