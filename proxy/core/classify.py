@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
-from proxy.core.inflate import Inflater
+from proxy.core.inflate import Inflater, coding_of
 from proxy.core.paths import has_no_pages, is_own_sign_in, leads_to_sign_in
 from proxy.core.sentence import sentence
 from proxy.traffic import Headers
@@ -125,9 +125,7 @@ def inspect(
     size = int(length) if length.isascii() and length.isdecimal() and len(length) < 16 else None
     kind = headers.get(names.CONTENT_TYPE, "").lower()
     is_text = not kind or any(part in kind for part in _TEXTUAL)
-    coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
-    if coding == "identity":
-        coding = ""
+    coding = coding_of(headers)
     is_opaque = coding != "" and not Inflater.knows(coding)
     is_picture = not is_text and size is not None and size > SMALL
     if size == 0 or status in _BODILESS or is_opaque or is_picture:
@@ -151,9 +149,9 @@ def is_plainly_good(status: int, headers: Headers, body: bytes) -> bool:
 
 def is_error(headers: Headers, body: bytes) -> bool:
     """Whether a whole answer with status 200 says that something failed, whatever it was."""
-    coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
+    coding = coding_of(headers)
     text = body[:MOST_HELD]
-    if coding not in ("", "identity"):
+    if coding:
         if not Inflater.knows(coding):
             return False
         text = b"".join(Inflater(coding, MOST_HELD).feed(text))
