@@ -15,7 +15,7 @@ from tests.live.collector import Collector
 from tests.live.conftest import Build, World, config
 from tests.live.served import Serve, free_port
 from tests.live.test_workers import WORKERS, page, written
-from tests.live.traces.conftest import one, until_said
+from tests.live.traces.conftest import one
 
 
 @pytest.mark.parametrize("fault", ["gone", "hangs", "refuses", "is busy"])
@@ -34,7 +34,7 @@ async def test_a_collectors_fault_is_nobodys(fault: str, collector: Collector, b
         got = await world.client.get(world.url(f"Secure/City/MapServer?f=json&n={number}"))
         assert got.status == 200
     if fault == "refuses":  # the others are tried again until the library's own ten seconds are over
-        await until_said(world, "traces_unavailable")
+        await world.logged("traces_unavailable")
     began = time.monotonic()
     await world.service.stop()
     assert time.monotonic() - began < 10.0
@@ -53,13 +53,13 @@ async def test_a_collector_that_comes_back_is_told_again(collector: Collector, b
             await world.client.get(world.url(f"Secure/City/MapServer?f=json&n={number}"))
 
     await batch()
-    said = await until_said(world, "traces_unavailable")
+    (said,) = await world.logged("traces_unavailable")
     assert said["level"] == "warning"
     assert said["collector"] == f"http://127.0.0.1:{collector.port}"
     assert "400" in said["why"]
     collector.status = 200
     await batch()
-    await until_said(world, "traces_reached")
+    await world.logged("traces_reached")
     await world.service.stop()
     text = world.service.metrics.render().decode()
     lost, sent = (

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from tests.live.conftest import Build, World
-from tests.live.hostile import GOOD, Call, Hostile, ask, bytes_and_wait, good, until
+from tests.live.hostile import GOOD, Call, Hostile, ask, bytes_and_wait, good
 from tests.live.upstream.conftest import LONG, OK, SMUGGLED
+from tests.until import until
 
 
 async def test_a_resting_connection_that_hears_anything_is_dropped(world: World, hostile: Hostile) -> None:

@@ -8,8 +8,9 @@ import struct
 import pytest
 
 from tests.live.conftest import Build, World
-from tests.live.hostile import GOOD, Call, Hostile, ask, bytes_and_wait, dialled, request, until
-from tests.live.upstream.conftest import OK, log_line
+from tests.live.hostile import GOOD, Call, Hostile, ask, bytes_and_wait, dialled, request
+from tests.live.upstream.conftest import OK
+from tests.until import until
 
 SILENCES = {
     "nothing": b"",
@@ -132,7 +133,8 @@ async def test_a_client_that_leaves_during_its_upload_is_gone(world: World, host
     async with dialled(world) as (_, writer):
         writer.write(request(f"{hostile.url}/a", "POST", "Transfer-Encoding: chunked") + BEGUN)
         await hostile.asked.wait()
-    assert '"outcome":"client_gone"' in await log_line(world)
+    (line,) = await world.logged("request")
+    assert line["outcome"] == "client_gone"
     assert hostile.open == 0
 
 
@@ -156,10 +158,11 @@ async def test_a_client_that_leaves_ends_the_request_upstream(
         writer.write(request(f"{hostile.url}/a"))
         await hostile.asked.wait()
         if is_reset:
-            line: socket.socket = writer.get_extra_info("socket")
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raw: socket.socket = writer.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     await until(lambda: hostile.open == 0, seconds)
-    assert '"outcome":"client_gone"' in await log_line(world)
+    (line,) = await world.logged("request")
+    assert line["outcome"] == "client_gone"
 
 
 async def test_a_slow_reader_holds_the_server_back_and_costs_little(world: World, hostile: Hostile) -> None:
