@@ -5,6 +5,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -81,6 +82,12 @@ class World:
 
     def url(self, path: str = "Secure/City/MapServer?f=json") -> str:
         return f"{self.arcgis.url}/rest/services/{path}"
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that the proxy is answering, as its metrics say."""
+        (said,) = re.findall(rb"^resource_proxy_in_flight (\S+)", self.service.metrics.render(), re.MULTILINE)
+        return int(float(said))
 
     async def logged(self, event: str, count: int = 1) -> list[dict[str, Any]]:
         """The log's lines of this event, once its thread has written so many."""

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from tests.live.cache.conftest import Origin, document, state
 from tests.live.conftest import Build
+from tests.until import until
 
 
 async def test_what_is_fresh_is_fetched_once_and_told_of(build: Build, origin: Origin) -> None:
@@ -58,7 +59,7 @@ async def test_a_browser_that_has_it_does_not_keep_a_cold_cache_cold(build: Buil
     got = await world.client.get(f"{origin.url}/a", If_None_Match='"v1"')
     assert (got.status, got.body) == (304, b"")
     assert "If-None-Match" not in origin.requests[0].headers
-    await asyncio.sleep(0.1)
+    await until(lambda: world.service.responses.bytes_used > 0)
     assert (await world.client.get(f"{origin.url}/a")).body == b"answer 1"
 
 
