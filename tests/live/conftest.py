@@ -5,6 +5,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from tests.live.collector import Collector
 from tests.live.served import PAGE as PAGE
 from tests.live.served import Serve, Served, free_port
 from tests.running import configured
+from tests.until import until
 
 if TYPE_CHECKING:
     from tests.live.hostile import Hostile
@@ -80,6 +82,21 @@ class World:
 
     def url(self, path: str = "Secure/City/MapServer?f=json") -> str:
         return f"{self.arcgis.url}/rest/services/{path}"
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that the proxy is answering, as its metrics say."""
+        (said,) = re.findall(rb"^resource_proxy_in_flight (\S+)", self.service.metrics.render(), re.MULTILINE)
+        return int(float(said))
+
+    async def logged(self, event: str, count: int = 1) -> list[dict[str, Any]]:
+        """The log's lines of this event, once its thread has written so many."""
+
+        def lines() -> list[dict[str, Any]]:
+            return [line for line in map(json.loads, self.log.getvalue().splitlines()) if line["event"] == event]
+
+        await until(lambda: len(lines()) >= count, 30.0)
+        return lines()
 
 
 def config(site: str, **rule: Any) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from tests.got import Got
 from tests.live.conftest import Build, World, config
-from tests.live.hostile import Call, Hostile, until
+from tests.live.hostile import Call, Hostile
 from tests.live.limits import PIECE, endless, limited
 from tests.live.raw import CITY, Line, connect, request
+from tests.until import until
 
 
 def refused(world: World, reason: str) -> float:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.live.conftest import PAGE, Build, World, config
-from tests.live.hostile import Call, Hostile, good, until
+from tests.live.hostile import Call, Hostile, good
 from tests.live.raw import Line, connect
+from tests.until import until
 
 MOST = 8  # connections to the server
 NEIGHBOUR = "127.0.0.2"

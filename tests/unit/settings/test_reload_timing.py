@@ -5,7 +5,8 @@ from pathlib import Path
 
 from proxy.model import Configuration
 from proxy.settings.reload import Reloader
-from tests.unit.settings.watched import SOON, Site, until
+from tests.unit.settings.watched import SOON, Site
+from tests.until import until
 
 
 async def test_a_file_that_is_still_being_written_waits(site: Site) -> None:
@@ -79,7 +80,7 @@ async def test_of_a_hundred_triggers_the_last_wins_and_none_run_together(site: S
         site.write(f"number {number}")
         site.reloader.trigger()
         await asyncio.sleep(SOON / 2)
-    await until(lambda: site.applied[-1:] == ["number 99"])
+    await until(lambda: site.applied[-1:] == ["number 99"], 10.0)
     assert most == 1
     assert len(site.applied) <= 100
     assert site.applied == sorted(site.applied, key=lambda each: int(each.split()[1]))
