@@ -123,6 +123,7 @@ def _admit(runtime: Runtime, policy: AdmitPolicy, incoming: Incoming) -> None:
     """A page that is welcome once is welcome again: its hundred pictures need no hundred looks."""
     headers = incoming.headers
     referer, origin = headers.get(names.REFERER, ""), headers.get(names.ORIGIN, "")
+    admit.require_name(policy, headers, is_fronted=incoming.peer_is_trusted)
     page = (id(policy), referer, origin, incoming.own_origin)
     if page in runtime.admitted:
         return
