@@ -29,7 +29,7 @@ def asked(plan: Plan, incoming: Incoming, user: User | None) -> Asked | None:
         method=incoming.method,
         headers=headers,
         policy=rule.cache,
-        upward=lambda: hygiene.to_upstream(headers, referer=rule.referer, request_id=""),
+        upward=lambda: hygiene.to_upstream(headers, referer=rule.referer),
     )
 
 

@@ -38,11 +38,13 @@ def prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> 
     wanted = check_operation(rule, operation, given)
     is_edit = operation.access >= Access.EDIT
     bodies.check_stream(body, content_type, is_edit=is_edit, is_filtered=bool(rule.drop_parameters))
-    headers = hygiene.to_upstream(incoming.headers, referer=rule.referer, request_id=exchange.request_id)
+    headers = hygiene.to_upstream(incoming.headers, referer=rule.referer)
     if body.whole != b"":
         headers.setdefault(names.CONTENT_TYPE, names.BYTES_TYPE)  # or the server guesses, which is not what was judged
     links.validators(incoming, target, headers)
-    outgoing = Outgoing(incoming.method, target, headers, body, rule.route, client=incoming.client)
+    outgoing = Outgoing(
+        incoming.method, target, headers, body, rule.route, client=incoming.client, request_id=exchange.request_id
+    )
     return Ready(outgoing, wanted, operation.access is Access.READ)
 
 
