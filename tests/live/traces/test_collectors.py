@@ -13,10 +13,10 @@ import pytest
 from proxy.simulator.server import Simulator
 from tests.live.collector import Collector
 from tests.live.conftest import Build, World, config
-from tests.live.hostile import until
 from tests.live.served import Serve, free_port
 from tests.live.test_workers import WORKERS, page, written
 from tests.live.traces.conftest import one
+from tests.until import until
 
 
 @pytest.mark.parametrize("fault", ["gone", "hangs", "refuses", "is busy"])
