@@ -73,7 +73,7 @@ class Pool:
                 break
             except Stale:
                 # Nothing of it was answered, and only what changes nothing may be asked twice (RFC 9110 §9.2.2)
-                if is_second or method not in asking.BODILESS or outgoing.body.whole != b"":
+                if is_second or method not in names.SAFE_METHODS or outgoing.body.whole != b"":
                     raise bad_answer() from None
             except BaseException:
                 connection.abandon(waiter)
