@@ -15,7 +15,7 @@ from proxy import names
 from proxy.core.inflate import Inflater, coding_of
 from proxy.core.paths import has_no_pages, is_own_sign_in, leads_to_sign_in
 from proxy.core.sentence import sentence
-from proxy.traffic import Headers
+from proxy.traffic import Headers, Reply
 
 MOST_HELD: Final = 64 * 1024  # bytes looked at, as they came and inflated; what is undecided then passes
 SMALL: Final = 4096  # a binary answer or a fault in XML up to here may be a rejected token
@@ -53,6 +53,7 @@ _ERROR_REQUIRED: Final = re.compile(rb">\s*error:?\s*(?:<[^<>]{0,40}>\s*)?token 
 _CERTIFICATE: Final = re.compile(rb"\b(?:SSL|client) certificate\b", _ANY_CASE)
 _LOGIN_LINK: Final = re.compile(rb"rest/login\?redirect=", _ANY_CASE)
 
+_AS_ERRORS: Final = (b'{"e', b'{"s', b'{"\\')
 _PICTURES: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff")
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _BODILESS: Final = frozenset((204, 205, 206, 304))  # 206: a piece out of the middle says nothing
@@ -133,18 +134,15 @@ def inspect(
     return Inspector(coding, is_text, "html" in kind, _page_signs(status, wanted, path), otherwise, secrets)
 
 
-def is_plainly_good(status: int, headers: Headers, body: bytes) -> bool:
+def is_plainly_good(reply: Reply) -> bool:
     """Whether the first bytes of a whole answer tell that an `Inspector` would let it pass: JSON whose first key is
     none that an error begins with, or a picture."""
-    if status != 200 or headers.get(names.CONTENT_ENCODING):
+    headers, body = reply.headers, reply.body
+    if reply.status != 200 or names.CONTENT_ENCODING in headers or not isinstance(body, bytes):
         return False
-    if body.startswith(_PICTURES):
-        return "html" not in headers.get(names.CONTENT_TYPE, "")
-    return (
-        body.startswith(b'{"')
-        and not body.startswith((b'{"e', b'{"s', b'{"\\'))
-        and "json" in headers.get(names.CONTENT_TYPE, "")
-    )
+    if body.startswith(b'{"'):
+        return not body.startswith(_AS_ERRORS) and "json" in headers.get(names.CONTENT_TYPE, "")
+    return body.startswith(_PICTURES) and "html" not in headers.get(names.CONTENT_TYPE, "")
 
 
 def is_error(headers: Headers, body: bytes) -> bool:

@@ -106,11 +106,12 @@ class ClientHeaders(dict[str, str]):
     """A client's headers, lower-case, not to be changed: browsers send the same ones hundreds of times, and what they
     become upstream is kept with them."""
 
-    __slots__ = ("_upward", "raw")
+    __slots__ = ("_upward", "came_before", "raw")
 
     def __init__(self, headers: dict[str, str], raw: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         super().__init__(headers)
         self.raw = raw  # as they came
+        self.came_before = False  # another request had these very ones
         self._upward: dict[str, dict[str, str]] = {}
 
     def upward(self, referer: str) -> Headers:

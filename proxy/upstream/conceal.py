@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from proxy import names
+from proxy.core.forms import forms_of
 from proxy.core.inflate import Inflater, coding_of
 from proxy.core.redact import Redactor, is_opaque, is_text, whole_without, without_secrets
+from proxy.core.repeated import Answered
 from proxy.errors import UpstreamFailed
 from proxy.identity import Identity
 from proxy.model import Rule
+from proxy.ports import Clock
 from proxy.traffic import Exchange, Reply, Token
 from proxy.upstream.failures import unknown_coding
 from proxy.upstream.pieces import Scan, chained, inflated, redacted, scanned
@@ -26,10 +29,11 @@ def secrets_of(rule: Rule) -> tuple[str, ...]:
     return (*found, *secrets_of_identity(rule.route.identity))
 
 
-def with_token(secrets: tuple[str, ...], token: Token, now: float) -> tuple[str, ...]:
+def with_token(secrets: tuple[str, ...], token: Token, clock: Clock) -> tuple[str, ...]:
     """`secrets`, the token that went up with this attempt, and those before it that have not ended: a server may keep
     what it wrote with one of them."""
-    living = (token, *(each for each in token.before if now < each.expires_at)) if token.before else (token,)
+    now = clock() if token.before else 0.0
+    living = (token, *[each for each in token.before if now < each.expires_at])
     return (*[each.value.reveal() for each in living], *secrets)
 
 
@@ -41,6 +45,24 @@ def secrets_of_identity(identity: Identity | None) -> tuple[str, ...]:
     if identity.login is not None:
         found.append(identity.login.password.reveal())
     return tuple(found)
+
+
+def is_clean(reply: Reply, secrets: tuple[str, ...]) -> bool:
+    """Whether a quick look tells that `conceal` would find nothing, as it mostly does: the headers are those that the
+    server has sent before, and the body is whole and in the clear, or a picture."""
+    headers, body = reply.headers, reply.body
+    if not isinstance(headers, Answered) or reply.status != 200:
+        return False
+    repeated = headers.repeated
+    if repeated.clean_of != secrets:
+        said = "\n".join(repeated.headers.values())
+        if without_secrets(said, secrets) is not said:
+            return False
+        repeated.clean_of = secrets
+    kind = headers.get(names.CONTENT_TYPE, "")
+    if not is_text(kind):
+        return is_opaque(kind)
+    return isinstance(body, bytes) and not coding_of(headers) and not forms_of(secrets, False).may_be_in(body)
 
 
 async def conceal(reply: Reply, secrets: tuple[str, ...], exchange: Exchange) -> None:
