@@ -61,7 +61,6 @@ class Supervisor:
         self._keepers: list[asyncio.Task[None]] = []
         self._placeholder: socket.socket | None = None
         self._changing = asyncio.Lock()
-        self._is_stopping = False
 
     async def start(self) -> None:
         """Until every worker answers. Raises ConfigurationError."""
@@ -96,7 +95,6 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Every worker drains; then the pages and what is shared end."""
-        self._is_stopping = True
         self.service.draining = True
         for keeper in self._keepers:
             keeper.cancel()
