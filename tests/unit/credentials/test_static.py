@@ -15,7 +15,8 @@ KEY = "AAPKcanary-key"
 
 
 def of_key(world: World, value: str = KEY, token_param: str = "token") -> StaticProvider:
-    return StaticProvider(StaticCredential("city", Secret(value), token_param, scopes=SCOPES), world.clock)
+    credential = StaticCredential("city", Secret(value), token_param=token_param, scopes=SCOPES)
+    return StaticProvider(credential, world.clock)
 
 
 def store_of(world: World) -> TokenStore:
