@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from proxy.core.target import parse_url
+from proxy.errors import UpstreamFailed
 from proxy.identity import Route
 from proxy.traffic import Body, Headers, Outgoing, Reply
 from proxy.urls import Origin, Target
@@ -148,6 +149,13 @@ def streamed(*pieces: bytes) -> AsyncIterator[bytes]:
             yield piece
 
     return each()
+
+
+async def breaking_off(*pieces: bytes) -> AsyncIterator[bytes]:
+    """A body whose end never comes."""
+    for piece in pieces:
+        yield piece
+    raise UpstreamFailed("broke off")
 
 
 def outgoing(
