@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from proxy.core.addresses import names_loopback
+from proxy.credentials.accord import LOGIN
 from proxy.credentials.discover import Discovery
 from proxy.credentials.probe import Probe
 from proxy.credentials.sharing import Sharing
@@ -72,7 +73,7 @@ class Service:
         self._serves, self._is_worker, self._tracing = serves, queues is not None, tracing
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
         self.draining = False
-        self.shared = Shared(observe=store_changed)
+        self.shared = Shared(observe=store_changed, aloud={LOGIN})
         self.responses = Responses(time.monotonic, wall_clock)
         self.counts = MemoryAllowance()
         self._pulse = Pulse()
