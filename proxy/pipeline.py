@@ -6,7 +6,6 @@ What is decided is in `core/`; here stands the order, and all that waits. Knows 
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
 
 from proxy import links, names, refusals
 from proxy.cached import asked, remember
@@ -28,8 +27,6 @@ from proxy.upstream import body as bodies
 from proxy.upstream.conceal import conceal, is_clean, with_token
 from proxy.upstream.peek import examine
 from proxy.users.identify import Users
-
-_CACHED: Final = ("GET", "HEAD")
 
 
 @dataclass(slots=True)
@@ -76,7 +73,7 @@ class Pipeline:
                     return said
             if user is not None:
                 speak_for(user, plan, incoming, ready.outgoing, reads=ready.reads)
-            if wish is not None and ready.reads and incoming.method in _CACHED:
+            if wish is not None and ready.reads and incoming.method in names.SAFE_METHODS:
                 fetch = partial(self._fetch, runtime, plan, incoming, ready)
                 return await self.responses.answer(wish, exchange, fetch)
             fetched = await self._fetch(runtime, plan, incoming, ready, exchange, {})

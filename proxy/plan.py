@@ -25,7 +25,6 @@ _MOST_KEPT, _LONGEST_KEPT = 8192, 512  # places, and characters of one
 _MOST_COURSES, _LONGEST_HEADERS = 1024, 2048  # and characters of the headers of one
 _MOST_SHOWN: Final = 30  # keys of a query, in log lines: they wait to be written
 READING = ("GET", "HEAD", "POST")
-_BODILESS: Final = ("GET", "HEAD")
 EDITING = (*READING, "PUT", "PATCH", "DELETE")
 
 
@@ -47,7 +46,11 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
     base, mark, query = raw.partition("?")
     way = base, incoming.method, id(incoming.headers)
     course = runtime.courses.get(way) if mark else None
-    if course is None or course.own_origin is not incoming.own_origin:
+    if (
+        course is None
+        or course.own_origin is not incoming.own_origin
+        or course.is_fronted is not incoming.peer_is_trusted
+    ):
         return _judged(runtime, incoming, exchange, raw, way)
     place, rule = course.place, course.rule
     target = Target(place.origin, place.path, clean_query(query))
@@ -82,7 +85,7 @@ def _judged(runtime: Runtime, incoming: Incoming, exchange: Exchange, raw: str, 
         browsers.check(incoming.headers, rule, place.policy)
     if incoming.method not in methods(rule):
         raise MethodNotAllowed(f"{incoming.method} is not allowed here.", "access: edit on the rule allows edits.")
-    if known is not None and incoming.method in _BODILESS:
+    if known is not None and incoming.method in names.SAFE_METHODS:
         _remember(runtime, way, known, rule, incoming)
     return Plan(place, target, parts, rule, None)
 
@@ -104,7 +107,9 @@ def _remember(runtime: Runtime, way: Way, place: Destination, rule: Rule, incomi
     if len(runtime.courses) >= _MOST_COURSES:
         runtime.courses.clear()
     upward = hygiene.to_upstream(headers, referer=rule.referer)
-    runtime.courses[way] = Course(place, rule, headers, incoming.own_origin, upward, operation)
+    runtime.courses[way] = Course(
+        place, rule, headers, incoming.own_origin, incoming.peer_is_trusted, upward, operation
+    )
 
 
 def _destination(runtime: Runtime, target: Target) -> Destination:
@@ -146,6 +151,7 @@ def _admit(runtime: Runtime, policy: AdmitPolicy, incoming: Incoming) -> None:
     """A page that is welcome once is welcome again: its hundred pictures need no hundred looks."""
     headers = incoming.headers
     referer, origin = headers.get(names.REFERER, ""), headers.get(names.ORIGIN, "")
+    admit.require_name(policy, headers, is_fronted=incoming.peer_is_trusted)
     page = (id(policy), referer, origin, incoming.own_origin)
     if page in runtime.admitted:
         return

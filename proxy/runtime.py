@@ -49,6 +49,7 @@ class Course:
     rule: Rule
     headers: ClientHeaders  # as they came; kept, so that their id stays their own
     own_origin: Origin | None
+    is_fronted: bool  # they came by a trusted proxy
     upward: Upward  # the headers as they go up
     operation: Operation | None  # where the query says nothing that is judged; None: each has to be looked at
 

@@ -135,7 +135,7 @@ class Reply:
     headers: dict[str, str]
     body: bytes | AsyncIterator[bytes] = b""
     close: Callable[[], None] = field(default=lambda: None)
-    is_signed_in: bool = False  # the request went up with an HTTP login that answered a challenge
+    is_signed_in: bool = False  # the server has judged an HTTP login for this very request
 
 
 # Headers of a request that are to be others or, for None, to be left out

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from proxy import names
 from proxy.errors import BadRequest, ProxyError
@@ -10,8 +10,6 @@ from proxy.traffic import Body, Reply
 from proxy.upstream import wire
 from proxy.upstream.connection import Connection
 from proxy.upstream.pieces import SLICE, sliced
-
-BODILESS: Final = ("GET", "HEAD")
 
 
 class Rest(NamedTuple):
@@ -35,7 +33,7 @@ def framing_line(method: str, body: Body) -> str:
         return wire.own_line(names.TRANSFER_ENCODING, "chunked")
     if body.stream is not None:
         return wire.own_line(names.CONTENT_LENGTH, str(body.length))
-    if body.whole or method not in BODILESS:
+    if body.whole or method not in names.SAFE_METHODS:
         return wire.own_line(names.CONTENT_LENGTH, str(len(body.whole or b"")))
     return ""
 

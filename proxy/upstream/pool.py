@@ -16,7 +16,7 @@ from proxy.upstream.turns import Turns, too_many
 from proxy.upstream.watch import Watch
 from proxy.urls import DEFAULT_PORTS, Origin
 
-_SLOW: Final = 1.0  # seconds without a step, after which a client's request may give way to others
+SLOW: Final = 1.0  # seconds without a step, after which a client's request may give way to others
 
 
 class Pool:
@@ -56,6 +56,11 @@ class Pool:
         """It may be forgotten."""
         return not self._slots and not self._queue
 
+    @property
+    def is_busy(self) -> bool:
+        """A connection is under way with an answer, or being made."""
+        return self._slots > len(self._free)
+
     async def send(self, outgoing: Outgoing) -> Reply:
         """See `ports.Upstream.send`."""
         (method, first, rest), patience = self._question(outgoing), self._route.header_timeout
@@ -69,7 +74,7 @@ class Pool:
                 break
             except Stale:
                 # Nothing of it was answered, and only what changes nothing may be asked twice (RFC 9110 §9.2.2)
-                if is_second or method not in asking.BODILESS or outgoing.body.whole != b"":
+                if is_second or method not in names.SAFE_METHODS or outgoing.body.whole != b"":
                     raise bad_answer() from None
             except BaseException:
                 connection.abandon(waiter)
@@ -228,7 +233,7 @@ class Pool:
         read large answers slowly, a hundred at a time, to have a server for oneself."""
         if not self._held or not self._queue or self._relief is not None:
             return
-        patience = min(_SLOW, self._route.connect_timeout / 4)
+        patience = min(SLOW, self._route.connect_timeout / 4)
         for connection in too_many(self._held, self._limit, self._loop.time() - patience):
             connection.fail(gives_way())
         self._held = {connection for connection in self._held if connection.held_since < NEVER}
