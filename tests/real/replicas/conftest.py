@@ -27,9 +27,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 async def replica(build: Build, arcgis: Simulator, store: Store) -> Replica:
     """Starts another proxy with the same configuration: `await replica(rateLimit=5)`."""
 
-    async def start(state: dict[str, Any] | None = None, password: str = PASSWORD, **rule: Any) -> World:
+    async def start(
+        state: dict[str, Any] | None = None, password: str = PASSWORD, kind: str = "arcgis", **rule: Any
+    ) -> World:
         document = config(arcgis.url, **rule)
-        document["credentials"]["city"]["password"] = password
+        document["credentials"]["city"] |= {"type": kind, "password": password}
         # patient where the point is not what happens when it is late: the machine may be busy
         document["state"] = {"url": store.url, "key": KEY, "timeout": "2s", **(state or {})}
         world: World = await build(document)

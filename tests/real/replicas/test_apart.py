@@ -131,6 +131,47 @@ async def test_what_is_not_ours_is_never_believed(
     assert arcgis.accounts.logins == 2
 
 
+@pytest.mark.parametrize("kind", ["text", "list", "set"])
+async def test_a_key_of_another_kind_does_not_part_the_replicas(
+    replica: Replica, arcgis: Simulator, store: Store, kind: str
+) -> None:
+    one = await replica(rateLimit=10)
+    await statuses(one)
+    client: Any
+    async with Redis(port=store.port) as client:
+        for key in await client.keys():
+            await client.delete(key)
+            write = {"text": client.set, "list": client.lpush, "set": client.sadd}[kind]
+            await write(key, *["no number"] * (1 if kind == "text" else 20))
+    other = await replica(rateLimit=10)
+    got = await statuses(one, other, times=10)
+    assert got.count(200) == 10  # counted together: what the neighbour wrote has gone
+    for world in (one, other):
+        assert (world.service.shared.is_up, world.service.shared.faults) == (True, 0)
+    assert arcgis.accounts.logins == 2
+
+
+@pytest.mark.parametrize("milliseconds", [None, 10**9])
+@pytest.mark.parametrize("kind", ["text", "list"])
+async def test_nobody_waits_for_a_turn_that_none_of_us_has(
+    replica: Replica, arcgis: Simulator, store: Store, kind: str, milliseconds: int | None
+) -> None:
+    await statuses(await replica())
+    client: Any
+    async with Redis(port=store.port) as client:
+        for key in [key for key in await client.keys() if key.endswith(b":word")]:
+            await client.delete(key)
+            turn = key.removesuffix(b":word") + b":turn"
+            await (client.set(turn, "f" * 32) if kind == "text" else client.lpush(turn, "f" * 32))
+            if milliseconds is not None:
+                await client.pexpire(turn, milliseconds)
+    other = await replica()
+    async with asyncio.timeout(5):
+        assert await statuses(other) == [200]
+    assert arcgis.accounts.logins == 2
+    assert other.service.shared.is_up is True
+
+
 async def test_a_forged_word_that_a_token_was_dropped_drops_none(
     replica: Replica, arcgis: Simulator, store: Store
 ) -> None:

@@ -65,6 +65,27 @@ async def test_a_wrong_password_is_tried_once_in_all(replica: Replica, arcgis: S
     assert arcgis.accounts.refusals == 1
 
 
+async def test_a_password_that_was_changed_at_the_web_server_is_given_up_by_all(
+    replica: Replica, arcgis: Simulator
+) -> None:
+    arcgis.options.web_tier, arcgis.options.has_tokens = "basic", False
+    arcgis.options.web_tier_user, arcgis.options.web_tier_password = "webmap", PASSWORD
+    one, *others = [await replica(kind="basic") for _ in range(3)]
+    assert set(await statuses(one, *others, times=5)) == {200}
+    arcgis.options.web_tier_password = "another"
+    before = tried(arcgis)
+    for number in range(30):
+        assert await statuses((one, *others)[number % 3]) == [502]
+    # One that was refused and one more to be sure: the others are told before the client is answered
+    assert tried(arcgis) - before == 2
+    assert {row["state"] for each in (one, *others) for row in each.service.web_tier.snapshot()} == {"held off"}
+
+
+def tried(arcgis: Simulator) -> int:
+    """Requests that came with a login."""
+    return sum(entry.login == "basic" for entry in arcgis.journal.entries)
+
+
 async def test_a_revoked_token_is_renewed_once_for_all(replica: Replica, arcgis: Simulator) -> None:
     one, other = await replica(), await replica()
     await statuses(one, other)

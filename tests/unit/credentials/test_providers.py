@@ -62,7 +62,7 @@ async def test_each_answer_has_its_one_meaning_and_is_asked_for_once(
     with pytest.raises(raised) as caught:
         await kind.make(world).fetch(audience(kind.site), NO_TOKENS)
     assert type(caught.value) is raised
-    assert [call.target.url for call in world.calls].count(kind.endpoint) == 1
+    assert [call.target.url for call in world.calls if call.form] == [kind.endpoint]  # an exchange is discovered first
     said = str(caught.value.args) + str(caught.value.details)
     assert PASSWORD not in said
     assert SECRET not in said

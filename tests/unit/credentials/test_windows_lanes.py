@@ -121,6 +121,7 @@ async def test_the_lane_goes_back_where_the_answer_breaks_off() -> None:
     with pytest.raises(UpstreamFailed):
         await read(reply)
     assert all_is_given_back(wire)
+    reply.close()
     assert wire.all_closed
 
 

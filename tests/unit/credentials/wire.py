@@ -45,7 +45,7 @@ class Wire:
     async def send(self, outgoing: Outgoing) -> Reply:
         return await self.put(outgoing, 0, 0)
 
-    async def lane(self, origin: Origin, route: Route) -> "WireLane":
+    async def lane(self, origin: Origin, route: Route, client: str) -> "WireLane":
         if not self.idle:
             self.lanes.append(WireLane(self, len(self.lanes) + 1))
             self.idle.append(self.lanes[-1])
@@ -88,6 +88,8 @@ class WireLane:
         self.releases = 0
         self.connection = 0
         self.is_open = False
+        self._is_leaving = False
+        self._under_way: Reply | None = None
 
     async def send(self, outgoing: Outgoing) -> Reply:
         assert self.is_taken, "sent on a lane that was given back"
@@ -96,7 +98,29 @@ class WireLane:
         self.is_open = False  # whoever leaves in the middle leaves nothing that can be used
         reply = await self.wire.put(outgoing, self.number, self.connection)
         self.is_open = reply.headers.get("connection") != "close"
+        if not isinstance(reply.body, bytes):
+            self._under_way = reply
+            reply.body = self._to_its_end(reply, reply.body)
+            close = reply.close
+
+            def closed() -> None:
+                close()
+                self._ended(reply)
+
+            reply.close = closed
         return reply
+
+    async def _to_its_end(self, reply: Reply, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        try:
+            async for piece in body:
+                yield piece
+        finally:
+            self._ended(reply)
+
+    def _ended(self, reply: Reply) -> None:
+        if self._under_way is reply:
+            self._under_way = None
+            self._rests()
 
     def peer_certificate(self) -> bytes | None:
         return self.wire.certificate
@@ -105,7 +129,12 @@ class WireLane:
         self.is_open = self.is_signed_in = False
 
     def release(self) -> None:
-        if self.is_taken:
+        self._is_leaving = True
+        self._rests()
+
+    def _rests(self) -> None:
+        if self.is_taken and self._is_leaving and self._under_way is None:
+            self._is_leaving = False
             self.is_taken = False
             self.releases += 1
             self.wire.idle.append(self)

@@ -10,13 +10,13 @@ from tests.until import until
 
 
 async def test_a_file_that_is_still_being_written_waits(site: Site) -> None:
-    site.reloader = Reloader(site.path, site.load, site.apply, interval=3600.0, settle=10 * SOON)
+    site.reloader = Reloader(site.path, site.load, site.apply, interval=3600.0, settle=20 * SOON)
     await site.reloader.start()
     site.loads = 0
     site.write("tw")
     look = asyncio.create_task(site.look())
-    for text in ("bad", "bad tw", "two"):
-        await asyncio.sleep(3 * SOON)
+    for text in ("bad", "bad tw", "bad two", "bad two and", "two"):  # longer than it takes to settle
+        await asyncio.sleep(5 * SOON)
         site.write(text)
     await look
     assert (site.loads, site.applied, site.rejections) == (1, ["two"], 0)
