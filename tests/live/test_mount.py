@@ -59,9 +59,9 @@ def text(body: str | bytes, kind: str = "application/json", **more: Any) -> Faul
 async def test_services_answer_at_the_mount_and_send_the_client_nowhere_else(mount: World) -> None:
     for path in ("MapServer", "FeatureServer", "FeatureServer/0", "MapServer/legend"):
         got = await get(mount, f"/gis/{SERVICE}/{path}?f=json")
-        assert got.status == 200
-        assert b"error" not in got.body
-        assert str(mount.arcgis.port).encode() not in got.body
+        assert got.status == 200, path
+        assert b"error" not in got.body, path
+        assert str(mount.arcgis.port).encode() not in got.body, path
     assert (await get(mount, f"/gis/{SERVICE}/MapServer?f=json")).json["tileServers"] == []
     assert (await get(mount, f"/gis/{SERVICE}/FeatureServer?f=json")).json["preferredHost"] is None
     assert mount.arcgis.accounts.logins == 1
@@ -132,12 +132,12 @@ async def test_a_weakened_validator_is_the_servers_own_on_the_way_up(mount: Worl
     assert (got.status, got.headers["etag"], got.body) == (304, 'W/"1"', b"")
 
 
-async def test_bytes_that_are_no_text_stay_as_they_are(mount: World) -> None:
+@pytest.mark.parametrize("kind", ["application/x-protobuf", "image/png", "application/zip", "application/octet-stream"])
+async def test_bytes_that_are_no_text_stay_as_they_are(mount: World, kind: str) -> None:
     body = b"\x00\xff" + f"{mount.arcgis.url}/rest/x".encode()
-    for kind in ("application/x-protobuf", "image/png", "application/zip", "application/octet-stream"):
-        mount.arcgis.faults.append(text(body, kind, headers={"ETag": '"1"', "Accept-Ranges": "bytes"}))
-        got = await get(mount, f"/gis/{SERVICE}/FeatureServer/0/query?f=pbf")
-        assert (got.body, got.headers["etag"], got.headers["accept-ranges"]) == (body, '"1"', "bytes")
+    mount.arcgis.faults.append(text(body, kind, headers={"ETag": '"1"', "Accept-Ranges": "bytes"}))
+    got = await get(mount, f"/gis/{SERVICE}/FeatureServer/0/query?f=pbf")
+    assert (got.body, got.headers["etag"], got.headers["accept-ranges"]) == (body, '"1"', "bytes")
 
 
 async def test_parts_pass_of_pictures_alone(mount: World) -> None:

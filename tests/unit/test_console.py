@@ -63,9 +63,11 @@ def test_completion_is_of_our_own_name(shell: str) -> None:
     assert "_RESOURCE_PROXY_COMPLETE" in said.output
 
 
-def test_where_there_is_no_file_it_is_said_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_where_there_is_no_file_it_is_said_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     monkeypatch.chdir(tmp_path)
-    for command in ("serve", "check"):
-        done = CliRunner().invoke(main, [command])
-        assert done.exit_code == 2
-        assert "config/proxy.yaml: there is no such file; write one as the README shows, or name yours" in done.output
+    done = CliRunner().invoke(main, [command])
+    assert done.exit_code == 2
+    assert "config/proxy.yaml: there is no such file; write one as the README shows, or name yours" in done.output
