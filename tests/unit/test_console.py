@@ -43,7 +43,7 @@ async def test_many_are_told_in_one_line(tmp_path: Path) -> None:
     assert lines[3] == "  credentials  1 in place"
 
 
-def test_one_thing_and_more() -> None:
+def test_things_are_counted_in_words() -> None:
     assert [counted(number, "rule") for number in (0, 1, 2)] == ["0 rules", "1 rule", "2 rules"]
 
 
