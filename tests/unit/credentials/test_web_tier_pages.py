@@ -10,6 +10,7 @@ from proxy.identity import Route
 from tests.unit.credentials.places import KEY, route
 from tests.unit.credentials.site import Site
 from tests.unit.credentials.wire import Wire, outgoing
+from tests.until import until
 
 
 def site_of(site: Site) -> tuple[Wire, WebTier]:
@@ -92,8 +93,9 @@ async def test_while_it_is_found_out_nobody_else_tries() -> None:
     await ask(tier, "/map")
     site.password = "changed"
     wire.go = asyncio.Event()
+    sent = len(wire.sent)
     first = [asyncio.ensure_future(ask(tier, f"/{n}")) for n in range(3)]  # these are on their way before it is known
-    await asyncio.sleep(0.01)
+    await until(lambda: len(wire.sent) == sent + 3)
     wire.go.set()
     for _ in range(50):
         if site.wrong < 3:
@@ -113,8 +115,9 @@ async def test_many_that_are_denied_together_are_one_question() -> None:
     wire, tier = site_of(site)
     await ask(tier, "/map")
     wire.go = asyncio.Event()
+    sent = len(wire.sent)
     asking = [asyncio.ensure_future(ask(tier, f"/forbidden/{n}")) for n in range(20)]
-    await asyncio.sleep(0.01)
+    await until(lambda: len(wire.sent) == sent + 20)
     wire.go.set()
     assert set(await asyncio.gather(*asking)) == {"denied"}
     assert [sent.target.path for sent in wire.sent].count("/map") == 1 + 2  # without the login, and with it
