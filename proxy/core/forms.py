@@ -147,7 +147,7 @@ def _joined(ways: list[_Way]) -> list[tuple[int, int]]:
     return found
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)  # some 17 KiB each, for as many tokens as are in use at a time; each renewal makes a new one
 def forms_of(secrets: tuple[str, ...], in_binary: bool) -> Forms:
     """Secrets of a few characters are left out: they may well be words. In what is no text, so is UTF-16: its zeros are
     everywhere there."""

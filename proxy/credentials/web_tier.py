@@ -16,6 +16,7 @@ from cachetools import LRUCache
 from proxy import names
 from proxy.core import standing
 from proxy.core.inject import identify
+from proxy.core.standing import Standing
 from proxy.credentials.accord import LOGIN, Accord
 from proxy.credentials.account import MOST_ACCOUNTS, Account, DoubtedError, Key, Known, Page, key_of
 from proxy.credentials.basic import BasicSession
@@ -152,11 +153,7 @@ class WebTier:
             {
                 "credential": session.credential,
                 "server": str(origin),
-                "state": "held off"
-                if standing.is_resting(account.standing, now)
-                else "good"
-                if account.standing.is_proven
-                else "none",
+                "state": _state_of(account.standing, now),
                 "secondsLeft": None,
                 "place": scheme.value,
                 "problem": account.error.message if account.error else None,
@@ -244,3 +241,9 @@ class WebTier:
         if error.slug != NO_TICKET:  # nothing was tried, and a ticket may come any moment
             account.standing = standing.refused(account.standing, self._clock(), is_certain=is_certain)
         self._observe("refused", who.identity.credential, str(target.origin))
+
+
+def _state_of(known: Standing, now: float) -> str:
+    if standing.is_resting(known, now):
+        return "held off"
+    return "good" if known.is_proven else "none"

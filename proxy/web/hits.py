@@ -43,7 +43,7 @@ class _Page:
 
     def upward(self) -> Headers:
         """What `Vary` speaks of."""
-        return hygiene.to_upstream(self.headers, referer=self.rule.referer, request_id="")
+        return hygiene.to_upstream(self.headers, referer=self.rule.referer)
 
 
 @dataclass(slots=True)

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from tests.live.conftest import PAGE, PASSWORD, World
-from tests.live.hostile import until
 from tests.live.raw import Line, connect
 from tests.real.conftest import Behind, StartWindows, document
 from tests.real.windows_server import LARGE, Manner, WindowsServer
+from tests.until import until
 
 MOST = 4  # connections to the server
 NEIGHBOUR = "127.0.0.2"

@@ -9,9 +9,10 @@ from proxy.errors import UpstreamFailed, UpstreamTimeout
 from proxy.identity import Reach, Route
 from proxy.ports import Lane
 from proxy.upstream.transport import UpstreamTransport
-from tests.live.hostile import Call, Hostile, until
+from tests.live.hostile import Call, Hostile
 from tests.live.upstream.conftest import LONG, OK
-from tests.unit.credentials.world import outgoing, read
+from tests.unit.credentials.wire import outgoing, read
+from tests.until import until
 
 ROUTE = Route(connect_timeout=0.3, max_connections=1, reach=Reach.LOOPBACK)
 HEAD = OK + b"Content-Length: %d\r\n\r\n" % len(LONG)

@@ -12,7 +12,8 @@ from proxy.credentials.windows import WindowsSession
 from proxy.identity import HttpLogin, Scheme
 from proxy.secret import Secret
 from proxy.traffic import Reply
-from tests.unit.credentials.world import PASSWORD, Sent, Wire, outgoing, read, streamed
+from tests.unit.credentials.wire import Sent, Wire, outgoing, read, streamed
+from tests.unit.credentials.world import PASSWORD
 
 LOGIN = HttpLogin(Scheme.NTLM, "webmap", Secret(PASSWORD), "CITY")
 WRONG = HttpLogin(Scheme.NTLM, "webmap", Secret("another"), "CITY")
