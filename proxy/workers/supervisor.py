@@ -175,7 +175,7 @@ class Supervisor:
 
     def _have_covered(self) -> None:
         """The new connections of workers that are late, or are not there, are the others' for as long as that holds."""
-        if self._is_stopping:
+        if self.service.draining:
             return
         beats = self._heartbeats
         late = [number for number in range(1, self._count + 1) if number not in beats or beats[number].is_late]

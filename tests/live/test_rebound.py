@@ -29,9 +29,11 @@ async def _world(build: Build, hostile: Hostile, **server: Any) -> World:
     return started
 
 
-async def _status(world: World, hostile: Hostile, host: str, *headers: str) -> int:
-    head = [f"GET /proxy?{hostile.url}/a HTTP/1.1", f"Host: {host}", *headers, "", ""]
-    async with connect(world) as line:
+async def _status(
+    world: World, hostile: Hostile, host: str, *headers: str, query: str = "", peer: str = "127.0.0.1"
+) -> int:
+    head = [f"GET /proxy?{hostile.url}/a{query} HTTP/1.1", f"Host: {host}", *headers, "", ""]
+    async with connect(world, peer) as line:
         line.send("\r\n".join(head).encode())
         return (await line.answer()).status
 
@@ -66,3 +68,12 @@ async def test_a_proxy_in_front_says_by_which_name_it_was_asked(build: Build, ho
     assert await _status(world, hostile, inside) == 200  # it has its own list of names
     assert await _status(world, hostile, inside, "X-Forwarded-Host: maps.example.com") == 200
     assert await _status(world, hostile, inside, "X-Forwarded-Host: evil.example") == 403
+
+
+async def test_what_a_proxy_in_front_was_let_in_with_lets_in_nobody_else(build: Build, hostile: Hostile) -> None:
+    world = await _world(build, hostile, trustedProxies=["127.0.0.1/32"])
+    said = "evil.example", "X-Forwarded-Host: maps.example.com"
+    for number in range(4):  # what is not stored; by then it is not judged anew
+        assert await _status(world, hostile, *said, query=f"?n={number}") == 200
+    assert await _status(world, hostile, *said, query="?n=4", peer="127.0.0.2") == 403
+    assert await _status(world, hostile, *said, query="?n=5") == 200
