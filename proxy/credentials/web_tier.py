@@ -153,6 +153,9 @@ class WebTier:
                 if account.standing.is_proven
                 else "none",
                 "secondsLeft": None,
+                "triesAgainIn": round(account.standing.held_until - now)
+                if standing.is_resting(account.standing, now)
+                else None,
                 "place": scheme.value,
                 "problem": account.error.message if account.error else None,
             }
