@@ -4,7 +4,6 @@ told in its own module. Decides nothing about a request."""
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from proxy.core.addresses import names_loopback
@@ -257,10 +256,3 @@ async def run(service: Service, until: Awaitable[object]) -> None:
         await until
     finally:
         await service.stop()
-
-
-def on_free_ports(configuration: Configuration) -> Configuration:
-    """The same configuration on ports of the system's choice: for the demo and for tests."""
-    listen = replace(configuration.listen, port=0)
-    admin = replace(configuration.admin_listen, port=0) if configuration.admin_listen else None
-    return replace(configuration, listen=listen, admin_listen=admin)

@@ -35,7 +35,6 @@ class Shared:
         self._here = Turns(clock)
         self._state: SharedState | None = None
         self._there: _There | None = None
-        self._closing: set[asyncio.Task[None]] = set()
         self.on_drop: Callable[[Topic, str], None] = lambda topic, mark: None
         self.on_word: Callable[[Topic, Word], None] = lambda topic, word: None  # one that was found out or heard
         self._here.on_word = lambda topic, word: self.on_word(topic, word)

@@ -62,7 +62,6 @@ class Supervisor:
         self._keepers: list[asyncio.Task[None]] = []
         self._queues: list[list[socket.socket]] = []  # by worker; they outlive it
         self._changing = asyncio.Lock()
-        self._is_stopping = False
 
     async def start(self) -> None:
         """Until every worker answers. Raises ConfigurationError."""
@@ -100,7 +99,6 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Every worker drains; then the pages and what is shared end."""
-        self._is_stopping = True
         self.service.draining = True
         for queue in self._queues:
             queues.close(queue)  # the workers have them, too, until each stops
@@ -177,7 +175,7 @@ class Supervisor:
 
     def _have_covered(self) -> None:
         """The new connections of workers that are late, or are not there, are the others' for as long as that holds."""
-        if self._is_stopping:
+        if self.service.draining:
             return
         beats = self._heartbeats
         late = [number for number in range(1, self._count + 1) if number not in beats or beats[number].is_late]

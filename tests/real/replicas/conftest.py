@@ -44,9 +44,3 @@ async def replica(build: Build, arcgis: Simulator, store: Store) -> Replica:
 async def statuses(*worlds: World, times: int = 1, path: str = "Secure/City/MapServer?f=json") -> list[int]:
     asked = (world.client.get(world.url(f"{path}&n={number}")) for number in range(times) for world in worlds)
     return [got.status for got in await asyncio.gather(*asked)]
-
-
-async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
