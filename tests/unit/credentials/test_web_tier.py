@@ -171,10 +171,11 @@ async def test_the_status_page_shows_each_login_and_no_secret() -> None:
         "server": "https://gis.example.com",
         "state": "good",
         "secondsLeft": None,
+        "triesAgainIn": None,
         "place": "Basic",
         "problem": None,
     }
-    assert held["state"] == "held off"
+    assert (held["state"], held["triesAgainIn"]) == ("held off", 60)
     assert "user name or password" in str(held["problem"])
     place.now = 61.0
     assert tier.snapshot()[1]["state"] == "none"
