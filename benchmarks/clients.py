@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from compare import PAGE
+from servers import PAGE
 
 _SLOW = 256 * 1024  # bytes a second
 _OF_ONE_ADDRESS = 500  # connections: the proxy gives no address all the room

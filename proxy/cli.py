@@ -98,8 +98,8 @@ def check(config: Path, live: bool, as_json: bool) -> None:
     found = _FINDINGS if configuration.dangers else 0
     if live:
         sys.exit(max(found, _run(_check_live(configuration, as_json=as_json))))
-    if untouched := sorted({rule.host for rule in configuration.rules if rule.host.endswith("example.com")}):
-        OUT.print(f"[yellow]warning[/] {config}: nobody's: {', '.join(untouched)}; write your own server")
+    if untouched := sorted({rule.host for rule in configuration.rules if f".{rule.host}".endswith(".example.com")}):
+        OUT.print(f"[yellow]warning[/] {config}: {', '.join(untouched)} is the samples', and no server: write your own")
     if not found:
         rules = counted(len(configuration.rules), "rule")
         OUT.print(f"[green]good[/] {config}: {rules}, {counted(len(configuration.credentials), 'credential')}")

@@ -92,6 +92,9 @@ TOKEN: Final = "token"
 FORMAT: Final = "f"
 CALLBACK: Final = "callback"
 
+# Verbs that change nothing and bring no body (RFC 9110 §9.2.1): their answers are kept, and they may be sent twice
+SAFE_METHODS: Final = ("GET", "HEAD")
+
 # --- codes of ArcGIS error bodies and, more rarely, HTTP statuses -----------------------------------------------
 CODE_UNAUTHORIZED: Final = 401
 CODE_FORBIDDEN: Final = 403

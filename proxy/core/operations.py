@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from proxy import names
 from proxy.core import operation_table as table
 from proxy.core.demands import SAYS_NOTHING, Parameters, makes_fetch
 from proxy.core.folding import segments_of
@@ -51,7 +52,7 @@ class Operation:
 
 def operation(method: str, target: Target, *, parameters: Parameters, soap_element: str | None) -> Operation:
     """The operation of a request; `soap_element` is the first element of its SOAP Body (`soap.soap_element`)."""
-    is_read_verb = method in ("GET", "HEAD")
+    is_read_verb = method in names.SAFE_METHODS
     if soap_element is None and parameters.keys() <= SAYS_NOTHING and len(target.path) <= _LONGEST_KEPT:
         return _by_path(is_read_verb, target.path)
     return _judged(is_read_verb, target.path, parameters, soap_element)

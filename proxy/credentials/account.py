@@ -89,11 +89,11 @@ class Account:
         """Raises where there is nothing to try."""
         now = self.clock()
         if standing.is_resting(self.standing, now):
-            raise _again(self.error or refused(), self.standing.held_until - now)
+            raise (self.error or refused()).anew(retry_after=self.standing.held_until - now)
         if self._refused:
             until, error = self._refused.get(page_of(target), (0.0, None))
             if error is not None and now < until:
-                raise _again(error, until - now)
+                raise error.anew(retry_after=until - now)
 
     def hear(self, word: Word) -> None:
         """Another process has found something out. Who is just having a turn, or waiting for one, is told then."""
@@ -193,7 +193,3 @@ def _origin_of(scope: Scope) -> Origin | None:
         return None  # no host that anybody has named
     scheme = scope.scheme or "https"
     return Origin(scheme, scope.host, scope.port or DEFAULT_PORTS[scheme])
-
-
-def _again(error: ProxyError, seconds: float) -> ProxyError:
-    return type(error)(error.message, *error.details, slug=error.slug, retry_after=seconds)

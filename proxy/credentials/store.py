@@ -11,6 +11,7 @@ from typing import Final
 
 from cachetools import LRUCache
 
+from proxy import refusals
 from proxy.core import lifetime
 from proxy.core.hearing import Hearing
 from proxy.core.lifetime import Do, Failure, Slot
@@ -111,7 +112,7 @@ class TokenStore:
         if held is not None and held.slot.token is token:
             held.slot = lifetime.rejected(held.slot, token, self._clock())
             if not token.is_renewable:
-                held.error = _STATIC
+                held.error = refusals.rejected(token)
             self._observe("rejected", token.audience)
 
     def withdraw(self, audience: Audience) -> None:
@@ -281,15 +282,8 @@ class TokenStore:
         left = held.slot.held_until - self._clock()
         error = held.error
         if isinstance(error, CredentialRefused | CredentialMisconfigured | NotAllowed):
-            return type(error)(error.message, *error.details, slug=error.slug, retry_after=left)
+            return error.anew(retry_after=left)
         return TokenUnavailable("The token service is not available.", retry_after=left)
-
-
-_STATIC: Final = CredentialRefused(
-    "The server rejects the configured token.",
-    "It has ended, was revoked, or is bound to another referer: put a new one in accessToken.",
-    slug="token_rejected",
-)
 
 
 def _account(audience: Audience) -> tuple[str, str]:

@@ -35,7 +35,6 @@ from proxy.urls import Target
 
 Fetch = Callable[[Exchange, Changes], Awaitable[Fetched]]
 
-_READING: Final = ("GET", "HEAD")
 _LARGEST: Final = 16 * 1024 * 1024  # bytes of one answer
 _SHARE: Final = 16  # of the memory, that one answer may take at most
 _NOT_SHARED: Final = 60.0  # seconds in which those who ask for what is no one else's are not kept waiting
@@ -84,7 +83,7 @@ class Responses:
 
     def hit(self, asked: Asked, exchange: Exchange) -> Reply | None:
         """A stored answer that is good as it is."""
-        if asked.method not in _READING:
+        if asked.method not in names.SAFE_METHODS:
             return None
         found = self.at_once(asked.key, caching.wish(asked.headers), asked.upward)
         if found is None:
@@ -127,7 +126,7 @@ class Responses:
             return
         if edits:
             self._shelf.drop_service(f"{target.origin}{target.path}")
-        if asked is not None and asked.method not in _READING:
+        if asked is not None and asked.method not in names.SAFE_METHODS:
             self._shelf.drop(asked.key)
             for name in (names.LOCATION, names.CONTENT_LOCATION):
                 other = resolve(fetched.told[name], target) if name in fetched.told else None
@@ -172,11 +171,11 @@ class Responses:
             if landing.reader is not None:
                 flight.leave(landing.reader)
             return await self._together(asked, exchange, fetch, self._find(asked))
-        return self._landed(asked, exchange, flight, landing, was_stored=stored is not None)
+        return self._landed(asked, exchange, flight, landing, landing.stored, was_stored=stored is not None)
 
-    def _landed(self, asked: Asked, exchange: Exchange, flight: Flight, landing: Landing, *, was_stored: bool) -> Reply:
-        stored = landing.stored
-        assert stored is not None  # noqa: S101 - looked at by the caller
+    def _landed(
+        self, asked: Asked, exchange: Exchange, flight: Flight, landing: Landing, stored: Stored, *, was_stored: bool
+    ) -> Reply:
         age = self._clock() - stored.born_at
         words = {
             "miss": f"; fwd={'stale' if was_stored else 'uri-miss'}; stored",

@@ -29,7 +29,7 @@ if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return {{0}} en
 return {{2}}
 """
 
-# Keys: word, lock. Arguments: our mark, the word, its milliseconds.
+# Keys: word, lock. Arguments: our mark, the word, its milliseconds; a channel and what is said there, where it is.
 # Whoever lost the lock while finding out may speak only where nobody else has spoken or is about to.
 SETTLE: Final = f"""{_TEXT}
 local holder = text(KEYS[2], 'GET')
@@ -39,6 +39,7 @@ elseif holder or redis.call('EXISTS', KEYS[1]) == 1 then
   return 0
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+if ARGV[5] then redis.pcall('PUBLISH', ARGV[4], ARGV[5]) end -- an account that may not is no fault
 return 1
 """
 

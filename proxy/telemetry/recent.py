@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from proxy.ports import Clock
 from proxy.telemetry.redaction import redact
+from proxy.telemetry.requests import WELL
 from proxy.traffic import Exchange
 
 _MOST: Final = 20  # kinds of trouble
 _LONGEST: Final = 300  # characters
-_WELL: Final = frozenset(("ok", "client_gone"))
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Recent:
 
     def record(self, exchange: Exchange) -> None:
         """Keeps what did not go well."""
-        if exchange.outcome in _WELL:
+        if exchange.outcome in WELL:
             return
         key = exchange.outcome, exchange.rule
         known = self._troubles.pop(key, None)

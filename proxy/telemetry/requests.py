@@ -16,7 +16,7 @@ from proxy.traffic import Exchange
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _LIMITED: Final = RateLimited.slug
 _NOT_OURS: Final = frozenset(("ok", "client_gone", "cut"))  # outcomes that are no error answer of ours
-_WELL: Final = frozenset(("ok", "client_gone"))
+WELL: Final = frozenset(("ok", "client_gone"))  # outcomes with nothing to mend
 _OK, _HIT = "ok", "hit"
 
 
@@ -79,7 +79,7 @@ class Requests(Collector):
             of.cache[exchange.cache] = of.cache.get(exchange.cache, 0) + 1
         of.sent += exchange.bytes_out
         of.answered += 1
-        if outcome not in _WELL:
+        if outcome not in WELL:
             of.errors += 1
             if outcome not in _NOT_OURS and 400 <= exchange.status < 500:
                 of.limited += outcome == _LIMITED

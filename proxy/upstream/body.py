@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, Self
 from proxy import names
 from proxy.core import content, demands
 from proxy.core.multipart import MultipartFilter
+from proxy.core.operation_table import JUDGED
 from proxy.core.parameters import Field, of_form, of_json
 from proxy.core.soap import soap_element
 from proxy.errors import BodyTooLarge, Overloaded
@@ -102,13 +103,13 @@ def judged(body: Body, content_type: str, *, dropped: frozenset[str]) -> Judged:
     if whole is None:
         return Judged(_filtered(body, content_type, dropped), fields, element)
     if content.is_form(content_type):
-        whole, fields = of_form(whole, dropped, demands.JUDGED)
+        whole, fields = of_form(whole, dropped, JUDGED)
     elif whole and content.is_multipart(content_type):
-        form = MultipartFilter(content.boundary_of(content_type), dropped, demands.JUDGED)
+        form = MultipartFilter(content.boundary_of(content_type), dropped, JUDGED)
         whole = form.feed(whole) + form.finish()
         fields = form.fields
     elif content.is_json(content_type):
-        fields = of_json(whole, dropped, demands.JUDGED)
+        fields = of_json(whole, dropped, JUDGED)
     elif (element := soap_element(whole)) is not None:
         fields = demands.in_xml(whole)
     return Judged(_whole(whole), fields, element)

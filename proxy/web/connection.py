@@ -232,8 +232,7 @@ class Connection(Line):
     def _body_moved(self, piece: bytes) -> None:
         self._moved_at = self._loop.time()
         assert self.inbox is not None  # noqa: S101 - a request with a body has one
-        if piece:
-            self.inbox.push(piece)
+        self.inbox.push(piece)
         if self._framing.phase is Phase.NEXT:
             self.inbox.end()
 

@@ -29,7 +29,6 @@ from proxy.web.connection import Connection
 from proxy.web.respond import error_reply, json_reply, ping_reply
 
 _LOG: Final = logging.getLogger(__name__)
-_READING: Final = ("GET", "HEAD")
 _MOST_SAID, _LONGEST_ORIGIN = 4096, 256
 
 
@@ -90,7 +89,7 @@ class Door:
         configuration = runtime.configuration
         path = head.target.partition("?")[0]
         exchange.client = client_address(connection.peer, head.headers, configuration.trusted_proxies)
-        if path == "/healthz" and head.method in _READING:
+        if path == "/healthz" and head.method in names.SAFE_METHODS:
             return json_reply(200, {"status": "ok"})
         asked = wanted(head.target, configuration.paths, runtime.mounts)
         if asked is None:
@@ -98,7 +97,7 @@ class Door:
         if self.is_draining():
             raise Overloaded("The proxy is stopping.", retry_after=1)
         raw_target = asked.raw_target
-        if raw_target is not None and raw_target.lower() == "ping" and head.method in _READING:
+        if raw_target is not None and raw_target.lower() == "ping" and head.method in names.SAFE_METHODS:
             return ping_reply("OK")
         if head.method == "OPTIONS":
             return self._preflight(raw_target, head.headers, exchange)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
-from proxy.core import browsers, caching, conditional, hygiene
+from proxy.core import admit, browsers, caching, conditional, hygiene
 from proxy.core.caching import Wish
-from proxy.errors import RateLimited
+from proxy.errors import NotAllowed, RateLimited
 from proxy.model import Rule
 from proxy.ports import Allowance, Clock
 from proxy.runtime import Current, Known, Runtime
@@ -21,7 +21,7 @@ from proxy.state.shelf import MOST_WRITTEN, Stored
 from proxy.telemetry.lines import Hit
 from proxy.traffic import Headers, Reply
 from proxy.web import answer
-from proxy.web.client import client_address, own_origin
+from proxy.web.client import client_address, is_trusted, own_origin
 from proxy.web.connection import Connection
 from proxy.web.handler import put_on
 
@@ -43,7 +43,7 @@ class _Page:
 
     def upward(self) -> Headers:
         """What `Vary` speaks of."""
-        return hygiene.to_upstream(self.headers, referer=self.rule.referer, request_id="")
+        return hygiene.to_upstream(self.headers, referer=self.rule.referer)
 
 
 @dataclass(slots=True)
@@ -99,6 +99,12 @@ def _page(connection: Connection, runtime: Runtime, known: Known) -> _Page | Non
     said = runtime.said.get((id(policy), origin, own, True))
     if (id(policy), referer, origin, own) not in runtime.admitted or said is None or browsers.needs_look(headers):
         return None
+    try:
+        admit.require_name(
+            policy, headers, is_fronted=is_trusted(connection.peer, runtime.configuration.trusted_proxies)
+        )
+    except NotAllowed:
+        return None  # the long way says so
     return _Page(
         headers=headers,
         runtime=runtime,

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "proxy"
 FLOORS = [
-    {"errors", "names", "secret", "urls", "identity", "model", "traffic", "ports", "__init__"},
+    {"errors", "names", "secret", "urls", "identity", "model", "traffic", "ports", "backlog", "__init__"},
     {"core"},
     {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals", "links"},
     {"pipeline", "plan", "shape", "cached"},

@@ -12,9 +12,10 @@ import pytest
 import trustme
 
 from tests.live.conftest import Build, World, config
-from tests.live.hostile import Call, Hostile, until
+from tests.live.hostile import Call, Hostile
 from tests.live.limits import PIECE, endless, limited
 from tests.live.raw import CITY, Line, connect, own, request
+from tests.until import until
 
 # --- the end of a connection ----------------------------------------------------------------------------------------
 

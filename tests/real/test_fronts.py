@@ -17,9 +17,9 @@ from yarl import URL
 from proxy.simulator.server import Simulator
 from tests.guide import blocks, elsewhere
 from tests.live.conftest import PASSWORD, Build, World
-from tests.live.hostile import until
 from tests.real import fronts
 from tests.real.programs import free_port
+from tests.until import until
 
 CITY = "rest/services/Secure/City"
 VISITOR = "127.0.0.2"  # another address than the web server's own

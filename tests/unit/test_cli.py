@@ -53,6 +53,16 @@ def test_a_password_of_the_samples_is_told(tmp_path: Path) -> None:
     assert "serverUrls[0].password: this is still the sample's change-me" in said
 
 
+@pytest.mark.parametrize(
+    ("host", "is_told"), [("gis.example.com", True), ("example.com", True), ("gis.my-example.com", False)]
+)
+def test_a_server_of_the_samples_is_told(tmp_path: Path, host: str, is_told: bool) -> None:
+    text = PAGES + f"serverUrls: [{{url: 'https://{host}/arcgis'}}]\n"
+    status, said = run(tmp_path / "proxy.yaml", text, "check")
+    assert status == 0
+    assert (f"{host} is the samples'" in said.replace("\n", " ")) == is_told
+
+
 @pytest.mark.parametrize("command", ["simulate", "demo"])
 def test_a_port_in_use_is_one_clear_line(command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

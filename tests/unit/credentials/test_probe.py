@@ -10,7 +10,8 @@ from proxy.identity import Place
 from proxy.secret import Secret
 from proxy.traffic import Answer, Token
 from tests.unit.core.rules import rule
-from tests.unit.credentials.world import REFERER, Script, World, audience, error, reply
+from tests.unit.credentials.sites import error, reply
+from tests.unit.credentials.world import REFERER, Script, World, audience
 
 SECURE = "https://gis.example.com/arcgis/rest/services/Secure"
 

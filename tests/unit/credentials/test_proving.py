@@ -16,7 +16,8 @@ from proxy.urls import Scope
 from tests.unit.core.rules import rule
 from tests.unit.credentials.places import BASIC
 from tests.unit.credentials.site import Site
-from tests.unit.credentials.world import PASSWORD, Sent, Wire, outgoing
+from tests.unit.credentials.wire import Sent, Wire, outgoing
+from tests.unit.credentials.world import PASSWORD
 
 HOST = "https://gis.example.com"
 WORKERS = 3

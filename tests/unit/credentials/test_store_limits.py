@@ -17,10 +17,10 @@ from proxy.errors import (
 from proxy.identity import Place
 from proxy.secret import Secret
 from proxy.traffic import Answer, Token
-from tests.unit.credentials.sites import INFO, PORTAL_GENERATE, PORTAL_INFO, federated, info
+from tests.unit.credentials.sites import INFO, PORTAL_GENERATE, PORTAL_INFO, federated, info, issued
 from tests.unit.credentials.stores import AUDIENCE, OTHER_REFERER, Service, refused, store_of
 from tests.unit.credentials.virtual import run
-from tests.unit.credentials.world import World, audience, issued
+from tests.unit.credentials.world import World, audience
 from tests.unit.fetcher import Call
 
 

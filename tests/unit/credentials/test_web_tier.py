@@ -14,7 +14,8 @@ from proxy.secret import Secret
 from proxy.traffic import Reply
 from proxy.urls import Scope
 from tests.unit.credentials.places import BASIC, KEY, Place, refusal, route, tier_of
-from tests.unit.credentials.world import PASSWORD, outgoing, read, streamed
+from tests.unit.credentials.wire import outgoing, read, streamed
+from tests.unit.credentials.world import PASSWORD
 
 
 async def test_nobody_is_nobody() -> None:

@@ -9,7 +9,7 @@ from proxy.errors import ProxyError
 from proxy.identity import Route
 from tests.unit.credentials.places import KEY, route
 from tests.unit.credentials.site import Site
-from tests.unit.credentials.world import Wire, outgoing
+from tests.unit.credentials.wire import Wire, outgoing
 
 
 def site_of(site: Site) -> tuple[Wire, WebTier]:

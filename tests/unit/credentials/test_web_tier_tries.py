@@ -20,7 +20,8 @@ from proxy.traffic import Reply
 from proxy.urls import Scope
 from tests.unit.credentials.places import BASIC, KEY, Place, refusal, route, tier_of
 from tests.unit.credentials.virtual import run
-from tests.unit.credentials.world import PASSWORD, Sent, Wire, outgoing
+from tests.unit.credentials.wire import Sent, Wire, outgoing
+from tests.unit.credentials.world import PASSWORD
 
 
 async def test_only_one_of_twenty_goes_out_until_the_login_is_proven() -> None:

@@ -1,6 +1,5 @@
 """A configuration that is watched."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,9 +50,3 @@ class Site:
 
     async def look(self, *, was_told: bool = False) -> None:
         await self.reloader.look(was_told=was_told)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10.0):
-        while not condition():  # noqa: ASYNC110 - a file and a thread set no event
-            await asyncio.sleep(SOON)
