@@ -15,7 +15,7 @@ COMPILED = [
     *(f"proxy/{name}.py" for name in "secret shape traffic urls".split()),
     *(f"proxy/state/{name}.py" for name in "allowance".split()),
     *(f"proxy/telemetry/{name}.py" for name in "lines requests".split()),
-    *(f"proxy/upstream/{name}.py" for name in "asking body conceal connection framing peek".split()),
+    *(f"proxy/upstream/{name}.py" for name in "asking body conceal connection framing lanes peek".split()),
     *(f"proxy/upstream/{name}.py" for name in "pool stream transport watch wire".split()),
     *(f"proxy/web/{name}.py" for name in "answer chunks client connection framing handler".split()),
     *(f"proxy/web/{name}.py" for name in "head hits inbox line".split()),

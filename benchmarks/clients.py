@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from compare import PAGE
+from servers import PAGE
 
 _SLOW = 256 * 1024  # bytes a second
 _OF_ONE_ADDRESS = 500  # connections: the proxy gives no address all the room
@@ -71,7 +71,7 @@ def slow_reader(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def idle_connections(port: int, url: str, count: int) -> Iterator[None]:
+def idle_connections(url: str, count: int) -> Iterator[None]:
     """So many that had an answer and are kept open."""
     opened = []
     try:

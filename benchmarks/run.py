@@ -17,9 +17,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import clients
-import compare
+import meters
 import report
-from compare import Cell, Peer
+import servers
+from meters import Cell
+from servers import Peer
 
 HERE = Path(__file__).parent
 ENVOY = """static_resources:
@@ -59,13 +61,13 @@ def peers(folder: Path, origin: int) -> Iterator[dict[str, Peer]]:
         found: dict[str, Peer] = {}
 
         def start(name: str, command: list[str], port: int, base: str, **environ: str) -> None:
-            pid = stack.enter_context(compare.running(command, port, folder, **environ))
+            pid = stack.enter_context(servers.running(command, port, folder, **environ))
             found[name] = Peer(pid, port, base)
 
-        port = compare.free_port()
-        start("nginx", [compare.nginx(), "-c", str(compare.forward(folder, port, origin))], port, "")
+        port = servers.free_port()
+        start("nginx", [servers.nginx(), "-c", str(servers.forward(folder, port, origin))], port, "")
         if envoy := shutil.which("envoy"):
-            port = compare.free_port()
+            port = servers.free_port()
             config = folder / "envoy.yaml"
             config.write_text(ENVOY.format(port=port, origin=origin, token="b" * 120 + ".."), "utf-8")
             start(
@@ -75,9 +77,9 @@ def peers(folder: Path, origin: int) -> Iterator[dict[str, Peer]]:
                 "",
             )
         for workers in (1, 2):
-            port = compare.free_port()
+            port = servers.free_port()
             name = "proxy" if workers == 1 else f"proxy, {workers} workers"
-            command = compare.serve(compare.ours(folder, port, origin, workers))
+            command = servers.serve(servers.ours(folder, port, origin, workers))
             start(name, command, port, f"/proxy?http://127.0.0.1:{origin}", PYTHONPATH=str(HERE.parent))
         yield found
 
@@ -87,12 +89,12 @@ def loads(found: dict[str, Peer], rounds: int, seconds: int) -> dict[str, dict[s
     cells: dict[str, dict[str, list[Cell]]] = {}
     for kind, connections in LOADS:
         of = cells[f"{kind}, {connections} connection{'s' * (connections > 1)}"] = {}
-        targets = compare.HELD if kind == "cached" else 0
+        targets = servers.HELD if kind == "cached" else 0
         for number in range(rounds + 1):  # the first warms up
             for name, peer in found.items():
                 if kind == "cached" and name not in ("nginx", "proxy"):
                     continue
-                cell = compare.load(peer.pid, peer.url(compare.PATHS[kind]), connections, seconds, targets)
+                cell = meters.load(peer.pid, peer.url(servers.PATHS[kind]), connections, seconds, targets)
                 if number:
                     of.setdefault(name, []).append(cell)
     return cells
@@ -102,14 +104,14 @@ def memory(found: dict[str, Peer], idle: int) -> dict[str, dict[str, float]]:
     """In MB, but for an idle connection's KB: at rest, after load, what a 64 MiB body to a slow reader adds."""
     figures: dict[str, dict[str, float]] = {}
     for name, peer in found.items():
-        before = compare.memory(peer.pid)
+        before = meters.memory(peer.pid)
         with clients.slow_reader(peer.url("A/Big/MapServer/export?f=image")):
-            added = max(compare.memory(peer.pid) for _ in clients.seconds(3)) - before
+            added = max(meters.memory(peer.pid) for _ in clients.seconds(3)) - before
         figures[name] = {"after load, MB": before / 1e6, "a slow reader of 64 MiB adds, MB": added / 1e6}
         if name == "proxy":
-            before = compare.memory(peer.pid)
-            with clients.idle_connections(peer.port, peer.url(compare.PATHS["json"] + "1"), idle):
-                taken = compare.memory(peer.pid) - before
+            before = meters.memory(peer.pid)
+            with clients.idle_connections(peer.url(servers.PATHS["json"] + "1"), idle):
+                taken = meters.memory(peer.pid) - before
             figures[name][f"each of {idle} idle connections, KB"] = taken / idle / 1e3
     return figures
 
@@ -118,16 +120,16 @@ def crowds(folder: Path, found: dict[str, Peer], origin: int) -> dict[str, str]:
     """How often the server is asked where many ask for the same."""
     figures: dict[str, str] = {}
     for name in ("nginx", "proxy"):
-        before = compare.lines(folder / "slow.log")
+        before = meters.lines(folder / "slow.log")
         statuses = clients.at_once(found[name].url(f"Cached/Slow/MapServer/export?f=image&for={name}"), 100)
-        asked = compare.lines(folder / "slow.log") - before
+        asked = meters.lines(folder / "slow.log") - before
         figures[f"{name}: 100 clients miss the same answer"] = f"{asked} fetched, {statuses.count(200)} answered"
-    port = compare.free_port()
-    with compare.running(compare.serve(compare.ours(folder, port, origin)), port, folder, PYTHONPATH=str(HERE.parent)):
-        before = compare.lines(folder / "tokens.log")
+    port = servers.free_port()
+    with servers.running(servers.serve(servers.ours(folder, port, origin)), port, folder, PYTHONPATH=str(HERE.parent)):
+        before = meters.lines(folder / "tokens.log")
         cold = Peer(0, port, f"/proxy?http://127.0.0.1:{origin}")
-        statuses = clients.at_once(cold.url(compare.PATHS["json"] + "1"), 50)
-        asked = compare.lines(folder / "tokens.log") - before
+        statuses = clients.at_once(cold.url(servers.PATHS["json"] + "1"), 50)
+        asked = meters.lines(folder / "tokens.log") - before
         figures["proxy: 50 clients, no token yet"] = f"{asked} logins, {statuses.count(200)} answered"
     return figures
 
@@ -140,15 +142,15 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     folder.chmod(0o755)  # nginx's worker is another user
-    origin = compare.free_port()
+    origin = servers.free_port()
     clients.allow_connections(options.idle)
-    with compare.running([compare.nginx(), "-c", str(compare.stub(folder, origin))], origin, folder):
+    with servers.running([servers.nginx(), "-c", str(servers.stub(folder, origin))], origin, folder):
         with (folder / "big").open("wb") as big:
             big.truncate(64 * 1024 * 1024)
         with peers(folder, origin) as found:
-            rest = {name: compare.memory(peer.pid) / 1e6 for name, peer in found.items()}
+            rest = {name: meters.memory(peer.pid) / 1e6 for name, peer in found.items()}
             for name, peer in found.items():
-                compare.check(peer.url(compare.PATHS["json"] + "0"))
+                meters.check(peer.url(servers.PATHS["json"] + "0"))
                 print(f"{name} answers", file=sys.stderr)
             cells = loads(found, options.rounds, options.seconds)
             room = {name: {"at rest, MB": rest[name], **row} for name, row in memory(found, options.idle).items()}

@@ -4,10 +4,10 @@ told in its own module. Decides nothing about a request."""
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from proxy.core.addresses import names_loopback
+from proxy.credentials.accord import LOGIN
 from proxy.credentials.discover import Discovery
 from proxy.credentials.probe import Probe
 from proxy.credentials.sharing import Sharing
@@ -38,6 +38,7 @@ from proxy.web.connection import Handler, unhurried
 from proxy.web.front import Front
 from proxy.web.handler import Door
 from proxy.web.hits import Hits
+from proxy.web.queues import Queues
 
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner
@@ -59,27 +60,27 @@ class Service:
         tokens: Tokens | None = None,
         allowance: Allowance | None = None,
         commons: Commons | None = None,
-        shares_port: bool = False,
+        queues: Queues | None = None,
         serves: bool = True,
         wall_clock: WallClock = time.time,
         tracing: "Tracing | None" = None,
     ) -> None:
         """`wrap` may put pages of its own in front of the proxy, as the demo does. A worker is given the tokens, the
-        allowance and the commons that it shares; a supervisor serves nothing but them and the admin pages. `tracing` is
-        ended with the service."""
+        allowance, the commons and the queues that it shares; a supervisor serves nothing but them and the admin pages.
+        `tracing` is ended with the service."""
         self.current = Current(build(configuration, generation=1))
         self._begun, self._started_at = configuration, time.monotonic()
-        self._serves, self._is_worker, self._tracing = serves, shares_port, tracing
+        self._serves, self._is_worker, self._tracing = serves, queues is not None, tracing
         self.rejected: Callable[[], list[str]] = list  # complaints of the last configuration that was kept out
         self.draining = False
-        self.shared = Shared(observe=store_changed)
+        self.shared = Shared(observe=store_changed, aloud={LOGIN})
         self.responses = Responses(time.monotonic, wall_clock)
         self.counts = MemoryAllowance()
         self._pulse = Pulse()
         self._tell()
         self._reach_out(commons or self.shared, wall_clock)
         self._keep_tokens(wall_clock)
-        self._let_in(tokens or self.store, allowance or SharedAllowance(self.shared, self.counts), wrap)
+        self._let_in(tokens or self.store, allowance or SharedAllowance(self.shared, self.counts), wrap, queues)
         self.pages: Pages = (self.not_ready, self._metrics, self._status)  # a supervisor's are of all its workers
         self.admin: Listener | None = None
         self._admin_runner: AppRunner | None = None
@@ -110,7 +111,9 @@ class Service:
             self.fetcher, self.discovery, wall_clock, self.sharing, self._tracing, self._has_token
         )
 
-    def _let_in(self, tokens: Tokens, allowance: Allowance, wrap: Callable[[Handler], Handler]) -> None:
+    def _let_in(
+        self, tokens: Tokens, allowance: Allowance, wrap: Callable[[Handler], Handler], queues: Queues | None
+    ) -> None:
         """Clients, from the socket inwards: the listener, the front, the door, the path."""
         tracing, configuration = self._tracing, self._begun
         self.allowance = allowance
@@ -140,7 +143,7 @@ class Service:
             configuration.tls,
             front.gate,
             handshake=configuration.limits.header_timeout,
-            shares_port=self._is_worker,
+            queues=queues,
         )
 
     async def start(self) -> None:
@@ -254,10 +257,3 @@ async def run(service: Service, until: Awaitable[object]) -> None:
         await until
     finally:
         await service.stop()
-
-
-def on_free_ports(configuration: Configuration) -> Configuration:
-    """The same configuration on ports of the system's choice: for the demo and for tests."""
-    listen = replace(configuration.listen, port=0)
-    admin = replace(configuration.admin_listen, port=0) if configuration.admin_listen else None
-    return replace(configuration, listen=listen, admin_listen=admin)

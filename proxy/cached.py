@@ -17,19 +17,19 @@ def asked(plan: Plan, incoming: Incoming, user: User | None) -> Asked | None:
     rule, target, headers = plan.rule, plan.target, incoming.headers
     if rule.cache is None:
         return None
-    if plan.credential is None and names.TOKEN in plan.query.names:
+    if plan.place.credential is None and names.TOKEN in plan.query.keys.names:
         return None
-    target = parameters.without(target, plan.dropped, plan.query)
+    target = parameters.without(target, plan.place.dropped, plan.query)
     # The same for every user of the rule: upstream they are one, unless it is told who asks. A mount's answers are
     # full of our own address, as the client wrote it.
     who = user.name if user is not None and rule.user_header else ""
     here = str(incoming.own_origin) if incoming.is_mounted else ""
     return Asked(
-        key=(rule.cache.scope, f"{here} {who}", plan.place, target.query),
+        key=(rule.cache.scope, f"{here} {who}", plan.place.name, target.query),
         method=incoming.method,
         headers=headers,
         policy=rule.cache,
-        upward=lambda: hygiene.to_upstream(headers, referer=rule.referer, request_id=""),
+        upward=lambda: hygiene.to_upstream(headers, referer=rule.referer),
     )
 
 
@@ -45,7 +45,7 @@ def remember(runtime: Runtime, plan: Plan, incoming: Incoming, asked: Asked, exc
         runtime.known.clear()
     runtime.known[raw] = Known(
         rule=plan.rule,
-        policy=plan.policy,
+        policy=plan.place.policy,
         key=asked.key,
         shown=exchange.target,
         query_keys=exchange.query_keys,

@@ -31,6 +31,10 @@ class ProxyError(Exception):
         if slug is not None:
             self.slug = slug
 
+    def anew(self, *, retry_after: float | None = None) -> "ProxyError":
+        """The same for the next who asks: raised twice, one exception would gather the traces of both."""
+        return type(self)(self.message, *self.details, slug=self.slug, retry_after=retry_after)
+
     def for_log(self) -> str:
         """The message, and what only the operator is to know: notes, which no answer holds."""
         return " ".join((self.message, *getattr(self, "__notes__", ())))

@@ -60,8 +60,16 @@ def further(runtime: Runtime, base: Target, given: Headers) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def links_in(reply: Reply, runtime: Runtime, incoming: Incoming, target: Target) -> Links | None:
-    """What has to be rewritten in the body of `reply`, the answer of `target`; None: it passes as it is."""
+async def lead_here(reply: Reply, runtime: Runtime, incoming: Incoming, target: Target) -> None:
+    """Rewrites the links in the body of `reply`, the answer of `target`. Raises UpstreamFailed."""
+    links = _links_in(reply, runtime, incoming, target)
+    if links is not None:
+        public = f"{incoming.own_origin}{runtime.configuration.public_path}"
+        await relink(reply, links, public, is_head=incoming.method == "HEAD")
+
+
+def _links_in(reply: Reply, runtime: Runtime, incoming: Incoming, target: Target) -> Links | None:
+    """What has to be rewritten; None: it passes as it is."""
     has_hosts = rewrite.names_hosts(target.path)
     if reply.status == 304 and (incoming.is_mounted or has_hosts):
         weaken(reply)
@@ -70,12 +78,6 @@ def links_in(reply: Reply, runtime: Runtime, incoming: Incoming, target: Target)
         return None
     page = target.origin if "html" in content_type.lower() else None
     return rewrite.links_of(runtime.mounts.all if incoming.is_mounted else (), page, has_hosts)
-
-
-async def lead_here(reply: Reply, links: Links, runtime: Runtime, incoming: Incoming) -> None:
-    """Rewrites them. Raises UpstreamFailed."""
-    public = f"{incoming.own_origin}{runtime.configuration.public_path}"
-    await relink(reply, links, public, is_head=incoming.method == "HEAD")
 
 
 def _mounted(runtime: Runtime, target: Target) -> str | None:

@@ -18,7 +18,8 @@ from proxy.explain import presented
 from proxy.identity import AppCredential, ArcGISCredential, ExchangeCredential, WebCredential
 from proxy.model import Configuration, JwtUsers, Rule, SharedState
 from proxy.samples import Seen
-from proxy.traffic import Audience, Exchange, Incoming, Reply
+from proxy.traffic import Audience, Exchange, Incoming
+from proxy.upstream.pieces import whole
 from proxy.urls import Target
 from proxy.users.keyring import fetch_keys
 from proxy.users.keys import ALGORITHMS
@@ -238,19 +239,8 @@ class _Trial:
         exchange = Exchange("check", "GET", time.monotonic())
         reply = await self._service.pipeline.handle(incoming, exchange)
         try:
-            body = await _read(reply)
+            body = await whole(reply.body, _MOST_READ)
         finally:
             reply.close()
         kind = reply.headers.get(names.CONTENT_TYPE, "")
         return samples.read(target, reply.status, kind, body, has_credential=self._credential is not None)
-
-
-async def _read(reply: Reply) -> bytes:
-    if isinstance(reply.body, bytes):
-        return reply.body
-    whole = bytearray()
-    async for piece in reply.body:
-        whole += piece
-        if len(whole) > _MOST_READ:
-            break
-    return bytes(whole)

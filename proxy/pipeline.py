@@ -10,21 +10,21 @@ from functools import partial
 from proxy import links, names, refusals
 from proxy.cached import asked, remember
 from proxy.core import hygiene, inject, users
-from proxy.core.classify import Finding, Verdict
+from proxy.core.classify import PASSED, Finding, Verdict, is_plainly_good
 from proxy.core.content import is_form as is_form_type
 from proxy.core.paths import is_file
 from proxy.errors import UpstreamFailed
-from proxy.identity import Place, WebCredential
+from proxy.identity import Place
 from proxy.model import Rule
 from proxy.plan import Plan, decide, speak_for
 from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
-from proxy.runtime import Current, Runtime
+from proxy.runtime import Bearer, Current, Runtime
 from proxy.server_info import answer_catalog, answer_info
 from proxy.shape import Ready, finished, prepared
 from proxy.state.responses import Responses
 from proxy.traffic import Audience, Body, Changes, Exchange, Fetched, Incoming, Outgoing, Reply, Token
 from proxy.upstream import body as bodies
-from proxy.upstream.conceal import conceal, with_token
+from proxy.upstream.conceal import conceal, is_clean, with_token
 from proxy.upstream.peek import examine
 from proxy.users.identify import Users
 
@@ -56,17 +56,18 @@ class Pipeline:
             client = incoming.client if user is None else users.as_client(user)
             if not self.allowance.passes(plan.rule, client):
                 await self.allowance.take(plan.rule, client)
-        if plan.is_info:
+        if plan.place.is_info:
             return await answer_info(self.infos, plan.rule, plan.target)
         wish = asked(plan, incoming, user) if plan.rule.cache is not None else None
         if wish is not None and (hit := self.responses.hit(wish, exchange)) is not None:
             remember(runtime, plan, incoming, wish, exchange)
             return hit  # the same request passed all that follows
-        with self.room.stay() as stay:
+        stay = self.room.stay() if incoming.body is not None else None
+        try:
             limit = runtime.configuration.limits.body
-            body = await bodies.take(incoming, stay, limit=limit) if incoming.body is not None else Body()
+            body = Body() if stay is None else await bodies.take(incoming, stay, limit=limit)
             ready = prepared(plan, incoming, body, exchange)
-            if plan.credential is not None and incoming.body is not None:
+            if plan.place.credential is not None and stay is not None:
                 said = answer_catalog(exchange.operation, body, incoming.headers.get(names.CONTENT_TYPE, ""))
                 if said is not None:
                     return said
@@ -79,47 +80,48 @@ class Pipeline:
             if not ready.reads or wish is not None:
                 self.responses.written(wish, plan.target, exchange, fetched, edits=not ready.reads)
             return fetched.reply
+        finally:
+            if stay is not None:
+                stay.close()
 
     async def _fetch(
         self, runtime: Runtime, plan: Plan, incoming: Incoming, ready: Ready, exchange: Exchange, changes: Changes
     ) -> Fetched:
         """From the upstream, with some headers of the request changed."""
-        outgoing, secrets = ready.outgoing, plan.secrets
+        outgoing, place = ready.outgoing, plan.place
+        secrets = place.secrets
         if changes:
             outgoing = replace(outgoing, headers=hygiene.changed(outgoing.headers, changes))
-        if plan.audience is not None:
-            reply, secrets = await self._attempts(plan, plan.audience, ready, outgoing, exchange)
+        if place.bearer is not None:
+            reply, secrets = await self._attempts(plan, place.bearer, ready, outgoing, exchange)
         else:
             reply = await self._send(outgoing, exchange)
-            if plan.credential is not None:
-                finding = await examine(reply, ready.wanted, plan.target.path, secrets)
-                if (denied := refusals.of_web_credential(finding, reply, plan.credential)) is not None:
+            if place.credential is not None:
+                finding = await examine(reply, ready.wanted, place.path, secrets)
+                if (denied := refusals.of_web_credential(finding, reply, place.credential)) is not None:
                     reply.close()
                     raise denied
         given = reply.headers
         try:
-            if secrets:
+            if secrets and not is_clean(reply, secrets):
                 await conceal(reply, secrets, exchange)
             # Its framing goes where a text is sent in the clear
             told = given if reply.headers is given else hygiene.framing(given) | reply.headers
             reply.headers = finished(runtime, plan, incoming, reply)
-            if (found := links.links_in(reply, runtime, incoming, plan.target)) is not None:
-                await links.lead_here(reply, found, runtime, incoming)
+            if incoming.is_mounted or place.names_hosts:
+                await links.lead_here(reply, runtime, incoming, plan.target)
         except BaseException:
             reply.close()
             raise
-        return Fetched(told=told, reply=reply)
+        return Fetched(reply, told)
 
     async def _attempts(
-        self, plan: Plan, audience: Audience, ready: Ready, outgoing: Outgoing, exchange: Exchange
+        self, plan: Plan, bearer: Bearer, ready: Ready, outgoing: Outgoing, exchange: Exchange
     ) -> tuple[Reply, tuple[str, ...]]:
         """At most one renewal and, where the place of the token is not known yet, one change of place. Also
         what must not come down of what went up."""
-        rule, credential = plan.rule, plan.credential
-        # Whoever has an audience has a credential, and it gets tokens
-        assert credential is not None and not isinstance(credential, WebCredential)  # noqa: S101, PT018
+        (credential, audience), rule, path = bearer, plan.rule, plan.place.path
         is_form = bool(outgoing.body.whole) and is_form_type(outgoing.headers.get(names.CONTENT_TYPE, ""))
-        path = plan.target.path
         renewed: Token | None = None
         tried: list[Place] = []  # learned once a request passes
         while True:
@@ -128,8 +130,8 @@ class Pipeline:
                 raise refusals.rejected(token)  # the store holds off: there is no other token to try
             place = tried[-1] if tried else self.tokens.place(audience, rule.place, is_form=is_form, path=path)
             reply = await self._send(inject.authorize(outgoing, token, place, credential), exchange)
-            secrets = with_token(plan.secrets, token, self.clock())
-            finding = await examine(reply, ready.wanted, path, secrets)
+            secrets = with_token(plan.place.secrets, token, self.clock)
+            finding = PASSED if is_plainly_good(reply) else await examine(reply, ready.wanted, path, secrets)
             if finding.verdict is Verdict.PASS:
                 self._learn(audience, tried, path)
                 self.tokens.accepted(token, place)
@@ -138,12 +140,9 @@ class Pipeline:
             denied = refusals.of_token(finding, reply, rule, credential)
             if denied is not None:
                 raise denied
-            if _is_unheard(finding, rule, place):
-                # The token may be good and went unheard: the same one again, in the query, and if that is heard always
-                tried.append(Place.QUERY)
-            elif is_form and place is Place.QUERY and (renewed is not None or _is_required(finding)):
-                # So it did in the form; some say "invalid" to that (Koop), which a fresh token in a form shows
-                tried.append(Place.URL)
+            elsewhere = _next_place(finding, rule, place, is_form=is_form, was_renewed=renewed is not None)
+            if elsewhere is not None:
+                tried.append(elsewhere)
             else:
                 self._reject(token, finding, exchange, can_heal=renewed is None, reads=ready.reads)
                 renewed = token
@@ -175,9 +174,11 @@ class Pipeline:
             exchange.upstream_seconds += self.clock() - began
 
 
-def _is_unheard(finding: Finding, rule: Rule, place: Place) -> bool:
-    return _is_required(finding) and rule.place is None and place is Place.HEADER
-
-
-def _is_required(finding: Finding) -> bool:
-    return finding.verdict is Verdict.TOKEN_REQUIRED
+def _next_place(finding: Finding, rule: Rule, place: Place, *, is_form: bool, was_renewed: bool) -> Place | None:
+    """Where the same token goes next, since it may be good and went unheard; None: another token is needed."""
+    is_required = finding.verdict is Verdict.TOKEN_REQUIRED
+    if is_required and rule.place is None and place is Place.HEADER:
+        return Place.QUERY  # and if it is heard there, always
+    if is_form and place is Place.QUERY and (was_renewed or is_required):
+        return Place.URL  # it was a field of the form; some say "invalid" to that (Koop), which a fresh one shows
+    return None

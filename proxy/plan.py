@@ -3,7 +3,8 @@
 from typing import Final, NamedTuple
 
 from proxy import names
-from proxy.core import admit, browsers, demands, inject, operations
+from proxy.core import admit, browsers, demands, hygiene, inject, operations, rewrite
+from proxy.core.hygiene import ClientHeaders
 from proxy.core.match import not_listed
 from proxy.core.parameters import Query, split
 from proxy.core.redirect import sent, upstream_path
@@ -11,16 +12,17 @@ from proxy.core.servers import audience_of
 from proxy.core.target import clean_query, has_plain_base, parse_request_target
 from proxy.core.users import as_header
 from proxy.errors import BadRequest, MethodNotAllowed, NotAllowed
-from proxy.identity import Credential, WebCredential
+from proxy.identity import WebCredential
 from proxy.model import Access, AdmitPolicy, Rule
-from proxy.runtime import Destination, Runtime
+from proxy.runtime import Bearer, Course, Destination, Runtime, Way
 from proxy.server_info import info_rule
-from proxy.traffic import Audience, Exchange, Incoming, Outgoing, User
+from proxy.traffic import Exchange, Incoming, Outgoing, User
 from proxy.upstream.conceal import secrets_of
-from proxy.urls import Origin, Target
+from proxy.urls import Target
 
 _MOST_ADMITTED: Final = 4096
 _MOST_KEPT, _LONGEST_KEPT = 8192, 512  # places, and characters of one
+_MOST_COURSES, _LONGEST_HEADERS = 1024, 2048  # and characters of the headers of one
 _MOST_SHOWN: Final = 30  # keys of a query, in log lines: they wait to be written
 READING = ("GET", "HEAD", "POST")
 EDITING = (*READING, "PUT", "PATCH", "DELETE")
@@ -29,17 +31,11 @@ EDITING = (*READING, "PUT", "PATCH", "DELETE")
 class Plan(NamedTuple):
     """What was decided about a request before its body was read."""
 
+    place: Destination
     target: Target  # what is asked of the upstream
-    place: str  # its scheme, host and path
-    asked: Origin  # what the client named
     query: Query  # the target's
     rule: Rule
-    credential: Credential | None
-    audience: Audience | None
-    is_info: bool
-    policy: AdmitPolicy
-    dropped: frozenset[str]
-    secrets: tuple[str, ...]
+    course: Course | None  # None where this is the first such request
 
 
 def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
@@ -48,9 +44,29 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
     if raw is None:
         raise BadRequest("There is no target URL.", "Write it after the question mark: /proxy?https://host/…")
     base, mark, query = raw.partition("?")
-    place = runtime.destinations.get(base) if mark else None
-    if place is not None:
-        target = Target(place.origin, place.path, clean_query(query))
+    way = base, incoming.method, id(incoming.headers)
+    course = runtime.courses.get(way) if mark else None
+    if (
+        course is None
+        or course.own_origin is not incoming.own_origin
+        or course.is_fronted is not incoming.peer_is_trusted
+    ):
+        return _judged(runtime, incoming, exchange, raw, way)
+    place, rule = course.place, course.rule
+    target = Target(place.origin, place.path, clean_query(query))
+    parts = split(target.query)
+    exchange.target, exchange.query_keys = place.shown, parts.keys.written[:_MOST_SHOWN]
+    exchange.policy = place.policy
+    exchange.rule, exchange.credential = rule.name, rule.credential or ""
+    return Plan(place, target, parts, rule, course)
+
+
+def _judged(runtime: Runtime, incoming: Incoming, exchange: Exchange, raw: str, way: Way) -> Plan:
+    """As `decide`; if it says nothing against the request it need not be asked again of another query."""
+    base, mark, query = raw.partition("?")
+    known = runtime.destinations.get(base) if mark else None
+    if known is not None:
+        place, target = known, Target(known.origin, known.path, clean_query(query))
     else:
         target = parse_request_target(raw)
         place = _destination(runtime, target)
@@ -60,7 +76,7 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
                 runtime.destinations.clear()
             runtime.destinations[base] = place
     parts = split(target.query)
-    exchange.target, exchange.query_keys = place.shown, parts.keys[:_MOST_SHOWN]
+    exchange.target, exchange.query_keys = place.shown, parts.keys.written[:_MOST_SHOWN]
     exchange.policy = place.policy
     _admit(runtime, place.policy, incoming)
     rule = place.rule or runtime.table.find(target)  # which refuses
@@ -69,18 +85,30 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
         browsers.check(incoming.headers, rule, place.policy)
     if incoming.method not in methods(rule):
         raise MethodNotAllowed(f"{incoming.method} is not allowed here.", "access: edit on the rule allows edits.")
-    return Plan(
-        target,
-        place.name,
-        place.asked,
-        parts,
-        rule,
-        place.credential,
-        place.audience,
-        place.is_info,
-        place.policy,
-        place.dropped,
-        place.secrets,
+    if known is not None and incoming.method in names.SAFE_METHODS:
+        _remember(runtime, way, known, rule, incoming)
+    return Plan(place, target, parts, rule, None)
+
+
+def _remember(runtime: Runtime, way: Way, place: Destination, rule: Rule, incoming: Incoming) -> None:
+    """Not before these very headers come again: what a client writes anew each time would only take room."""
+    headers = incoming.headers
+    if not isinstance(headers, ClientHeaders) or sum(map(len, headers.values())) > _LONGEST_HEADERS:
+        return
+    if not headers.came_before:
+        headers.came_before = True
+        return
+    operation = None
+    if not (rule.set_parameters or rule.user_header or names.IF_NONE_MATCH in headers):
+        target = Target(place.origin, place.path)
+        operation = operations.operation(incoming.method, target, parameters={}, soap_element=None)
+        if operations.refuse_reason(rule, operation) is not None:
+            operation = None  # each is told why
+    if len(runtime.courses) >= _MOST_COURSES:
+        runtime.courses.clear()
+    upward = hygiene.to_upstream(headers, referer=rule.referer)
+    runtime.courses[way] = Course(
+        place, rule, headers, incoming.own_origin, incoming.peer_is_trusted, upward, operation
     )
 
 
@@ -96,10 +124,9 @@ def _destination(runtime: Runtime, target: Target) -> Destination:
         raise not_listed()
     policy = runtime.configuration.admit if rule is None or rule.admit is None else rule.admit
     credential = runtime.credentials[rule.credential] if rule is not None and rule.credential else None
-    audience = None
+    bearer = None
     if rule is not None and credential is not None and not isinstance(credential, WebCredential):
-        audience = audience_of(rule, credential.name, target)
-    is_info = credential is not None and target.path.lower().endswith("/rest/info")
+        bearer = Bearer(credential, audience_of(rule, credential.name, target))
     dropped = frozenset[str]() if rule is None else rule.drop_parameters
     if credential is not None:
         dropped |= inject.credential_names(credential.token_param)
@@ -112,8 +139,9 @@ def _destination(runtime: Runtime, target: Target) -> Destination:
         rule=rule,
         policy=policy,
         credential=credential,
-        audience=audience,
-        is_info=is_info,
+        bearer=bearer,
+        is_info=credential is not None and target.path.lower().endswith("/rest/info"),
+        names_hosts=rewrite.names_hosts(target.path),
         dropped=dropped,
         secrets=() if rule is None else secrets_of(rule),
     )
@@ -123,6 +151,7 @@ def _admit(runtime: Runtime, policy: AdmitPolicy, incoming: Incoming) -> None:
     """A page that is welcome once is welcome again: its hundred pictures need no hundred looks."""
     headers = incoming.headers
     referer, origin = headers.get(names.REFERER, ""), headers.get(names.ORIGIN, "")
+    admit.require_name(policy, headers, is_fronted=incoming.peer_is_trusted)
     page = (id(policy), referer, origin, incoming.own_origin)
     if page in runtime.admitted:
         return
@@ -138,7 +167,7 @@ def speak_for(user: User, plan: Plan, incoming: Incoming, outgoing: Outgoing, *,
     """Tells the upstream who asks, where the rule says so. Raises NotAllowed for a change in the name of a user whose
     browser another page may have sent (CSRF)."""
     if user.is_ambient and not reads:
-        admit.require_page(plan.policy, incoming.headers, incoming.own_origin)
+        admit.require_page(plan.place.policy, incoming.headers, incoming.own_origin)
     if plan.rule.user_header:
         outgoing.headers[plan.rule.user_header] = as_header(user)
 

@@ -29,6 +29,10 @@ class Upstream(Protocol):
 class Session(Upstream, Protocol):
     """How one login is made at one origin."""
 
+    async def send_anew(self, outgoing: Outgoing) -> Reply:
+        """As `send`, but on no connection that is signed in already: the answer tells of the login as it is now."""
+        ...
+
     async def prove(self, outgoing: Outgoing) -> Reply:
         """As `send`, but asked as nobody first, and on no connection that is signed in already: `is_signed_in` says
         whether a login was wanted, and status 401 that it was refused."""
@@ -54,15 +58,17 @@ class Lane(Upstream, Protocol):
         ...
 
     def release(self) -> None:
-        """Gives the connection back, for the next with the same route. Safe to call twice."""
+        """Gives the connection back, for the next with the same route, once the answer that is under way has come to
+        its end or was closed. Safe to call twice."""
         ...
 
 
 class Transport(Upstream, Protocol):
     """What sends and knows nothing of credentials but the routes' TLS certificates."""
 
-    async def lane(self, origin: Origin, route: Route) -> Lane:
-        """Raises UpstreamTimeout where all of `route.max_connections` stay busy for `route.connect_timeout`."""
+    async def lane(self, origin: Origin, route: Route, client: str) -> Lane:
+        """One for a request of `client`: clients take turns. Raises UpstreamTimeout where all of
+        `route.max_connections` stay busy for `route.connect_timeout`."""
         ...
 
 

@@ -7,6 +7,7 @@ from proxy.errors import CredentialMisconfigured, CredentialRefused, NotAllowed,
 from proxy.identity import AppCredential, Credential, WebCredential
 from proxy.model import Rule
 from proxy.traffic import Reply, Token
+from proxy.upstream.failures import certificate_refused
 
 
 def of_token(finding: Finding, reply: Reply, rule: Rule, credential: Credential) -> ProxyError | None:
@@ -70,8 +71,4 @@ def denied(finding: Finding, credential: Credential) -> NotAllowed:
 
 def certificate() -> CredentialRefused:
     """The TLS handshake was good, but the web server wants another client certificate, or one at all."""
-    return CredentialRefused(
-        "The web server does not take the client certificate, or wants one.",
-        "Set clientCertificate, see that it has not ended, and that the server trusts its authority.",
-        slug="client_certificate",
-    )
+    return certificate_refused("The web server does not take the client certificate, or wants one.")

@@ -2,13 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from proxy.core.hygiene import ClientHeaders
 from proxy.core.match import RuleTable
 from proxy.core.mount import Mounts
-from proxy.identity import Credential, Route, StaticCredential, WebCredential
+from proxy.core.operations import Operation
+from proxy.core.repeated import Upward
+from proxy.identity import Credential, Route, StaticCredential, TokenCredential, WebCredential
 from proxy.model import AdmitPolicy, Configuration, JwtUsers, Rule
 from proxy.traffic import Audience
 from proxy.urls import Origin
+
+
+class Bearer(NamedTuple):
+    """Whose token goes with a request, and what for it has to be good."""
+
+    credential: TokenCredential
+    audience: Audience
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +34,24 @@ class Destination:
     rule: Rule | None
     policy: AdmitPolicy
     credential: Credential | None
-    audience: Audience | None  # None where no token is wanted
+    bearer: Bearer | None  # None where no token is wanted
     is_info: bool  # rest/info, which is answered here
+    names_hosts: bool  # what it says may lead clients elsewhere
     dropped: frozenset[str]  # parameters that are not for clients to give, lower-case
     secrets: tuple[str, ...]  # what goes up with every request, beside a token, and must not come down
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """What requests have in common that differ in their query alone: they were all let in. Only of GET and HEAD."""
+
+    place: Destination
+    rule: Rule
+    headers: ClientHeaders  # as they came; kept, so that their id stays their own
+    own_origin: Origin | None
+    is_fronted: bool  # they came by a trusted proxy
+    upward: Upward  # the headers as they go up
+    operation: Operation | None  # where the query says nothing that is judged; None: each has to be looked at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +68,8 @@ class Known:
     generation: int
 
 
+# The base URL, the method, and which headers: by identity, since browsers send the same ones again and again
+Way = tuple[str, str, int]
 # Policy, Referer, Origin and our own origin
 Admitted = tuple[int, str, str, Origin | None]
 # Policy, Origin, our own origin, and whether the answer is one from behind the proxy
@@ -63,6 +90,7 @@ class Runtime:
     admitted: set[Admitted] = field(default_factory=set)
     said: dict[Asking, dict[str, str]] = field(default_factory=dict)  # to browsers, by `web.handler`
     destinations: dict[str, Destination] = field(default_factory=dict)
+    courses: dict[Way, Course] = field(default_factory=dict)
     known: dict[str, Known] = field(default_factory=dict)  # by raw target; see `cached.remember`
 
 

@@ -4,12 +4,14 @@ from typing import NamedTuple
 
 from proxy import links, names
 from proxy.core import demands, hygiene, operations, parameters, users
+from proxy.core.operations import Operation
 from proxy.errors import NotAllowed
 from proxy.model import Access
 from proxy.plan import Plan, check_operation
-from proxy.runtime import Runtime
+from proxy.runtime import Course, Runtime
 from proxy.traffic import Body, Exchange, Incoming, Outgoing, Reply
 from proxy.upstream import body as bodies
+from proxy.urls import Target
 
 
 class Ready(NamedTuple):
@@ -22,11 +24,43 @@ class Ready(NamedTuple):
 
 def prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> Ready:
     """Raises NotAllowed where the operation is not allowed: a form's fields have to be judged, too."""
-    rule, target = plan.rule, plan.target
+    course = plan.course
+    if course is not None and course.operation is not None and plan.place.dropped.isdisjoint(plan.query.keys.names):
+        wanted = demands.format_alone(plan.query)
+        if wanted is not None and wanted != "html":
+            return _as_before(course, course.operation, plan.target, wanted, incoming, body, exchange)
+    return _judged(plan, incoming, body, exchange)
+
+
+def _as_before(
+    course: Course,
+    operation: Operation,
+    target: Target,
+    wanted: str,
+    incoming: Incoming,
+    body: Body,
+    exchange: Exchange,
+) -> Ready:
+    """Of a request without a body whose query says nothing that needs to be judged."""
+    exchange.operation = operation.name
+    outgoing = Outgoing(
+        incoming.method,
+        target,
+        course.upward,
+        body,
+        course.rule.route,
+        client=incoming.client,
+        request_id=exchange.request_id,
+    )
+    return Ready(outgoing, wanted, operation.access is Access.READ)
+
+
+def _judged(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> Ready:
+    rule, target, dropped = plan.rule, plan.target, plan.place.dropped
     content_type = incoming.headers.get(names.CONTENT_TYPE, "")
-    if plan.dropped:
-        target = parameters.without(target, plan.dropped, plan.query)
-    body, fields, element = bodies.judged(body, content_type, dropped=plan.dropped)
+    if dropped:
+        target = parameters.without(target, dropped, plan.query)
+    body, fields, element = bodies.judged(body, content_type, dropped=dropped)
     query = plan.query if target is plan.target else parameters.split(target.query)
     if rule.set_parameters:
         forced = parameters.forced(rule.set_parameters)
@@ -38,24 +72,26 @@ def prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> 
     wanted = check_operation(rule, operation, given)
     is_edit = operation.access >= Access.EDIT
     bodies.check_stream(body, content_type, is_edit=is_edit, is_filtered=bool(rule.drop_parameters))
-    headers = hygiene.to_upstream(incoming.headers, referer=rule.referer, request_id=exchange.request_id)
+    headers = hygiene.to_upstream(incoming.headers, referer=rule.referer)
     if body.whole != b"":
         headers.setdefault(names.CONTENT_TYPE, names.BYTES_TYPE)  # or the server guesses, which is not what was judged
     links.validators(incoming, target, headers)
-    outgoing = Outgoing(incoming.method, target, headers, body, rule.route, client=incoming.client)
+    outgoing = Outgoing(
+        incoming.method, target, headers, body, rule.route, client=incoming.client, request_id=exchange.request_id
+    )
     return Ready(outgoing, wanted, operation.access is Access.READ)
 
 
 def finished(runtime: Runtime, plan: Plan, incoming: Incoming, reply: Reply) -> dict[str, str]:
     """The headers that cross, and those that lead somewhere as the client has to write them."""
-    headers = hygiene.to_client(reply.headers, private=plan.credential is not None or plan.rule.users is not None)
+    headers = hygiene.to_client(reply.headers, private=plan.place.credential is not None or plan.rule.users is not None)
     if plan.rule.users is not None and runtime.configuration.users is not None:
         headers[names.VARY] = users.varied(headers.get(names.VARY, ""), runtime.configuration.users)
     if 300 <= reply.status < 400 and reply.status != 304:
         location = reply.headers.get(names.LOCATION)
-        headers[names.LOCATION] = links.location(runtime, incoming, plan.rule, plan.target, plan.asked, location)
+        headers[names.LOCATION] = links.location(runtime, incoming, plan.rule, plan.target, plan.place.asked, location)
     elif (
-        plan.credential is not None
+        plan.place.credential is not None
         and not plan.rule.allow_html
         and reply.status < 400
         and "html" in reply.headers.get(names.CONTENT_TYPE, "").lower()

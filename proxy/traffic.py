@@ -118,11 +118,12 @@ class Outgoing:
     route: Route
     check: Callable[[], None] = _always
     client: str = ""  # whom the answer is for: the client's address
+    request_id: str = ""  # goes up as X-Request-Id, which is not among `headers`: those are the same for many requests
 
     def bodiless(self, method: str) -> "Outgoing":
         """The same without its body, to hear what the server says to that."""
         headers = {name: value for name, value in self.headers.items() if name != names.CONTENT_TYPE}
-        return Outgoing(method, self.target, headers, Body(), self.route, self.check, self.client)
+        return Outgoing(method, self.target, headers, Body(), self.route, self.check, self.client, self.request_id)
 
 
 @dataclass(slots=True)
@@ -134,7 +135,7 @@ class Reply:
     headers: dict[str, str]
     body: bytes | AsyncIterator[bytes] = b""
     close: Callable[[], None] = field(default=lambda: None)
-    is_signed_in: bool = False  # the request went up with an HTTP login that answered a challenge
+    is_signed_in: bool = False  # the server has judged an HTTP login for this very request
 
 
 # Headers of a request that are to be others or, for None, to be left out

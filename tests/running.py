@@ -1,13 +1,16 @@
-"""The simulator and the proxy, run in the test's own process until its fixture ends. Asks them nothing."""
+"""The simulator and the proxy, run in the test's own process until its fixture ends."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import yaml
 
-from proxy.assemble import Service, on_free_ports
+from proxy.assemble import Service
+from proxy.model import Configuration
 from proxy.settings.load import load
 from proxy.simulator.options import Options
 from proxy.simulator.server import Simulator
@@ -18,6 +21,13 @@ QUIET: dict[str, Any] = {
     "admin": {"listen": None},
     "log": {"level": "error"},
 }
+
+
+def configured(path: Path) -> Configuration:
+    """What this `proxy.yaml` says, on ports of the system's choice."""
+    found = load(path, {})
+    admin = replace(found.admin_listen, port=0) if found.admin_listen else None
+    return replace(found, listen=replace(found.listen, port=0), admin_listen=admin)
 
 
 @asynccontextmanager
@@ -32,16 +42,24 @@ async def simulated(password: str) -> AsyncIterator[Simulator]:
 
 
 @asynccontextmanager
-async def proxying(folder: Path, document: dict[str, Any]) -> AsyncIterator[Service]:
-    """The proxy with this `proxy.yaml`, which is written to `folder`."""
+async def proxying(folder: Path, document: dict[str, Any], **parts: Any) -> AsyncIterator[Service]:
+    """The proxy with this `proxy.yaml`, which is written to `folder`; `parts` as `Service` takes them."""
     path = folder / "proxy.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    service = Service(on_free_ports(load(path, {})))
+    service = Service(configured(path), **parts)
     await service.start()
     try:
         yield service
     finally:
         await service.stop()
+
+
+async def ask_for(service: Service, *targets: str) -> None:
+    """Each of them by query mode, one after the other, whatever comes."""
+    async with aiohttp.ClientSession() as session:
+        for target in targets:
+            async with session.get(f"http://127.0.0.1:{service.public.port}/proxy?{target}") as response:
+                await response.read()
 
 
 def signed(url: str, password: str, **rule: Any) -> dict[str, Any]:

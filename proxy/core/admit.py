@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from proxy import names
+from proxy.core import hosts
 from proxy.errors import NotAllowed
 from proxy.model import AdmitPolicy, RefererEntry
 from proxy.traffic import Headers
@@ -80,7 +81,7 @@ def admit(policy: AdmitPolicy, headers: Headers, own_origin: Origin | None) -> N
         if page is None or not _is_own(policy, page[0], own_origin):
             raise _foreign_origin()
     referer = headers.get(names.REFERER, "")
-    if "://" not in referer:  # `http` and `@esri/arcgis-rest-js` are what programs send; no browser does
+    if names_no_page(referer):
         if policy.allow_missing or any(entry.anyone for entry in policy.referers):
             return
         raise NotAllowed(
@@ -92,6 +93,28 @@ def admit(policy: AdmitPolicy, headers: Headers, own_origin: Origin | None) -> N
         raise NotAllowed(
             "Requests from this page are not allowed.",
             "Add the page's address to allowedReferers in proxy.yaml.",
+            slug="referer",
+        )
+
+
+def names_no_page(referer: str) -> bool:
+    """`http` and `@esri/arcgis-rest-js` are what programs send; no browser does."""
+    return "://" not in referer
+
+
+def require_name(policy: AdmitPolicy, headers: Headers, *, is_fronted: bool) -> None:
+    """Raises NotAllowed (slug `referer`) where a request names no page, as programs do and a page that hides, and asks
+    by a name that is not ours: see `hosts`. Only where the names that are ours are known.
+
+    `is_fronted`: by a proxy in front, which says by which name it was asked, or has judged that itself.
+    """
+    if not policy.allow_missing or not policy.own_origins or not names_no_page(headers.get(names.REFERER, "")):
+        return
+    host = headers.get(names.X_FORWARDED_HOST if is_fronted else names.HOST, "")
+    if host and not hosts.is_known(policy, host):
+        raise NotAllowed(
+            "The request names no page that it comes from, and asks by a name that is not this proxy's.",
+            "Ask by the name in server.publicUrl or by an address; a proxy in front has to pass the Host header on.",
             slug="referer",
         )
 

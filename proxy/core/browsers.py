@@ -27,14 +27,14 @@ def check(headers: Headers, rule: Rule, policy: AdmitPolicy) -> None:
     """Raises NotAllowed (slug `referer`).
 
     A page that may use the proxy says so by its Referer. One that hides it may be taken for a program where those
-    are let in; but programs do not navigate, and a hidden page must not show what a credential opens.
+    are let in; but programs do not navigate, and a hidden page must not show what a credential or a login opens.
     """
     if headers.get(names.SEC_FETCH_DEST) in _RUNS and not rule.allow_jsonp:
         raise NotAllowed(
             "Answers of the proxy are not run as scripts.", "allowJsonp: true on the rule allows it.", slug="referer"
         )
     if (
-        rule.credential
+        (rule.credential or rule.users is not None)
         and headers.get(names.SEC_FETCH_MODE) == "navigate"
         and headers.get(names.SEC_FETCH_SITE) in _FOREIGN
         and not headers.get(names.REFERER)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
-from proxy.core.inflate import Inflater
+from proxy.core.inflate import Inflater, coding_of
 from proxy.core.paths import has_no_pages, is_own_sign_in, leads_to_sign_in
 from proxy.core.sentence import sentence
-from proxy.traffic import Headers
+from proxy.traffic import Headers, Reply
 
 MOST_HELD: Final = 64 * 1024  # bytes looked at, as they came and inflated; what is undecided then passes
 SMALL: Final = 4096  # a binary answer or a fault in XML up to here may be a rejected token
@@ -53,6 +53,7 @@ _ERROR_REQUIRED: Final = re.compile(rb">\s*error:?\s*(?:<[^<>]{0,40}>\s*)?token 
 _CERTIFICATE: Final = re.compile(rb"\b(?:SSL|client) certificate\b", _ANY_CASE)
 _LOGIN_LINK: Final = re.compile(rb"rest/login\?redirect=", _ANY_CASE)
 
+_AS_ERRORS: Final = (b'{"e', b'{"s', b'{"\\')
 _PICTURES: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff")
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _BODILESS: Final = frozenset((204, 205, 206, 304))  # 206: a piece out of the middle says nothing
@@ -125,9 +126,7 @@ def inspect(
     size = int(length) if length.isascii() and length.isdecimal() and len(length) < 16 else None
     kind = headers.get(names.CONTENT_TYPE, "").lower()
     is_text = not kind or any(part in kind for part in _TEXTUAL)
-    coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
-    if coding == "identity":
-        coding = ""
+    coding = coding_of(headers)
     is_opaque = coding != "" and not Inflater.knows(coding)
     is_picture = not is_text and size is not None and size > SMALL
     if size == 0 or status in _BODILESS or is_opaque or is_picture:
@@ -135,25 +134,22 @@ def inspect(
     return Inspector(coding, is_text, "html" in kind, _page_signs(status, wanted, path), otherwise, secrets)
 
 
-def is_plainly_good(status: int, headers: Headers, body: bytes) -> bool:
+def is_plainly_good(reply: Reply) -> bool:
     """Whether the first bytes of a whole answer tell that an `Inspector` would let it pass: JSON whose first key is
     none that an error begins with, or a picture."""
-    if status != 200 or headers.get(names.CONTENT_ENCODING):
+    headers, body = reply.headers, reply.body
+    if reply.status != 200 or names.CONTENT_ENCODING in headers or not isinstance(body, bytes):
         return False
-    if body.startswith(_PICTURES):
-        return "html" not in headers.get(names.CONTENT_TYPE, "")
-    return (
-        body.startswith(b'{"')
-        and not body.startswith((b'{"e', b'{"s', b'{"\\'))
-        and "json" in headers.get(names.CONTENT_TYPE, "")
-    )
+    if body.startswith(b'{"'):
+        return not body.startswith(_AS_ERRORS) and "json" in headers.get(names.CONTENT_TYPE, "")
+    return body.startswith(_PICTURES) and "html" not in headers.get(names.CONTENT_TYPE, "")
 
 
 def is_error(headers: Headers, body: bytes) -> bool:
     """Whether a whole answer with status 200 says that something failed, whatever it was."""
-    coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
+    coding = coding_of(headers)
     text = body[:MOST_HELD]
-    if coding not in ("", "identity"):
+    if coding:
         if not Inflater.knows(coding):
             return False
         text = b"".join(Inflater(coding, MOST_HELD).feed(text))

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from proxy import names
+from proxy.core.inflate import coding_of
 from proxy.errors import BadRequest
 from proxy.traffic import Headers
 
@@ -48,8 +49,7 @@ def check(headers: Headers) -> None:
         boundary_of(content_type)  # Java's servers look at no more than "multipart/"
     if has_foreign_charset(content_type):
         raise _refused("A request body is taken in UTF-8 alone.")
-    coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
-    if coding not in ("", "identity") and (kind in (names.FORM_TYPE, names.MULTIPART_TYPE) or _is_data(kind)):
+    if coding_of(headers) and (kind in (names.FORM_TYPE, names.MULTIPART_TYPE) or _is_data(kind)):
         raise _refused("The request body is compressed, and cannot be judged.", "Send it without Content-Encoding.")
 
 

@@ -16,21 +16,7 @@ from proxy.errors import BadRequest
 # Lower-case names to all values, those of the query before those of the form; only names that are judged.
 Parameters = Mapping[str, list[str]]
 
-_LAYER_SOURCES: Final = ("dynamiclayers", "layer", "layers")
 SAYS_NOTHING: Final = frozenset((names.FORMAT,))  # of what is done
-JUDGED: Final = frozenset(
-    (
-        names.FORMAT,
-        names.CALLBACK,
-        "request",
-        "syncmodel",
-        "wsdl",
-        *_LAYER_SOURCES,
-        *table.FETCHING,
-        *table.FETCHING_URLS,
-        table.FETCHING_XML,
-    )
-)
 _MOST_ESCAPES: Final = 2**15  # those of one value: writing them out costs many times what sending does
 _DATA_LAYER: Final = re.compile(r"dataLayer", re.IGNORECASE)
 _URL_SOURCE: Final = re.compile(r"\bur[il]\b", re.IGNORECASE)  # lenient readers take it without quotes and colon
@@ -41,17 +27,31 @@ _JSON_ESCAPE: Final = re.compile(r"\\u00([0-7][0-9a-f])", re.IGNORECASE)
 def read_parameters(query: Query, fields: Iterable[Field] = ()) -> Parameters:
     """The judged parameters of a query and a body (`fields`). Raises BadRequest where there are too many."""
     found: dict[str, list[str]] = {}
-    if len(query.pairs) > MOST_PARAMETERS:
+    if len(query.keys.names) > MOST_PARAMETERS:
         raise too_many()
-    if not JUDGED.isdisjoint(query.names):
-        for name, pair in zip(query.names, query.pairs, strict=True):
-            if name in JUDGED:
-                value = pair.partition("=")[2]
-                found.setdefault(name, []).append(unquote_plus(value) if "%" in value or "+" in value else value)
+    if query.keys.judged:
+        pairs = query.pairs
+        for at in query.keys.judged:
+            found.setdefault(query.keys.names[at], []).append(_value(pairs[at]))
     for field in fields:
-        if (name := field.name.lower()) in JUDGED:
+        if (name := field.name.lower()) in table.JUDGED:
             found.setdefault(name, []).append(field.value)
     return found
+
+
+def format_alone(query: Query) -> str | None:
+    """As `wanted_format`, where a query says nothing else that is judged, as nearly all do; None where it does."""
+    keys = query.keys
+    if not keys.judged:
+        return "" if len(keys.names) <= MOST_PARAMETERS else None
+    if len(keys.judged) > 1 or keys.names[keys.judged[0]] != names.FORMAT or len(keys.names) > MOST_PARAMETERS:
+        return None
+    return _value(query.pairs[keys.judged[0]]).strip().lower()
+
+
+def _value(pair: str) -> str:
+    value = pair.partition("=")[2]
+    return unquote_plus(value) if "%" in value or "+" in value else value
 
 
 def in_xml(body: bytes) -> list[Field]:
@@ -73,7 +73,7 @@ def wants_jsonp(parameters: Parameters) -> bool:
 def has_data_layer(parameters: Parameters) -> bool:
     """Whether a layer's source names a table of a workspace: a read that leaves the published layers."""
     return not parameters.keys() <= SAYS_NOTHING and any(
-        _DATA_LAYER.search(_plain(value)) for name in _LAYER_SOURCES for value in parameters.get(name, ())
+        _DATA_LAYER.search(_plain(value)) for name in table.LAYER_SOURCES for value in parameters.get(name, ())
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from proxy import names
 from proxy.core import trace
 from proxy.core.remembering import remembered
+from proxy.core.repeated import Answered, Upward
 from proxy.errors import BadRequest, UpstreamFailed
 from proxy.traffic import Headers
 
@@ -96,6 +97,8 @@ _MAX_RANGES: Final = 16
 # XML; "multipart/": Firefox shows the pages in multipart/x-mixed-replace.
 _ACTIVE_TYPES: Final = ("html", "xml", "svg", "xsl", "multipart/")
 
+# What differs in the answers that a server gives one after the other
+CHANGING: Final = (names.DATE, names.CONTENT_LENGTH)
 COMMON: Final = {names.X_CONTENT_TYPE_OPTIONS: "nosniff", names.REFERRER_POLICY: "no-referrer"}
 
 
@@ -103,21 +106,22 @@ class ClientHeaders(dict[str, str]):
     """A client's headers, lower-case, not to be changed: browsers send the same ones hundreds of times, and what they
     become upstream is kept with them."""
 
-    __slots__ = ("_upward", "raw")
+    __slots__ = ("_upward", "came_before", "raw")
 
     def __init__(self, headers: dict[str, str], raw: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         super().__init__(headers)
         self.raw = raw  # as they came
+        self.came_before = False  # another request had these very ones
         self._upward: dict[str, dict[str, str]] = {}
 
-    def upward(self, referer: str) -> dict[str, str]:
+    def upward(self, referer: str) -> Headers:
         """See `to_upstream`."""
         up = self._upward.get(referer)
         if up is None:
             if len(self._upward) > _MOST_REFERERS:
                 self._upward.clear()
             up = self._upward[referer] = _upward(self, referer)
-        return dict(up)
+        return up
 
 
 def client_headers(raw: Iterable[tuple[bytes, bytes]]) -> ClientHeaders:
@@ -135,11 +139,10 @@ def upstream_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return _collect(raw, UpstreamFailed("The server's answer has malformed headers.", slug="bad_answer"))
 
 
-def to_upstream(given: Headers, *, referer: str, request_id: str) -> dict[str, str]:
-    """The headers of a request on its way up. Hop-by-hop and `Connection`-named headers stay here."""
-    up = given.upward(referer) if isinstance(given, ClientHeaders) else _upward(given, referer)
-    up[names.X_REQUEST_ID] = request_id
-    return up
+def to_upstream(given: Headers, *, referer: str) -> Upward:
+    """The headers of a request on its way up, but for the proxy's own. Hop-by-hop and `Connection`-named headers stay
+    here."""
+    return Upward(given.upward(referer) if isinstance(given, ClientHeaders) else _upward(given, referer))
 
 
 def goes_up(name: str) -> bool:
@@ -179,6 +182,20 @@ def framing(headers: Headers) -> dict[str, str]:
 def to_client(given: Headers, *, private: bool) -> dict[str, str]:
     """The headers of an answer on its way down. `private`: it was made with a credential, so shared caches
     between us and the browser must not keep it."""
+    if not isinstance(given, Answered):
+        return _downward(given, private=private)
+    known = given.repeated.down
+    same = known.get(private)
+    if same is None:
+        same = known[private] = _downward(given.repeated.headers, private=private)
+    down = dict(same)
+    for name in CHANGING:
+        if name in given:
+            down[name] = given[name]
+    return down
+
+
+def _downward(given: Headers, *, private: bool) -> dict[str, str]:
     named = _named_by_connection(given)
     down = {name: value for name, value in given.items() if name in _DOWNWARD and name not in named}
     down.update(_common_for(down.get(names.CONTENT_TYPE, "")))

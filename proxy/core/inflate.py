@@ -4,6 +4,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
+from proxy import names
+from proxy.traffic import Headers
+
 GZIP_WINDOW: Final = 31  # for zlib: a gzip header and trailer
 _ZLIB: Final = 15
 _RAW: Final = -15
@@ -11,6 +14,12 @@ _FIRST_STEP: Final = 1024
 _STEP: Final = 64 * 1024
 _MOST_RATIO: Final = 300  # JSON of a million equal features comes near it
 _WINDOWS: Final = {"gzip": GZIP_WINDOW, "x-gzip": GZIP_WINDOW, "deflate": _ZLIB}
+
+
+def coding_of(headers: Headers) -> str:
+    """The content coding of a body, lower-case; "" where it stands as it is."""
+    coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
+    return "" if coding == "identity" else coding
 
 
 class Inflater:

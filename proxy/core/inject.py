@@ -10,10 +10,12 @@ from urllib.parse import quote
 
 from proxy import names
 from proxy.core import parameters
+from proxy.core.repeated import Upward
 from proxy.core.servers import is_bound
 from proxy.errors import CredentialMisconfigured
 from proxy.identity import Identity, Place, Scheme, TokenCredential
-from proxy.traffic import Outgoing, Token
+from proxy.traffic import Body, Outgoing, Token
+from proxy.urls import Target
 
 
 def credential_names(token_param: str) -> frozenset[str]:
@@ -29,7 +31,8 @@ def authorize(outgoing: Outgoing, token: Token, place: Place, credential: TokenC
     to no server but its own.
     """
     origin = token.audience.server.origin
-    if origin != outgoing.target.origin or not is_bound(credential, origin):
+    there = outgoing.target.origin
+    if (origin is not there and origin != there) or not is_bound(credential, origin):
         raise CredentialMisconfigured("The token in hand is for another server.", slug="foreign_token")
     match place:
         case Place.HEADER:
@@ -40,7 +43,7 @@ def authorize(outgoing: Outgoing, token: Token, place: Place, credential: TokenC
             pair = f"{quote(credential.token_param, safe='')}={quote(token.value.reveal(), safe='')}"
             content_type = outgoing.headers.get(names.CONTENT_TYPE, "") if place is Place.QUERY else ""
             target, body = parameters.added(outgoing.target, outgoing.body, content_type, pair)
-            return Outgoing(outgoing.method, target, outgoing.headers, body, outgoing.route, client=outgoing.client)
+            return _changed(outgoing, target, outgoing.headers, body)
         case _:
             assert_never(place)
 
@@ -57,9 +60,14 @@ def identify(outgoing: Outgoing, identity: Identity) -> Outgoing:
     if login is not None and login.scheme is Scheme.BASIC:
         pair = f"{login.username}:{login.password.reveal()}"
         headers[names.AUTHORIZATION] = f"Basic {b64encode(pair.encode()).decode('ascii')}"
-    return Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route, client=outgoing.client)
+    return _changed(outgoing, outgoing.target, headers, outgoing.body)
 
 
 def _with_header(outgoing: Outgoing, name: str, value: str) -> Outgoing:
-    headers = {**outgoing.headers, name: value}
-    return Outgoing(outgoing.method, outgoing.target, headers, outgoing.body, outgoing.route, client=outgoing.client)
+    headers = outgoing.headers
+    more = headers.plus(name, value) if isinstance(headers, Upward) else {**headers, name: value}
+    return _changed(outgoing, outgoing.target, more, outgoing.body)
+
+
+def _changed(of: Outgoing, target: Target, headers: dict[str, str], body: Body) -> Outgoing:
+    return Outgoing(of.method, target, headers, body, of.route, client=of.client, request_id=of.request_id)

@@ -1,10 +1,13 @@
-"""What the operations of ArcGIS services do: data, no decisions. Names are lower-case path segments.
+"""What the operations of ArcGIS services do, and the parameters that say more of it: data, no decisions. Names are
+lower-case.
 
 Sources: Esri's REST reference, and the call sites of the JavaScript SDK and the ArcGIS API for Python; the classes
 are ours. What is not here is unknown, and unknown is an edit.
 """
 
 from typing import Final
+
+from proxy import names
 
 
 def _words(text: str) -> frozenset[str]:
@@ -116,3 +119,19 @@ FETCHING: Final = _words(
 )
 FETCHING_URLS: Final = _words("sld serviceurl sourceurl")
 FETCHING_XML: Final = "sld_body"
+# Parameters that may name a source of data
+LAYER_SOURCES: Final = ("dynamiclayers", "layer", "layers")
+# All parameters that are looked into
+JUDGED: Final = frozenset(
+    (
+        names.FORMAT,
+        names.CALLBACK,
+        "request",
+        "syncmodel",
+        "wsdl",
+        *LAYER_SOURCES,
+        *FETCHING,
+        *FETCHING_URLS,
+        FETCHING_XML,
+    )
+)

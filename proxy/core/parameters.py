@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote_plus
 
 from proxy.core.content import is_form
 from proxy.core.folding import folded
+from proxy.core.operation_table import JUDGED
 from proxy.errors import BadRequest
 from proxy.secret import Secret
 from proxy.traffic import Body
@@ -19,16 +20,30 @@ _LONGEST_NAME: Final = 1024  # characters of a name that are looked at
 _BLANKS: Final = re.compile(r"(?:[+\s]|%20|%0[9a-d])*", re.IGNORECASE)
 # To PHP and to Node's qs `name[]` and `[name]` are `name`; to what is written in C it ends at a zero.
 _PLAIN: Final = re.compile(r"[^\[\]\0]+")
+_VALUES: Final = re.compile(r"=[^&]*")
+_MOST_KEPT, _LONGEST_KEPT = 2048, 512  # queries' keys, and characters of those of one
 _SKIPPED: Final = ("/", "#", "\ufeff")  # comments and marks, behind which .NET's and Java's readers find an object
 _JSON: Final = json.JSONDecoder(object_pairs_hook=lambda pairs: _once(pairs), parse_int=str, parse_float=str)
 
 
-class Query(NamedTuple):
-    """A query taken apart: its pairs as they came, their keys as they came, and the names that servers read in them."""
+class Keys(NamedTuple):
+    """The keys of a query, as they came; the names that servers read in them, and where those stand that are judged."""
 
-    pairs: list[str]
-    keys: list[str]
-    names: list[str]  # as `name_of` gives them
+    written: tuple[str, ...]
+    names: tuple[str, ...]  # as `name_of` gives them
+    judged: tuple[int, ...]
+
+
+class Query(NamedTuple):
+    """A query and its keys."""
+
+    text: str
+    keys: Keys
+
+    @property
+    def pairs(self) -> list[str]:
+        """As they came, one for each key."""
+        return self.text.split("&") if self.text else []
 
 
 class Field(NamedTuple):
@@ -38,16 +53,29 @@ class Field(NamedTuple):
     value: str
 
 
-_NOTHING: Final = Query([], [], [])
+_NOTHING: Final = Query("", Keys((), (), ()))
+_keys: Final[dict[str, Keys]] = {}
 
 
 def split(query: str | None) -> Query:
-    """`query` taken apart, once for all who look into it."""
+    """`query` taken apart, once for all who look into it. A map asks with ever new values under the same keys."""
     if not query:
         return _NOTHING
-    pairs = query.split("&")
-    keys = [pair.partition("=")[0] for pair in pairs]
-    return Query(pairs, keys, [key.lower() if key.isalnum() and key.isascii() else name_of(key) for key in keys])
+    text = _VALUES.sub("", query)
+    keys = _keys.get(text)
+    if keys is None:
+        keys = _keys_of(text)
+        if len(text) <= _LONGEST_KEPT:
+            if len(_keys) >= _MOST_KEPT:
+                _keys.clear()
+            _keys[text] = keys
+    return Query(query, keys)
+
+
+def _keys_of(text: str) -> Keys:
+    written = tuple(text.split("&"))
+    found = tuple([key.lower() if key.isalnum() and key.isascii() else name_of(key) for key in written])
+    return Keys(written, found, tuple([at for at, name in enumerate(found) if name in JUDGED]))
 
 
 def name_of(key: str) -> str:
@@ -64,9 +92,9 @@ def without(target: Target, dropped: frozenset[str], query: Query | None = None)
     """`target` less the parameters called so (folded), in any letter case and encoding. `query` is the target's,
     where it was taken apart before."""
     parts = query or split(target.query)
-    if dropped.isdisjoint(parts.names):
+    if dropped.isdisjoint(parts.keys.names):
         return target
-    kept = [pair for pair, name in zip(parts.pairs, parts.names, strict=True) if name not in dropped]
+    kept = [pair for pair, name in zip(parts.pairs, parts.keys.names, strict=True) if name not in dropped]
     return Target(target.origin, target.path, "&".join(kept) if kept else None)
 
 

@@ -145,6 +145,7 @@ def _check_segment(segment: str) -> None:
         raise BadRequest("The path of the target has a dot segment ('.' or '..').")
 
 
+@lru_cache(maxsize=1024)
 def _origin(scheme: str, authority: str) -> Origin:
     if "@" in authority:
         raise BadRequest("The target URL has a user name; credentials belong into the proxy's configuration.")

@@ -91,7 +91,7 @@ class Discovery:
     def _remembered(self, server: Server) -> ServerInfo | None:
         failure = self._failed.get(server)
         if failure is not None:
-            raise type(failure)(failure.message, *failure.details, slug=failure.slug)
+            raise failure.anew()
         return self._known.get(server) or self._unknown.get(server)
 
     async def _ask(self, server: Server, route: Route) -> ServerInfo:

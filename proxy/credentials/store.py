@@ -11,6 +11,7 @@ from typing import Final
 
 from cachetools import LRUCache
 
+from proxy import refusals
 from proxy.core import lifetime
 from proxy.core.hearing import Hearing
 from proxy.core.lifetime import Do, Failure, Slot
@@ -78,7 +79,8 @@ class TokenStore:
 
     async def get(self, audience: Audience) -> Token:
         """See `ports.TokenSource.get`."""
-        held = self._of(audience)
+        known = self._known.get(id(audience))
+        held = self._of(audience) if known is None else known[1]
         do = lifetime.decide(held.slot, self._clock())
         token = held.slot.token
         if do is Do.HOLD_OFF:
@@ -111,7 +113,7 @@ class TokenStore:
         if held is not None and held.slot.token is token:
             held.slot = lifetime.rejected(held.slot, token, self._clock())
             if not token.is_renewable:
-                held.error = _STATIC
+                held.error = refusals.rejected(token)
             self._observe("rejected", token.audience)
 
     def withdraw(self, audience: Audience) -> None:
@@ -168,6 +170,7 @@ class TokenStore:
                     "renewsIn": max(0, round(held.slot.renew_at - now)) if ending else None,
                     "life": round(ending.expires_at - ending.obtained_at) if ending else None,
                     "place": held.hearing.place.value if held.hearing.place else None,
+                    "triesAgainIn": round(held.slot.held_until - now) if now < held.slot.held_until else None,
                     "problem": held.error.message if held.error else None,
                 }
             )
@@ -281,15 +284,8 @@ class TokenStore:
         left = held.slot.held_until - self._clock()
         error = held.error
         if isinstance(error, CredentialRefused | CredentialMisconfigured | NotAllowed):
-            return type(error)(error.message, *error.details, slug=error.slug, retry_after=left)
+            return error.anew(retry_after=left)
         return TokenUnavailable("The token service is not available.", retry_after=left)
-
-
-_STATIC: Final = CredentialRefused(
-    "The server rejects the configured token.",
-    "It has ended, was revoked, or is bound to another referer: put a new one in accessToken.",
-    slug="token_rejected",
-)
 
 
 def _account(audience: Audience) -> tuple[str, str]:

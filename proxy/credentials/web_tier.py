@@ -6,7 +6,7 @@ login in `account.py`.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,6 +16,7 @@ from cachetools import LRUCache
 from proxy import names
 from proxy.core import standing
 from proxy.core.inject import identify
+from proxy.core.standing import Standing
 from proxy.credentials.accord import LOGIN, Accord
 from proxy.credentials.account import MOST_ACCOUNTS, Account, DoubtedError, Key, Known, Page, key_of
 from proxy.credentials.basic import BasicSession
@@ -31,6 +32,8 @@ from proxy.traffic import Body, Outgoing, Reply, Topic, Word
 from proxy.urls import Origin, Target
 
 _READ: Final = 1.0  # seconds for an answer that nobody waits for
+
+_Send = Callable[[Outgoing], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,8 @@ class WebTier:
             account.check_rest(outgoing.target)
             if not standing.goes_alone(account.standing) or await self._is_good(account, outgoing.target):
                 return None
-            reply = await self._try(who, outgoing)
+            session = self._session(who, outgoing.target.origin)
+            reply = await self._try(who, outgoing, session.send_anew)
             if reply.status == names.CODE_UNAUTHORIZED:
                 raise self._refused(who, outgoing.target, reply)
             return reply
@@ -102,7 +106,8 @@ class WebTier:
         account, target = who.account, outgoing.target
         confirmed = account.confirmed
         try:
-            reply = await self._try(who, replace(outgoing, check=account.check))
+            session = self._session(who, target.origin)
+            reply = await self._try(who, replace(outgoing, check=account.check), session.send)
         except DoubtedError:
             return None
         if reply.status != names.CODE_UNAUTHORIZED:
@@ -122,7 +127,8 @@ class WebTier:
                 continue
             asked = identify(Outgoing("GET", page.target, {names.ACCEPT: "*/*"}, Body(), page.route), page.identity)
             try:
-                reply = await self._try(who, asked, is_telling=True)
+                session = self._session(who, page.target.origin)
+                reply = await self._try(who, asked, session.prove, is_telling=True)
             except (CredentialRefused, CredentialMisconfigured):
                 raise
             except ProxyError:
@@ -147,12 +153,11 @@ class WebTier:
             {
                 "credential": session.credential,
                 "server": str(origin),
-                "state": "held off"
-                if standing.is_resting(account.standing, now)
-                else "good"
-                if account.standing.is_proven
-                else "none",
+                "state": _state_of(account.standing, now),
                 "secondsLeft": None,
+                "triesAgainIn": round(account.standing.held_until - now)
+                if standing.is_resting(account.standing, now)
+                else None,
                 "place": scheme.value,
                 "problem": account.error.message if account.error else None,
             }
@@ -193,19 +198,19 @@ class WebTier:
 
                 return WindowsSession(login, self._transport)
 
-    async def _try(self, who: _Who, outgoing: Outgoing, *, is_telling: bool = False) -> Reply:
+    async def _try(self, who: _Who, outgoing: Outgoing, send: _Send, *, is_telling: bool = False) -> Reply:
         """The answer; closed where it has status 401, which the caller explains."""
         account, target = who.account, outgoing.target
-        session = self._session(who, target.origin)
         try:
-            reply = await (session.prove if is_telling else session.send)(outgoing)
+            reply = await send(outgoing)
         except (CredentialRefused, CredentialMisconfigured) as error:
             self._refuse(who, target, error, is_certain=is_telling)
             raise
         if reply.status == names.CODE_UNAUTHORIZED:
             reply.close()
         elif reply.status < 500 and reply.is_signed_in and not is_telling:
-            # What nobody had to sign in for proves nothing, and neither does a balancer whose servers start anew
+            # What nobody had to sign in for proves nothing, what comes on a connection that was signed in before is
+            # yesterday's word, and a balancer whose servers start anew says nothing of it
             self._passed(who, target)
             if outgoing.method == "GET":
                 account.took(Page(target, outgoing.route, who.identity, is_own=False))
@@ -239,3 +244,9 @@ class WebTier:
         if error.slug != NO_TICKET:  # nothing was tried, and a ticket may come any moment
             account.standing = standing.refused(account.standing, self._clock(), is_certain=is_certain)
         self._observe("refused", who.identity.credential, str(target.origin))
+
+
+def _state_of(known: Standing, now: float) -> str:
+    if standing.is_resting(known, now):
+        return "held off"
+    return "good" if known.is_proven else "none"

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import struct
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final, ParamSpec, TypeVar
 
@@ -56,26 +56,32 @@ class WindowsSession:
         """See `ports.Upstream.send`."""
         return await self._lent(outgoing, self._on)
 
-    async def prove(self, outgoing: Outgoing) -> Reply:
-        """See `ports.Session.prove`. Servers let a connection go on that was signed in with a password of yesterday."""
+    async def send_anew(self, outgoing: Outgoing) -> Reply:
+        """See `ports.Session.send_anew`. Servers let connections go on with yesterday's password."""
 
         async def anew(lane: Lane, outgoing: Outgoing) -> Reply:
+            if lane.is_signed_in:
+                lane.hang_up()
+            return await self._on(lane, outgoing)
+
+        return await self._lent(outgoing, anew)
+
+    async def prove(self, outgoing: Outgoing) -> Reply:
+        """See `ports.Session.prove`."""
+
+        async def as_nobody(lane: Lane, outgoing: Outgoing) -> Reply:
             lane.hang_up()
             self._is_per_request = False
             return await self._tried(lane, outgoing)
 
-        return await self._lent(outgoing, anew)
+        return await self._lent(outgoing, as_nobody)
 
     async def _lent(self, outgoing: Outgoing, send: Callable[[Lane, Outgoing], Awaitable[Reply]]) -> Reply:
-        lane = await self._transport.lane(outgoing.target.origin, outgoing.route)
+        lane = await self._transport.lane(outgoing.target.origin, outgoing.route, outgoing.client)
         try:
-            reply = await send(lane, outgoing)
-        except BaseException:
+            return await send(lane, outgoing)
+        finally:
             lane.release()
-            raise
-        reply = _releasing(reply, lane)
-        reply.is_signed_in = lane.is_signed_in or self._is_per_request
-        return reply
 
     async def _on(self, lane: Lane, outgoing: Outgoing) -> Reply:
         has_body = outgoing.body.stream is not None or bool(outgoing.body.whole)
@@ -84,15 +90,16 @@ class WindowsSession:
         if not has_body or (lane.is_signed_in and outgoing.body.replayable):
             return await self._tried(lane, outgoing)
         # Asked without the body: it goes up once, when the connection is signed in
-        reply = await self._tried(lane, outgoing.bodiless("HEAD"))
-        if reply.status == names.CODE_UNAUTHORIZED:
-            return reply
-        await drain(reply)
-        is_closing = reply.headers.get(names.CONNECTION, "").lower() == "close"
+        asked = await self._tried(lane, outgoing.bodiless("HEAD"))
+        if asked.status == names.CODE_UNAUTHORIZED:
+            return asked
+        await drain(asked)
+        is_closing = asked.headers.get(names.CONNECTION, "").lower() == "close"
         if self._scheme is not None and (self._is_per_request or is_closing):
             return await self._sign_in(lane, outgoing, self._scheme)
         reply = await lane.send(outgoing)
         if reply.status != names.CODE_UNAUTHORIZED:
+            reply.is_signed_in = asked.is_signed_in
             return reply
         if outgoing.body.replayable:
             return await self._again(lane, outgoing, reply)
@@ -146,7 +153,7 @@ class WindowsSession:
             was_cut = lane.connection != connection
             if reply.status != names.CODE_UNAUTHORIZED:
                 self._is_per_request = not is_ntlm
-                lane.is_signed_in = is_ntlm
+                lane.is_signed_in, reply.is_signed_in = is_ntlm, True
                 return reply, was_cut
             challenge = find_challenge(reply.headers.get(names.WWW_AUTHENTICATE, ""), scheme.value)
             if challenge is None or not challenge.token or context.complete:
@@ -241,28 +248,3 @@ def _decoded(token: str) -> bytes:
         return b64decode(token, validate=True)
     except ValueError:
         raise _malformed() from None
-
-
-def _releasing(reply: Reply, lane: Lane) -> Reply:
-    """The lane goes back with the end of the answer, and once: by the second time it may be somebody else's."""
-    body, close = reply.body, reply.close
-    is_released = False
-
-    def closed() -> None:
-        nonlocal is_released
-        close()
-        if not is_released:
-            is_released = True
-            lane.release()
-
-    async def pieces() -> AsyncIterator[bytes]:
-        try:
-            if isinstance(body, bytes):
-                yield body
-            else:
-                async for piece in body:
-                    yield piece
-        finally:
-            closed()
-
-    return Reply(reply.status, reply.headers, pieces(), closed)

@@ -171,11 +171,11 @@ class Responses:
             if landing.reader is not None:
                 flight.leave(landing.reader)
             return await self._together(asked, exchange, fetch, self._find(asked))
-        return self._landed(asked, exchange, flight, landing, was_stored=stored is not None)
+        return self._landed(asked, exchange, flight, landing, landing.stored, was_stored=stored is not None)
 
-    def _landed(self, asked: Asked, exchange: Exchange, flight: Flight, landing: Landing, *, was_stored: bool) -> Reply:
-        stored = landing.stored
-        assert stored is not None  # noqa: S101 - looked at by the caller
+    def _landed(
+        self, asked: Asked, exchange: Exchange, flight: Flight, landing: Landing, stored: Stored, *, was_stored: bool
+    ) -> Reply:
         age = self._clock() - stored.born_at
         words = {
             "miss": f"; fwd={'stale' if was_stored else 'uri-miss'}; stored",

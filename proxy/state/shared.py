@@ -3,7 +3,7 @@ away, the processes of this machine alone."""
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Final
 
 from proxy.errors import ConfigurationError
@@ -22,16 +22,19 @@ _PATIENCE: Final = 60.0  # seconds; who is at it for so long is not waited for
 
 
 class Shared:
-    """Implements `ports.Commons`. `observe(is_up, why, address)` is told when the store comes and goes."""
+    """Implements `ports.Commons`. `observe(is_up, why, address)` is told when the store comes and goes; words of topics
+    that begin with one of `aloud` are said to all replicas at once, and not only to who asks for the turn."""
 
     def __init__(
-        self, clock: Clock = time.monotonic, observe: Callable[[bool, str, str], None] = lambda up, why, address: None
+        self,
+        clock: Clock = time.monotonic,
+        observe: Callable[[bool, str, str], None] = lambda up, why, address: None,
+        aloud: Container[str] = (),
     ) -> None:
-        self._clock, self._observe = clock, observe
+        self._clock, self._observe, self._aloud = clock, observe, aloud
         self._here = Turns(clock)
         self._state: SharedState | None = None
         self._there: _There | None = None
-        self._closing: set[asyncio.Task[None]] = set()
         self.on_drop: Callable[[Topic, str], None] = lambda topic, mark: None
         self.on_word: Callable[[Topic, Word], None] = lambda topic, word: None  # one that was found out or heard
         self._here.on_word = lambda topic, word: self.on_word(topic, word)
@@ -73,7 +76,7 @@ class Shared:
         """See `ports.Commons.settle`."""
         await self._here.settle(topic, turn, says, seconds)
         if self._there is not None:
-            await self._there.settle(topic, Word(turn.mark, says, seconds))
+            await self._there.settle(topic, Word(turn.mark, says, seconds), aloud=topic[0] in self._aloud)
 
     async def release(self, topic: Topic, turn: Turn) -> None:
         """See `ports.Commons.release`."""
@@ -117,6 +120,10 @@ class Shared:
         """Another replica says that a word holds no more."""
         self._here.forget(topic, mark)
         self.on_drop(topic, mark)
+
+    def told(self, topic: Topic, word: Word) -> None:
+        """Another replica says what it has found out."""
+        self._here.told(topic, word)
 
     def changed(self, there: "_There", is_up: bool, why: str) -> None:
         """The store came or went. What was found out without it is told: it may have lost everything."""
@@ -168,11 +175,18 @@ class _There:
                     return None
         return None
 
-    async def settle(self, topic: Topic, word: Word) -> None:
+    async def settle(self, topic: Topic, word: Word, *, aloud: bool = False) -> None:
         name, keys = self._names(topic)
         self._still(word.mark)
         sealed = word.mark.encode() + self._sealer.seal(name + word.mark, word.says)
-        await self.link.call(scripts.SETTLE, keys, word.mark, sealed, max(1, int(word.seconds * 1000)))
+        said: list[str | bytes] = []
+        if aloud:
+            fields = {"topic": list(topic), "mark": word.mark, "says": dict(word.says), "seconds": word.seconds}
+            said = [self.link.channel, self._sealer.seal("said", fields)]
+        await self.link.call(scripts.SETTLE, keys, word.mark, sealed, max(1, int(word.seconds * 1000)), *said)
+        if aloud:
+            # It may answer us before it tells the others, but reads on only then: once this is answered, all are told
+            await self.link.call(scripts.HOLD, keys[1:], word.mark, 0)
 
     async def release(self, topic: Topic, mark: str) -> None:
         self._still(mark)
@@ -223,5 +237,6 @@ class _There:
         match self._sealer.open("dropped", said):
             case {"topic": [*topic], "mark": str() as mark}:
                 self._shared.heard(tuple(map(str, topic)), mark)
-            case _:
-                pass  # nobody of us said it
+        match self._sealer.open("said", said):
+            case {"topic": [*topic], "mark": str() as mark, "says": dict() as says, "seconds": float() as seconds}:
+                self._shared.told(tuple(map(str, topic)), Word(mark, says, seconds))

@@ -63,6 +63,13 @@ class Turns:
             self.on_word(topic, word)  # before the next one has a turn
             self.end(topic, turn)
 
+    def told(self, topic: Topic, word: Word) -> None:
+        """Another machine has found something out, whether or not it is anybody's turn here."""
+        matter = self._at(topic)
+        if matter.mark != word.mark:  # else it is our own
+            matter.mark, matter.says, matter.until = word.mark, word.says, self._clock() + word.seconds
+            self.on_word(topic, word)
+
     def end(self, topic: Topic, turn: Turn) -> None:
         """Ends a turn; one that has ended is let alone."""
         matter = self._matters.get(topic)

@@ -24,8 +24,8 @@ class TracedTransport:
     async def send(self, outgoing: Outgoing) -> Reply:
         return await self._tracing.sent(self._transport, outgoing)
 
-    async def lane(self, origin: Origin, route: Route) -> Lane:
-        return TracedLane(self._tracing, await self._transport.lane(origin, route))
+    async def lane(self, origin: Origin, route: Route, client: str) -> Lane:
+        return TracedLane(self._tracing, await self._transport.lane(origin, route, client))
 
 
 class TracedLane:

@@ -7,66 +7,57 @@ from typing import NamedTuple
 from proxy import names
 from proxy.errors import BadRequest, ProxyError
 from proxy.traffic import Body, Reply
+from proxy.upstream import wire
 from proxy.upstream.connection import Connection
 from proxy.upstream.pieces import SLICE, sliced
 
 
+class Rest(NamedTuple):
+    """What follows piece by piece; `length` of the pieces is None for chunks."""
+
+    pieces: AsyncIterator[bytes]
+    length: int | None
+
+
 class Question(NamedTuple):
-    """What is sent at once, and what follows piece by piece; `length` of the pieces is None for chunks."""
+    """What is sent at once, and the rest of the body."""
 
     method: str
     first: bytes
-    pieces: AsyncIterator[bytes] | None = None
-    length: int | None = None
+    rest: Rest | None = None
 
 
 def framing_line(method: str, body: Body) -> str:
-    """The header that says where the body ends; "" where there is none and none is expected."""
+    """The line that says where the body ends; "" where there is none and none is expected."""
+    if body.stream is not None and body.length is None:
+        return wire.own_line(names.TRANSFER_ENCODING, "chunked")
     if body.stream is not None:
-        if body.length is None:
-            return f"{names.TRANSFER_ENCODING}: chunked"
-        return f"{names.CONTENT_LENGTH}: {body.length}"
+        return wire.own_line(names.CONTENT_LENGTH, str(body.length))
     if body.whole or method not in names.SAFE_METHODS:
-        return f"{names.CONTENT_LENGTH}: {len(body.whole or b'')}"
+        return wire.own_line(names.CONTENT_LENGTH, str(len(body.whole or b"")))
     return ""
 
 
 def question(method: str, head: bytes, body: Body) -> Question:
     """With `head` as made by `wire.request_head`."""
     if body.stream is not None:
-        return Question(method, head, body.stream, body.length)
+        return Question(method, head, Rest(body.stream, body.length))
     whole = body.whole
     if not whole:
         return Question(method, head)
     if len(whole) <= SLICE:  # it goes up together with its head
         return Question(method, head + whole)
-    return Question(method, head, sliced(whole), len(whole))
+    return Question(method, head, Rest(sliced(whole), len(whole)))
 
 
-async def answer(connection: Connection, asked: Question, patience: float) -> Reply:
-    """Raises Stale, ProxyError, or what the client's own body raised.
+async def uploaded(connection: Connection, waiter: asyncio.Future[Reply], rest: Rest, patience: float) -> Reply:
+    """The answer that `waiter` waits for, while the rest of the request goes up. Raises Stale, ProxyError, or what the
+    client's own body raised.
 
     The server has `patience` seconds to begin its answer when the request is out, and for each piece until then: a
     long upload is no time-out, a stalled one is.
     """
-    waiter = connection.ask(asked.first, asked.method, patience, has_more=asked.pieces is not None)
-    try:
-        if asked.pieces is None:
-            return await waiter
-        return await _uploaded(connection, waiter, asked.pieces, asked.length, patience)
-    except BaseException:
-        connection.abandon(waiter)
-        raise
-
-
-async def _uploaded(
-    connection: Connection,
-    waiter: asyncio.Future[Reply],
-    pieces: AsyncIterator[bytes],
-    length: int | None,
-    patience: float,
-) -> Reply:
-    upload = asyncio.create_task(_send(connection, pieces, length, patience), name="request body")
+    upload = asyncio.create_task(_send(connection, rest.pieces, rest.length, patience), name="request body")
     try:
         await asyncio.wait((waiter, upload), return_when=asyncio.FIRST_COMPLETED)
         # What the client's body raised is the client's to hear; an answer that came before it is an answer

@@ -1,11 +1,11 @@
 """Request bodies on their way up: whole where they can be sent again, else a stream that is sent once."""
 
-from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from proxy import names
 from proxy.core import content, demands
 from proxy.core.multipart import MultipartFilter
+from proxy.core.operation_table import JUDGED
 from proxy.core.parameters import Field, of_form, of_json
 from proxy.core.soap import soap_element
 from proxy.errors import BodyTooLarge, Overloaded
@@ -46,12 +46,8 @@ class Stay:
     def __init__(self, room: Room) -> None:
         self._room, self._taken = room, 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """The request is answered; to be called once."""
         self._room.taken -= self._taken
 
     def grow(self, size: int) -> None:
@@ -102,13 +98,13 @@ def judged(body: Body, content_type: str, *, dropped: frozenset[str]) -> Judged:
     if whole is None:
         return Judged(_filtered(body, content_type, dropped), fields, element)
     if content.is_form(content_type):
-        whole, fields = of_form(whole, dropped, demands.JUDGED)
+        whole, fields = of_form(whole, dropped, JUDGED)
     elif whole and content.is_multipart(content_type):
-        form = MultipartFilter(content.boundary_of(content_type), dropped, demands.JUDGED)
+        form = MultipartFilter(content.boundary_of(content_type), dropped, JUDGED)
         whole = form.feed(whole) + form.finish()
         fields = form.fields
     elif content.is_json(content_type):
-        fields = of_json(whole, dropped, demands.JUDGED)
+        fields = of_json(whole, dropped, JUDGED)
     elif (element := soap_element(whole)) is not None:
         fields = demands.in_xml(whole)
     return Judged(_whole(whole), fields, element)

@@ -73,6 +73,16 @@ def bad_answer() -> UpstreamFailed:
     return UpstreamFailed("The server broke off or gave an answer that is not HTTP.", slug="bad_answer")
 
 
+def undecodable() -> UpstreamFailed:
+    """The body is not what its content coding says."""
+    return UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer")
+
+
+def unknown_coding() -> UpstreamFailed:
+    """Nobody asked for this content coding."""
+    return UpstreamFailed("The server gave an answer in an unknown coding.", slug="bad_answer")
+
+
 def late() -> UpstreamTimeout:
     """A time-out of any phase."""
     return UpstreamTimeout("The server did not answer in time.")
@@ -108,14 +118,19 @@ def proxy_refuses(status: int) -> UpstreamFailed:
     )
 
 
+def certificate_refused(what: str) -> CredentialRefused:
+    """Our client certificate is not taken; `what` says by whom."""
+    return CredentialRefused(
+        what,
+        "Set clientCertificate, see that it has not ended, and that the server trusts its authority.",
+        slug="client_certificate",
+    )
+
+
 def _handshake(error: ssl.SSLError) -> ProxyError:
     reason = (error.reason or "").upper()
     if _CERTIFICATE_ALERT.search(reason):
-        return CredentialRefused(
-            "The server does not take the client certificate.",
-            "Set clientCertificate, see that it has not ended, and that the server trusts its authority.",
-            slug="client_certificate",
-        )
+        return certificate_refused("The server does not take the client certificate.")
     if "HANDSHAKE_FAILURE" in reason:
         return CredentialRefused(
             "The server ends the TLS handshake, as servers do that want a client certificate.",

@@ -5,10 +5,13 @@ import asyncio
 import zlib
 
 from proxy import names
+from proxy.core.inflate import Inflater, coding_of
 from proxy.errors import UpstreamFailed, UpstreamTimeout
 from proxy.identity import Route
 from proxy.ports import Upstream
-from proxy.traffic import Answer, Body, Headers, Outgoing, Reply
+from proxy.traffic import Answer, Body, Headers, Outgoing
+from proxy.upstream.failures import undecodable, unknown_coding
+from proxy.upstream.pieces import whole
 from proxy.urls import Target
 
 
@@ -31,13 +34,13 @@ class Fetch:
     ) -> Answer:
         """See `ports.Fetcher.fetch`."""
         sent = {names.ACCEPT_ENCODING: "identity", names.USER_AGENT: names.PRODUCT} | dict(headers or {})
-        whole = body or b""
-        outgoing = Outgoing(method, target, sent, Body(whole, None, len(whole)), route)
+        said = body or b""
+        outgoing = Outgoing(method, target, sent, Body(said, None, len(said)), route)
         try:
             async with asyncio.timeout(timeout):
                 reply = await self._upstream.send(outgoing)
                 try:
-                    raw = await _read(reply, limit)
+                    raw = await whole(reply.body, limit)
                 finally:
                     reply.close()
         except TimeoutError:
@@ -45,27 +48,15 @@ class Fetch:
         return Answer(reply.status, reply.headers, _decoded(reply.headers, raw, limit))
 
 
-async def _read(reply: Reply, limit: int) -> bytes:
-    whole = bytearray()
-    if isinstance(reply.body, bytes):
-        whole += reply.body
-    else:
-        async for piece in reply.body:
-            whole += piece
-            if len(whole) > limit:
-                break
-    if len(whole) > limit:
-        raise UpstreamFailed("The server gave an answer that is far too long.", slug="bad_answer")
-    return bytes(whole)
-
-
 def _decoded(headers: Headers, raw: bytes, limit: int) -> bytes:
-    coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
-    if coding in ("", "identity"):
+    if len(raw) > limit:
+        raise UpstreamFailed("The server gave an answer that is far too long.", slug="bad_answer")
+    coding = coding_of(headers)
+    if not coding:
         return raw
-    if coding not in ("gzip", "x-gzip", "deflate"):
-        raise UpstreamFailed("The server gave an answer in an unknown coding.", slug="bad_answer")
+    if not Inflater.knows(coding):
+        raise unknown_coding()
     try:
         return zlib.decompressobj(wbits=47 if coding != "deflate" else 15).decompress(raw, limit)
     except zlib.error:
-        raise UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer") from None
+        raise undecodable() from None

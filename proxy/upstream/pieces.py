@@ -9,6 +9,7 @@ from proxy.core.multipart import MultipartFilter
 from proxy.core.redact import Redactor
 from proxy.errors import ProxyError, UpstreamFailed
 from proxy.traffic import Exchange
+from proxy.upstream.failures import undecodable
 
 SLICE: Final = 64 * 1024  # bytes that go up together
 
@@ -26,6 +27,18 @@ async def sliced(whole: bytes) -> AsyncIterator[bytes]:
     """A whole body, `SLICE` by `SLICE`."""
     for start in range(0, len(whole), SLICE):
         yield whole[start : start + SLICE]
+
+
+async def whole(body: bytes | AsyncIterator[bytes], most: int) -> bytes:
+    """A body up to its end, or a little more than `most` bytes of it."""
+    if isinstance(body, bytes):
+        return body
+    read = bytearray()
+    async for piece in body:
+        read += piece
+        if len(read) > most:
+            break
+    return bytes(read)
 
 
 async def bounded(body: AsyncIterator[bytes], limit: int, refusal: ProxyError) -> AsyncIterator[bytes]:
@@ -76,7 +89,7 @@ class Scan:
             for clear in self._inflating.feed(piece):
                 self._redactor.feed(clear)
         except ValueError:
-            raise UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer") from None
+            raise undecodable() from None
 
     def end(self) -> None:
         """Nothing comes any more."""
@@ -121,6 +134,6 @@ async def inflated(body: AsyncIterator[bytes], coding: str) -> AsyncIterator[byt
             for clear in inflating.feed(piece):
                 yield clear
         except ValueError:
-            raise UpstreamFailed("The server gave an answer that cannot be decoded.", slug="bad_answer") from None
+            raise undecodable() from None
     if not inflating.is_complete:
         raise UpstreamFailed("The server gave an answer that is cut off.", slug="bad_answer")

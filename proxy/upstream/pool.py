@@ -16,7 +16,7 @@ from proxy.upstream.turns import Turns, too_many
 from proxy.upstream.watch import Watch
 from proxy.urls import DEFAULT_PORTS, Origin
 
-_SLOW: Final = 1.0  # seconds without a step, after which a client's request may give way to others
+SLOW: Final = 1.0  # seconds without a step, after which a client's request may give way to others
 
 
 class Pool:
@@ -40,6 +40,7 @@ class Pool:
         self._prefix = str(origin) if is_read else ""
         self._added = way.headers if way is not None and is_read else {}
         self._watch = Watch(self._loop)
+        self.watch = self._watch.at  # see `owner.Owner`
         self._free: list[Connection] = []  # the last one in is the first one out: it is the likeliest to be open
         self._open: set[Connection] = set()
         self._slots = 0  # connections that are open or being made
@@ -55,18 +56,30 @@ class Pool:
         """It may be forgotten."""
         return not self._slots and not self._queue
 
+    @property
+    def is_busy(self) -> bool:
+        """A connection is under way with an answer, or being made."""
+        return self._slots > len(self._free)
+
     async def send(self, outgoing: Outgoing) -> Reply:
         """See `ports.Upstream.send`."""
-        asked, patience = self._question(outgoing), self._route.header_timeout
+        (method, first, rest), patience = self._question(outgoing), self._route.header_timeout
         connection = self._free.pop() if self._free else await self._checked(outgoing)
-        connection.client = outgoing.client
-        try:
-            reply = await asking.answer(connection, asked, patience)
-        except Stale:
-            # Nothing of it was answered, and only what changes nothing may be asked twice (RFC 9110 §9.2.2)
-            if asked.method not in names.SAFE_METHODS or outgoing.body.whole != b"":
-                raise bad_answer() from None
-            reply = await self._once_more(asked, outgoing)
+        is_second = False
+        while True:
+            connection.client = outgoing.client
+            waiter = connection.ask(first, method, patience, has_more=rest is not None)
+            try:
+                reply = await (waiter if rest is None else asking.uploaded(connection, waiter, rest, patience))
+                break
+            except Stale:
+                # Nothing of it was answered, and only what changes nothing may be asked twice (RFC 9110 §9.2.2)
+                if is_second or method not in names.SAFE_METHODS or outgoing.body.whole != b"":
+                    raise bad_answer() from None
+            except BaseException:
+                connection.abandon(waiter)
+                raise
+            is_second, connection = True, await self._unused(outgoing)
         if reply.status == 407 and self._dialer.way is not None:
             reply.close()
             raise proxy_refuses(reply.status)
@@ -119,10 +132,6 @@ class Pool:
             self._free.remove(connection)
         self._slot_is_free()
 
-    def watch(self, deadline: float) -> None:
-        """See `owner.Owner`."""
-        self._watch.at(deadline)
-
     def held(self, connection: Connection) -> None:
         """See `owner.Owner`."""
         self._held.add(connection)
@@ -131,14 +140,14 @@ class Pool:
     # --- inside ------------------------------------------------------------------------------------------------
 
     def _question(self, outgoing: Outgoing) -> Question:
-        method, body, headers, target = outgoing.method, outgoing.body, outgoing.headers, outgoing.target
+        method, body, headers = outgoing.method, outgoing.body, outgoing.headers
         if self._added:
             headers = headers | self._added
-        address = target.path if target.query is None else f"{target.path}?{target.query}"
-        if self._prefix:
-            address = self._prefix + address
-        head = wire.request_head(method, address, self._host, headers, asking.framing_line(method, body))
-        return asking.question(method, head, body)
+        own = asking.framing_line(method, body)
+        if outgoing.request_id:
+            own += wire.own_line(names.X_REQUEST_ID, outgoing.request_id)
+        address = self._prefix + outgoing.target.path_and_query
+        return asking.question(method, wire.request_head(method, address, self._host, headers, own), body)
 
     async def _checked(self, outgoing: Outgoing) -> Connection:
         """The next one; after a wait the request may have lost its point."""
@@ -150,16 +159,11 @@ class Pool:
             raise
         return connection
 
-    async def _once_more(self, asked: Question, outgoing: Outgoing) -> Reply:
-        """On a connection that nobody has used before, if there may be another."""
+    async def _unused(self, outgoing: Outgoing) -> Connection:
+        """A connection that nobody has used before, if there may be another."""
         if self._slots >= self._limit and self._free:
             self._free[0].abort()  # the oldest one gives way; `lost` frees its slot
-        connection = await self._checked(outgoing)
-        connection.client = outgoing.client
-        try:
-            return await asking.answer(connection, asked, self._route.header_timeout)
-        except Stale:
-            raise bad_answer() from None
+        return await self._checked(outgoing)
 
     async def _next(self, client: str) -> Connection:
         """A new one, or the next that comes free. Raises UpstreamTimeout where all stay busy for `connect_timeout`."""
@@ -229,7 +233,7 @@ class Pool:
         read large answers slowly, a hundred at a time, to have a server for oneself."""
         if not self._held or not self._queue or self._relief is not None:
             return
-        patience = min(_SLOW, self._route.connect_timeout / 4)
+        patience = min(SLOW, self._route.connect_timeout / 4)
         for connection in too_many(self._held, self._limit, self._loop.time() - patience):
             connection.fail(gives_way())
         self._held = {connection for connection in self._held if connection.held_since < NEVER}

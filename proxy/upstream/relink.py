@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from proxy import names
-from proxy.core.inflate import GZIP_WINDOW, Inflater
+from proxy.core.inflate import GZIP_WINDOW, Inflater, coding_of
 from proxy.core.rewrite import Rewriter
 from proxy.core.spellings import Links
 from proxy.errors import UpstreamFailed
 from proxy.traffic import Reply
+from proxy.upstream.failures import unknown_coding
 from proxy.upstream.pieces import chained, inflated
 
 _HELD: Final = 64 * 1024  # bytes of a text that are looked through before the first is sent
@@ -25,9 +26,9 @@ async def relink(reply: Reply, links: Links, public: str, *, is_head: bool) -> N
     """
     if reply.status == 206:
         raise UpstreamFailed("Ranges of a text are not passed on.", "Ask for the whole.", slug="range_of_text")
-    coding = reply.headers.get(names.CONTENT_ENCODING, "").strip().lower()
-    if coding not in ("", "identity") and not Inflater.knows(coding):
-        raise UpstreamFailed("The server gave an answer in an unknown coding.", slug="bad_answer")
+    coding = coding_of(reply.headers)
+    if coding and not Inflater.knows(coding):
+        raise unknown_coding()
     reply.headers.pop(names.ACCEPT_RANGES, None)
     held, rest = await _begin(reply.body)
     if rest is None and not is_head and not await _has_links(held, coding, links):

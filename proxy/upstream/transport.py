@@ -39,12 +39,12 @@ class UpstreamTransport:
             pool = self._new(pools, origin, route)
         return pool.send(outgoing)
 
-    async def lane(self, origin: Origin, route: Route) -> Lane:
+    async def lane(self, origin: Origin, route: Route, client: str) -> Lane:
         """See `ports.Transport.lane`."""
         lanes = self._lanes.get((origin, route))
         if lanes is None:
             lanes = self._lanes[origin, route] = Lanes(origin, route, self._own_ports)
-        return await lanes.take()
+        return await lanes.take(client)
 
     async def retain(self, routes: Iterable[Route]) -> None:
         """After a reload: closes what no rule uses any more. Requests in flight keep theirs until they end."""

@@ -12,21 +12,28 @@ from typing import Final, NamedTuple
 
 from proxy import names
 from proxy.core import hygiene
+from proxy.core.repeated import Answered, Repeated, Upward
 from proxy.errors import BadRequest, UpstreamFailed
 from proxy.upstream.failures import bad_answer
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
-_NO_LINES: Final = ("", "")  # which end a head
 _MOST_INTERIMS: Final = 8
 MAX_HEAD: Final = 64 * 1024  # bytes
 _MAX_FIELDS: Final = 128
 _REMEMBERED: Final = 4096  # bytes of a head whose lines are kept: what is longer is not what a server repeats
+_REPEATED, _MOST_REPEATED = 1024, 512  # bytes of a head that is kept as a whole, and how many of them
 _IDLE: Final = 15.0  # seconds; below the keep-alive of the servers we know, so we seldom meet a closed one
 
 # RFC 9112 §4; the blank before the reason is left out by some, and the reason itself is never looked at.
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [\t\x20-\x7e\x80-\xff]*)?")
 _BARE_LINE_FEED: Final = re.compile(rb"(?<!\r)\n")
 _BEGINNING: Final = b"HTTP/1."
+# What differs in heads that are else the same, in the form that all servers give it; in any other it is of the rest
+_CHANGING: Final = re.compile(
+    rb"\r\n(?:(?i:date): ([A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT)"
+    rb"|(?i:content-length): ([0-9]{1,18}))(?=\r\n|\Z)"
+)
+_ORDINARY: Final = (None, "keep-alive", "close")  # values of `Connection` that name no header
 _FRAMING_NAMES: Final = (names.CONTENT_LENGTH.encode(), names.TRANSFER_ENCODING.encode())
 _KEEP_ALIVE: Final = re.compile(r"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,6})", re.IGNORECASE)
 # Ours alone to write: they say where a message ends and what becomes of the connection.
@@ -46,23 +53,42 @@ _FRAMING: Final = frozenset(
 )
 
 
-def request_head(method: str, target: str, host: str, headers: Mapping[str, str], framing: str = "") -> bytes:
-    """The head of a request; `framing` is a line of ours about its body. What `headers` say about framing, host and
-    connection is left out. Raises BadRequest where a value would begin a line of its own."""
-    if not _FRAMING.isdisjoint(headers):
-        headers = {name: value for name, value in headers.items() if name not in _FRAMING}
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *map(": ".join, headers.items())]
-    if framing:
-        lines.append(framing)
-    lines += _NO_LINES
-    text = "\r\n".join(lines)
-    breaks = len(lines) - 1
-    if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text or " " in target:
-        raise BadRequest("A header of the request is malformed.", slug="bad_header")
+def request_head(method: str, target: str, host: str, headers: Mapping[str, str], own: str = "") -> bytes:
+    """The head of a request; `own` are lines of ours, each with its end, see `own_line`. What `headers` say about
+    framing, host and connection is left out. Raises BadRequest where a value would begin a line of its own."""
+    if not target.isprintable() or " " in target:
+        raise _malformed()
+    lines = headers.text if isinstance(headers, Upward) else ""
+    if not lines:
+        lines = _lines(headers)
+        if isinstance(headers, Upward):
+            headers.text = lines
+    text = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{lines}{own}\r\n"
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:  # only from a configuration: what a client sends came in as Latin-1
         return text.encode()
+
+
+def own_line(name: str, value: str) -> str:
+    """A line of ours in the head of a request. Raises BadRequest."""
+    if not value.isprintable():
+        raise _malformed()
+    return f"{name}: {value}\r\n"
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    """As they stand in a head, each with its end."""
+    if not _FRAMING.isdisjoint(headers):
+        headers = {name: value for name, value in headers.items() if name not in _FRAMING}
+    text = "\r\n".join([*map(": ".join, headers.items()), ""])
+    if not text.count("\n") == text.count("\r") == len(headers) or "\0" in text:
+        raise _malformed()
+    return text
+
+
+def _malformed() -> BadRequest:
+    return BadRequest("A header of the request is malformed.", slug="bad_header")
 
 
 class Head(NamedTuple):
@@ -90,6 +116,55 @@ def parse_head(raw: bytes) -> Head:
     connection = headers.get(names.CONNECTION)
     persists = minor == 1 if connection is None else _persists(connection, minor)
     return Head(status, headers, length, is_chunked, persists)
+
+
+class _Known(NamedTuple):
+    """A head that was parsed before, less date and length."""
+
+    status: int
+    repeated: Repeated
+    is_chunked: bool
+    persists: bool
+
+
+_known_heads: Final[dict[tuple[bytes, bool, bool], _Known]] = {}
+
+
+def known_head(raw: bytes) -> Head:
+    """As `parse_head`; what a server says again and again is looked up, by all its bytes but date and length."""
+    pieces = _CHANGING.split(raw)
+    count = len(pieces)
+    if count not in (4, 7) or len(raw) > _REPEATED:
+        return parse_head(raw)
+    date, length = pieces[1], pieces[2]
+    if count == 7:
+        date, length = date or pieces[4], length or pieces[5]
+        if date is None or length is None:  # one of them twice
+            return parse_head(raw)
+    key = b"".join(pieces[::3]), date is None, length is None
+    known = _known_heads.get(key)
+    if known is None:
+        head = parse_head(raw)
+        is_single = len(head.headers) == raw.count(b"\r\n")  # no name twice: each value was looked at by itself
+        if head.status < 200 or not is_single or head.headers.get(names.CONNECTION) not in _ORDINARY:
+            return head
+        same = dict(head.headers)
+        if date is not None:
+            del same[names.DATE]
+        if length is not None:
+            del same[names.CONTENT_LENGTH]
+        if len(_known_heads) >= _MOST_REPEATED:
+            _known_heads.clear()
+        known = _known_heads[key] = _Known(head.status, Repeated(same), head.is_chunked, head.persists)
+    headers = Answered(known.repeated.headers)
+    headers.repeated = known.repeated
+    if date is not None:
+        headers[names.DATE] = date.decode("ascii")
+    size = None
+    if length is not None:
+        headers[names.CONTENT_LENGTH] = length.decode("ascii")
+        size = int(length)
+    return Head(known.status, headers, size, known.is_chunked, known.persists)
 
 
 def _joined(fields: list[bytes]) -> dict[str, str]:
@@ -161,10 +236,16 @@ class HeadReader:
     def __init__(self) -> None:
         self._held = bytearray()  # a head that is not whole yet
         self._interims = 0
+        self._last: tuple[bytes, Head] = b"", Head(0, {}, None, False, False)
 
     def feed(self, data: bytes) -> tuple[Head, bytes, int] | None:
         """The head, and the bytes whose rest from there on is body; None while it is not whole. Raises UpstreamFailed
         as soon as it can be no HTTP: nobody has to wait for a time-out."""
+        if not self._held:
+            end = data.find(_END_OF_HEAD)
+            if 0 <= end <= MAX_HEAD and (head := self._known(data[:end])).status >= 200:
+                self._interims = 0
+                return head, data, end + 4
         known = 0
         if self._held:
             known = max(0, len(self._held) - 3)
@@ -175,7 +256,7 @@ class HeadReader:
             data, self._held = bytes(self._held), bytearray()
         at, end = 0, data.find(_END_OF_HEAD, known)
         while 0 <= end <= at + MAX_HEAD:
-            head = parse_head(data[at:end])
+            head = known_head(data[at:end])
             at = end + 4
             if head.status >= 200:
                 self._interims = 0
@@ -187,6 +268,15 @@ class HeadReader:
         _check_beginning(data[at:])
         self._held = bytearray(data[at:])
         return None
+
+    def _known(self, raw: bytes) -> Head:
+        """A server that is asked twice within a second may well say the same."""
+        if raw == self._last[0] and raw:
+            return self._last[1]
+        head = known_head(raw)
+        if isinstance(head.headers, Answered):  # which is not to be changed
+            self._last = raw, head
+        return head
 
 
 def _check_beginning(raw: bytes | bytearray) -> None:

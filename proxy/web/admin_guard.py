@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-import ipaddress
 from base64 import b64decode
 from typing import Final
 
@@ -10,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from proxy import names
+from proxy.core.hosts import is_of_here
 from proxy.secret import Secret
 
 OPEN: Final = ("/healthz", "/readyz")  # to those who start and stop us; they say nothing of what is served
@@ -59,21 +59,10 @@ def asking_for(password: Secret) -> Middleware:
 async def named_as_here(request: web.Request, handler: Handler) -> web.StreamResponse:
     """For pages on this machine alone that ask for no password: a foreign page, whose name leads here the second time
     that it is looked up (DNS rebinding), is to its browser of one origin with them, but still asks by its own name."""
-    if request.path in OPEN or _is_of_here(request.headers.get(names.HOST, "")):
+    if request.path in OPEN or is_of_here(request.headers.get(names.HOST, "")):
         return await handler(request)
     reason = "asked by a foreign name: use localhost or an address, or set admin.password"
     return web.json_response({"status": reason}, status=421)
-
-
-def _is_of_here(host: str) -> bool:
-    """Whether no foreign DNS can have given the name: an address, or a name without a dot."""
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    if "." not in name.removesuffix(".localhost") and ":" not in name:
-        return True
-    try:
-        return bool(ipaddress.ip_address(name))
-    except ValueError:
-        return False
 
 
 def _given(request: web.Request) -> bytes:

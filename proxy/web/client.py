@@ -17,6 +17,9 @@ _HOST: Final = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", r
 # Azure's gateways write the port, too.
 _WITH_PORT: Final = re.compile(r"([0-9.]+):[0-9]{1,5}|\[([0-9a-fA-F:.]+)\](?::[0-9]{1,5})?")
 
+# Both are kept by what they were made of, which strangers write: a name has 253 characters (RFC 1035), and a port
+_LONGEST_HOST, _LONGEST_ADDRESS = 260, 64
+
 
 @dataclass(slots=True, eq=False)
 class Asker:
@@ -76,7 +79,7 @@ def own_origin(connection: Connection, headers: Headers, configuration: Configur
         forwarded = headers.get(names.X_FORWARDED_PROTO, "").lower()
         scheme = forwarded if forwarded in DEFAULT_PORTS else scheme
         host = headers.get(names.X_FORWARDED_HOST, "") or host
-    return _origin(scheme, host)
+    return _origin(scheme, host) if len(host) <= _LONGEST_HOST else None
 
 
 def is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
@@ -93,8 +96,12 @@ def _origin(scheme: str, host: str) -> Origin | None:
     return Origin(scheme, match[1].lower(), int(match[2]) if match[2] else DEFAULT_PORTS[scheme])
 
 
-@lru_cache(maxsize=1024)
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    return _read(address) if len(address) <= _LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=1024)
+def _read(address: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(address)
     except ValueError:

@@ -4,14 +4,13 @@ or clients that begin none would take all descriptors. Knows nothing of what is 
 import asyncio
 import socket
 import ssl
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from proxy.web.queues import BACKLOG
 from proxy.web.watch import Watch
 
-_BACKLOG: Final = 1024
 _REST: Final = 0.1  # seconds, where the system has no descriptor to accept with
 
 
@@ -34,39 +33,12 @@ class Gate:
         self._patience, self._goodbye = patience, goodbye
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()  # kept, or they may be collected
-        self._accepting: list[asyncio.Task[None]] = []
-        self._sockets: list[socket.socket] = []
 
-    def open(self, host: str, port: int, *, shares_port: bool) -> int:
-        """Begins to accept. The port; raises OSError."""
-        try:
-            self._listen(host, port, shares_port=shares_port)
-        except OSError:
-            self.close()
-            raise
-        self._accepting = [self._loop.create_task(self._accept(each), name="accept") for each in self._sockets]
-        return int(self._sockets[0].getsockname()[1])
-
-    def _listen(self, host: str, port: int, *, shares_port: bool) -> None:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            self._sockets.append(listening := socket.socket(family, kind, protocol))
-            listening.setblocking(False)
-            if sys.platform != "win32":  # there the option means another thing
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if shares_port:
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if family == socket.AF_INET6:
-                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listening.bind(address)
-            listening.listen(_BACKLOG)
-
-    def close(self) -> None:
-        """New connections are refused; handshakes go on."""
-        for task in self._accepting:
-            task.cancel()
-        for listening in self._sockets:
-            listening.close()
+    def open(self, listening: socket.socket) -> "Accepting":
+        """Begins to accept what comes in there."""
+        listening.setblocking(False)
+        listening.listen(BACKLOG)
+        return Accepting(listening, self._loop.create_task(self._accept(listening), name="accept"))
 
     async def _accept(self, listening: socket.socket) -> None:
         while True:
@@ -97,6 +69,18 @@ class Gate:
             guest.socket.close()
         finally:
             self._watch.leave(guest)
+
+
+class Accepting:
+    """Ends with `close`: handshakes go on."""
+
+    def __init__(self, listening: socket.socket, task: asyncio.Task[None]) -> None:
+        self._listening, self._task = listening, task
+
+    def close(self) -> None:
+        """New connections are refused."""
+        self._task.cancel()
+        self._listening.close()
 
 
 class _Guest:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
-from proxy.core import browsers, caching, conditional, hygiene
+from proxy.core import admit, browsers, caching, conditional, hygiene
 from proxy.core.caching import Wish
-from proxy.errors import RateLimited
+from proxy.errors import NotAllowed, RateLimited
 from proxy.model import Rule
 from proxy.ports import Allowance, Clock
 from proxy.runtime import Current, Known, Runtime
@@ -43,7 +43,7 @@ class _Page:
 
     def upward(self) -> Headers:
         """What `Vary` speaks of."""
-        return hygiene.to_upstream(self.headers, referer=self.rule.referer, request_id="")
+        return hygiene.to_upstream(self.headers, referer=self.rule.referer)
 
 
 @dataclass(slots=True)
@@ -100,6 +100,10 @@ def _page(connection: Connection, runtime: Runtime, known: Known) -> _Page | Non
     said = runtime.said.get((id(policy), origin, own, True))
     if (id(policy), referer, origin, own) not in runtime.admitted or said is None or browsers.needs_look(headers):
         return None
+    try:
+        admit.require_name(policy, headers, is_fronted=asker.is_trusted)
+    except NotAllowed:
+        return None  # the long way says so
     return _Page(
         headers=headers,
         runtime=runtime,

@@ -21,6 +21,7 @@ from proxy.model import Configuration, Rule
 from proxy.telemetry.log import state_change
 from proxy.telemetry.merge import merged_metrics, merged_status
 from proxy.traffic import Topic, Word
+from proxy.web import queues
 from proxy.workers.channel import Channel, Gone
 from proxy.workers.heartbeat import Heartbeat
 from proxy.workers.lender import Lender, LenderToWorker
@@ -59,15 +60,17 @@ class Supervisor:
         self._channels: dict[int, Channel] = {}
         self._heartbeats: dict[int, Heartbeat] = {}
         self._keepers: list[asyncio.Task[None]] = []
-        self._placeholder: socket.socket | None = None
+        self._queues: list[list[socket.socket]] = []  # by worker; they outlive it
         self._changing = asyncio.Lock()
-        self._is_stopping = False
 
     async def start(self) -> None:
         """Until every worker answers. Raises ConfigurationError."""
         listen = self.service.current.runtime.configuration.listen
-        self._placeholder = _bound(listen.host, listen.port)
-        self.service.public.port = self._placeholder.getsockname()[1]
+        try:
+            self._queues = queues.several(listen.host, listen.port, self._count)
+        except OSError as error:
+            raise ConfigurationError.of_listener(listen.host, listen.port, error) from None
+        self.service.public.port = queues.port_of(self._queues[0])
         began = [asyncio.get_running_loop().create_future() for _ in range(self._count)]
         self._keepers = [
             asyncio.create_task(self._keep(number, first), name=f"worker {number}")
@@ -96,14 +99,13 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Every worker drains; then the pages and what is shared end."""
-        self._is_stopping = True
         self.service.draining = True
+        for queue in self._queues:
+            queues.close(queue)  # the workers have them, too, until each stops
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         await self.service.stop()
-        if self._placeholder is not None:
-            self._placeholder.close()
 
     # --- processes ----------------------------------------------------------------------------------------------------
 
@@ -131,12 +133,11 @@ class Supervisor:
         """One process, to its end; cancelled, it drains first."""
         ours, theirs = socket.socketpair()
         command = (sys.executable, "-m", "proxy.workers", str(theirs.fileno()))
+        passed = [theirs.fileno(), *(each for queue in self._descriptors() for each in queue)]
         with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *command, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL
-            )
+            process = await asyncio.create_subprocess_exec(*command, pass_fds=passed, stdin=asyncio.subprocess.DEVNULL)
         channel = await Channel.open(ours)
-        turns, heartbeat = TurnsOfWorker(self.service.shared), Heartbeat()
+        turns, heartbeat = TurnsOfWorker(self.service.shared), Heartbeat(self._have_covered)
         lends = LenderToWorker(self._lender, channel.ask)
         channel.answers = {**self._answers, **turns.answers, **lends.answers, "beat": heartbeat.heard}
         tasks = [asyncio.create_task(channel.listen(), name=f"worker {number}")]
@@ -145,6 +146,7 @@ class Supervisor:
             if not began.done():
                 began.set_result(None)
             self._heartbeats[number] = heartbeat
+            self._have_covered()
             tasks.append(asyncio.create_task(self._watch(number, process, heartbeat), name=f"watch {number}"))
             return await process.wait()
         except (Gone, TimeoutError):
@@ -152,6 +154,7 @@ class Supervisor:
         finally:
             self._channels.pop(number, None)
             self._heartbeats.pop(number, None)
+            self._have_covered()
             await self._end(process)
             for task in tasks:
                 task.cancel()
@@ -162,13 +165,25 @@ class Supervisor:
     async def _start(self, number: int, channel: Channel) -> None:
         async with asyncio.timeout(_START):
             begun_with = self.service.current.runtime.configuration
-            port = self.service.public.port
-            await channel.ask("start", number=number, port=port, parcel=packed(begun_with))
+            parcel = packed(begun_with)
+            await channel.ask("start", number=number, queues=self._descriptors(), parcel=parcel)
             async with self._changing:  # what was applied meanwhile
                 now = self.service.current.runtime.configuration
                 if now is not begun_with:
                     await channel.ask("apply", parcel=packed(now))
                 self._channels[number] = channel
+
+    def _have_covered(self) -> None:
+        """The new connections of workers that are late, or are not there, are the others' for as long as that holds."""
+        if self.service.draining:
+            return
+        beats = self._heartbeats
+        late = [number for number in range(1, self._count + 1) if number not in beats or beats[number].is_late]
+        for channel in self._channels.values():
+            channel.tell("cover", workers=late)
+
+    def _descriptors(self) -> list[list[int]]:
+        return [[each.fileno() for each in queue] for queue in self._queues]
 
     async def _watch(self, number: int, process: asyncio.subprocess.Process, heartbeat: Heartbeat) -> None:
         """Ends a worker that stands still, so that another one takes its place. SIGABRT has it write to stderr where
@@ -249,7 +264,9 @@ class Supervisor:
         return merged_metrics([self.service.metrics.render(), *texts])
 
     async def _status(self) -> dict[str, object]:
-        return merged_status(self.service.status(), await self._ask_all("status"))
+        answered = await self._ask_all("status")
+        silent = sorted(set(range(1, self._count + 1)) - {status["worker"] for status in answered})
+        return {**merged_status(self.service.status(), answered), "silentWorkers": silent}
 
     async def _ask_all(self, what: str) -> list[Any]:
         """The answers of those that answer in time: one that stands still hides none of the others."""
@@ -261,19 +278,3 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         return [task.result() for task in asked if task in done and not isinstance(task.exception(), Gone)]
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """Holds the port, and finds a free one for 0; nobody listens on it. Raises ConfigurationError."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as alone:  # a port that is shared would be shared with others, too
-            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            alone.bind(address)
-        holder = socket.socket(family, kind, protocol)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind(address)
-    except OSError as error:
-        raise ConfigurationError.of_listener(host, port, error) from None
-    return holder

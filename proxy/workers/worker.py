@@ -13,6 +13,7 @@ from proxy.model import Configuration, Listen
 from proxy.telemetry.log import configure as configure_log
 from proxy.telemetry.tracing import begin_tracing
 from proxy.traffic import Word
+from proxy.web.queues import Queues, port_of
 from proxy.workers.channel import Channel
 from proxy.workers.heartbeat import beat
 from proxy.workers.leases import LeasedAllowance
@@ -30,6 +31,7 @@ async def work(descriptor: int) -> int:
     channel.answers = {
         "start": worker.start,
         "apply": worker.apply,
+        "cover": worker.cover,
         "heard": worker.heard,
         "metrics": worker.metrics,
         "status": worker.status,
@@ -59,10 +61,11 @@ class _Worker:
         self._port = 0
         self.ending = asyncio.Event()
 
-    async def start(self, number: int, port: int, parcel: str) -> None:
-        """Answers requests from now on. Raises ConfigurationError."""
+    async def start(self, number: int, queues: list[list[int]], parcel: str) -> None:
+        """Answers requests from now on; `queues` are descriptors. Raises ConfigurationError."""
         keep_memory_private()
-        self._number, self._port = number, port
+        held = Queues([[socket.socket(fileno=each) for each in queue] for queue in queues], mine=number - 1)
+        self._number, self._port = number, port_of(held.all[held.mine])
         configuration = unpacked(parcel)
         self._log = configure_log(configuration.log_level, configuration.log_format, is_shared=True)
         tracing = begin_tracing(os.environ, is_worker=True)
@@ -73,7 +76,7 @@ class _Worker:
             tokens=self._tokens,
             allowance=self.allowance,
             commons=WorkerCommons(self._channel),
-            shares_port=True,
+            queues=held,
             tracing=tracing,
         )
         await self._service.start()
@@ -85,6 +88,11 @@ class _Worker:
             self._tokens.forget()
             self.allowance.forget()
             await self._service.apply(self._mine(unpacked(parcel)))
+
+    async def cover(self, workers: list[int]) -> None:
+        """These cannot take their new connections just now."""
+        if self._service is not None:
+            await self._service.public.cover({number - 1 for number in workers})
 
     async def heard(self, topic: list[str], mark: str, says: dict[str, object], seconds: float) -> None:
         """What another worker has found out."""

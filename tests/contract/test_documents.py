@@ -1,5 +1,6 @@
 """What is documented is what is there: options, commands, metrics, errors, samples."""
 
+import ast
 import inspect
 import json
 import re
@@ -23,6 +24,7 @@ from proxy.telemetry.metrics import Metrics
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "config/guide").glob("*.md"))]
+TROUBLES = (ROOT / "config/guide/troubleshooting.md").read_text(encoding="utf-8")
 GUIDE = "".join(page.read_text(encoding="utf-8") for page in PAGES if page.parent.name == "guide")
 EXAMPLE = (ROOT / "config/example.yaml").read_text(encoding="utf-8")
 
@@ -73,6 +75,27 @@ def test_an_error_has_a_status_that_opens_no_dialog_and_is_in_the_guide(kind: ty
     assert kind.status not in (401, 498, 499)
     assert kind.__doc__
     assert f"`{kind.slug}`" in GUIDE
+
+
+def slugs() -> set[str]:
+    """Every `slug=` that the code gives to an error, written there or as a constant."""
+    nodes = [node for file in (ROOT / "proxy").rglob("*.py") for node in ast.walk(ast.parse(file.read_bytes()))]
+    constants = {
+        node.target.id: node.value.value
+        for node in nodes
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    given = [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "slug"]
+    written = {value.value for value in given if isinstance(value, ast.Constant)}
+    named = {constants[value.id] for value in given if isinstance(value, ast.Name) and value.id in constants}
+    return {str(slug) for slug in written | named}
+
+
+def test_every_word_for_an_outcome_is_in_the_guide() -> None:
+    assert slugs() >= {"redirect", "no_site", "web_login"}
+    assert {slug for slug in slugs() if f"`{slug}`" not in TROUBLES} == set()
 
 
 @pytest.fixture

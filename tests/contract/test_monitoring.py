@@ -13,12 +13,11 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.assemble import Service, on_free_ports
-from proxy.settings.load import load
 from proxy.simulator.options import Options
 from proxy.simulator.server import Simulator
 from proxy.telemetry.tracing import begin_tracing
 from tests.live.served import free_port
+from tests.running import ask_for, proxying
 
 CONFIG = Path(__file__).parents[2] / "config"
 OURS = re.compile(r"\b(?:resource_proxy|process)_\w+")
@@ -50,7 +49,7 @@ PANELS = [pytest.param(panel, id=panel["title"]) for panel in DASHBOARD["panels"
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> Counted:
     """What a running proxy says at /metrics when everything that is counted has happened to it."""
-    text = asyncio.run(scrape(tmp_path_factory.mktemp("proxy") / "proxy.yaml"))
+    text = asyncio.run(scrape(tmp_path_factory.mktemp("proxy")))
     found: Counted = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -60,7 +59,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Counted:
     return found
 
 
-async def scrape(path: Path) -> str:
+async def scrape(folder: Path) -> str:
     """Its store and its collector of traces are away; it has answered, failed, refused, and kept an answer."""
     site, silent, away = Simulator(Options()), f"http://127.0.0.1:{free_port()}", free_port()
     await site.start()
@@ -68,35 +67,31 @@ async def scrape(path: Path) -> str:
     document = {
         "allowMissingReferer": True,
         "state": {"url": f"redis://127.0.0.1:{away}", "key": "0123456789abcdef"},
-        "credentials": {"city": {"username": "webmap", "password": "${PASSWORD}"}},
+        "credentials": {"city": {"username": "webmap", "password": "secret"}},
         "serverUrls": [
             {"url": f"{site.url}/rest/services", "credential": "city"},
             {"url": public, "cache": {"maxAge": "5m", "overrule": True}, "rateLimit": 2},
             {"url": f"{silent}/rest/services"},
         ],
     }
-    path.write_text(yaml.safe_dump(document), encoding="utf-8")
     tracing = begin_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{away}"})
-    service = Service(on_free_ports(load(path, {"PASSWORD": "secret"})), tracing=tracing)
-    await service.start()
     try:
-        async with aiohttp.ClientSession() as session:
-            for target in (
+        async with proxying(folder, document, tracing=tracing) as service:
+            await ask_for(
+                service,
                 *[f"{public}/City/MapServer?f=json"] * 3,
                 f"{silent}/rest/services/A?f=json",
                 f"{site.url}/rest/services/Secure/City/MapServer?f=json",
                 "https://elsewhere.example/",
-            ):
-                async with session.get(f"http://127.0.0.1:{service.public.port}/proxy?{target}") as response:
-                    await response.read()
+            )
             with socket.create_connection(("127.0.0.1", service.public.port)) as line:
                 line.sendall(b"nonsense\r\n\r\n")
                 await asyncio.to_thread(line.recv, 1024)
             assert service.admin is not None
-            async with session.get(f"http://127.0.0.1:{service.admin.port}/metrics") as response:
+            pages = f"http://127.0.0.1:{service.admin.port}"
+            async with aiohttp.ClientSession() as session, session.get(f"{pages}/metrics") as response:
                 return await response.text()
     finally:
-        await service.stop()
         await site.stop()
 
 

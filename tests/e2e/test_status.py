@@ -3,17 +3,15 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
-import yaml
 from playwright.async_api import Browser
 
-from proxy.assemble import Service, on_free_ports
-from proxy.settings.load import load
+from proxy.assemble import Service
 from proxy.simulator.options import Options
 from proxy.simulator.server import Simulator
 from tests.e2e.conftest import ARTIFACTS, PASSWORD
 from tests.live.served import free_port
+from tests.running import ask_for, proxying
 
 ADMIN_PASSWORD = "canary-for-the-page"
 
@@ -40,23 +38,17 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
             },
         ],
     }
-    path = tmp_path / "proxy.yaml"
-    path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    made = Service(on_free_ports(load(path, {})))
-    made.rejected = lambda: ["proxy.yaml:4: serverUrls: <b>nonsense</b>"]
-    await made.start()
-    async with aiohttp.ClientSession() as session:
-        for url in (
+    async with proxying(tmp_path, document) as made:
+        made.rejected = lambda: ["proxy.yaml:4: serverUrls: <b>nonsense</b>"]
+        await ask_for(
+            made,
             f"{site.url}/rest/services/Secure/City/MapServer",
             f"{locked.url}/rest/services/a",
             "https://x.example/?s=SEEN",
             *[f"{site.url}/rest/services/Public/City/MapServer?s=SEEN{number}" for number in range(6)],
             *[f"{silent}/a?s=SEEN{number}" for number in range(9)],
-        ):
-            async with session.get(f"http://127.0.0.1:{made.public.port}/proxy?{url}") as response:
-                await response.read()
-    yield made
-    await made.stop()
+        )
+        yield made
     await site.stop()
     await locked.stop()
 
@@ -65,6 +57,8 @@ SAID = (
     "city",
     "not used yet",
     "refuses the proxy's user name or password",
+    "information. Invalid credentials",
+    "held off; tried again in ",
     "Correct the credential",
     "<b>nonsense</b>",
     "5 in 1 h",

@@ -16,11 +16,10 @@ from aiohttp import web
 from yarl import URL
 
 from proxy import __version__
-from proxy.assemble import on_free_ports
 from proxy.errors import ConfigurationError
-from proxy.settings.load import load
 from proxy.simulator.server import Simulator
 from tests.live.conftest import PAGE, PASSWORD, Build, Got, World
+from tests.running import configured
 
 GIS = "https://gis.example/arcgis/rest/services"
 Step = dict[str, Any]
@@ -187,7 +186,7 @@ class Player:
         if "reload" in step:
             path = self._world.path
             path.write_text(yaml.safe_dump(self._document({**self._case, **step["reload"]})), encoding="utf-8")
-            await self._world.service.apply(on_free_ports(load(path, {})))
+            await self._world.service.apply(configured(path))
         if "ask" in step:
             await self._ask(step)
         self._look_at_accounts(step)

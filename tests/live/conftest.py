@@ -5,6 +5,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -17,8 +18,7 @@ import pytest
 import yaml
 from yarl import URL
 
-from proxy.assemble import Service, on_free_ports
-from proxy.settings.load import load
+from proxy.assemble import Service
 from proxy.simulator.options import Options, of_profile
 from proxy.simulator.server import Simulator
 from proxy.telemetry.log import configure
@@ -28,6 +28,8 @@ from tests.got import got
 from tests.live.collector import Collector
 from tests.live.served import PAGE as PAGE
 from tests.live.served import Serve, Served, free_port
+from tests.running import configured
+from tests.until import until
 
 if TYPE_CHECKING:
     from tests.live.hostile import Hostile
@@ -80,6 +82,21 @@ class World:
 
     def url(self, path: str = "Secure/City/MapServer?f=json") -> str:
         return f"{self.arcgis.url}/rest/services/{path}"
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that the proxy is answering, as its metrics say."""
+        (said,) = re.findall(rb"^resource_proxy_in_flight (\S+)", self.service.metrics.render(), re.MULTILINE)
+        return int(float(said))
+
+    async def logged(self, event: str, count: int = 1) -> list[dict[str, Any]]:
+        """The log's lines of this event, once its thread has written so many."""
+
+        def lines() -> list[dict[str, Any]]:
+            return [line for line in map(json.loads, self.log.getvalue().splitlines()) if line["event"] == event]
+
+        await until(lambda: len(lines()) >= count, 30.0)
+        return lines()
 
 
 def config(site: str, **rule: Any) -> dict[str, Any]:
@@ -153,7 +170,7 @@ async def build(arcgis: Simulator, tmp_path: Path) -> AsyncIterator[Build]:
         path = tmp_path / "proxy.yaml"
         path.write_text(yaml.safe_dump(document or config((site or arcgis).url, **rule)), encoding="utf-8")
         tracing = begin_tracing(collector.environ) if collector is not None else None
-        service = Service(on_free_ports(load(path, {})), tracing=tracing)
+        service = Service(configured(path), tracing=tracing)
         await service.start()
         session = aiohttp.ClientSession(auto_decompress=True)
         client = Client(session, f"http://127.0.0.1:{service.public.port}/proxy")

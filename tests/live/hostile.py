@@ -137,15 +137,6 @@ class Hostile:
             writer.transport.abort()
 
 
-async def until(holds: Callable[[], bool], seconds: float = 2.0) -> None:
-    """Waits for what has to come true."""
-    for _ in range(int(seconds / 0.02)):
-        if holds():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come true in time")
-
-
 @dataclass(slots=True)
 class Heard:
     """Everything that came down one connection until it ended."""

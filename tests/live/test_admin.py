@@ -9,7 +9,7 @@ import pytest
 
 from proxy.simulator.server import Simulator
 from tests.live.conftest import Build, World, config
-from tests.live.hostile import until
+from tests.until import until
 
 
 async def asked(world: World, path: str, host: str, *headers: str) -> bytes:

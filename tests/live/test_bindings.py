@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from proxy.assemble import on_free_ports
-from proxy.settings.load import load
 from proxy.simulator.server import Simulator
 from tests.live.conftest import PASSWORD, Build, Sites, World, config
+from tests.running import configured
+from tests.until import until
 
 SPELLINGS = (
     "/arcgis/rest",
@@ -76,9 +76,9 @@ async def test_a_request_that_outlives_a_reload_takes_no_new_secret_to_the_old_s
         world.client.get(world.url("Secure/City/MapServer/0/query"), method="POST", data=slow(), **form)
     )
     await is_begun.wait()
-    await asyncio.sleep(0.1)
+    await until(lambda: world.in_flight == 1)
     world.path.write_text(yaml.safe_dump(document(other, "canary-the-new-secret")), encoding="utf-8")
-    await world.service.apply(on_free_ports(load(world.path, {})))
+    await world.service.apply(configured(world.path))
     is_reloaded.set()
     got = await asking
     assert (got.status, got.json["error"]["code"]) == (502, 502)

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-import yaml
 
-from proxy.assemble import Service, on_free_ports
-from proxy.settings.load import load
 from proxy.simulator.server import Simulator
 from tests.live.conftest import Client, config
 from tests.live.hostile import Call, Hostile
+from tests.running import proxying
 
 DAY, HOUR = 86_400.0, 3_600.0
 
@@ -60,14 +58,9 @@ async def site(arcgis: Simulator, hostile: Hostile, tmp_path: Path) -> AsyncIter
     document = config(arcgis.url, rateLimit=100, rateLimitPeriod=1)
     document["serverUrls"].append({"url": hostile.url, "cache": {"maxAge": "1s"}})
     document["admin"] = {"listen": None}
-    path = tmp_path / "proxy.yaml"
-    path.write_text(yaml.safe_dump(document), encoding="utf-8")
     clock = WallClock()
-    service = Service(on_free_ports(load(path, {})), wall_clock=clock)
-    await service.start()
-    async with aiohttp.ClientSession() as session:
+    async with proxying(tmp_path, document, wall_clock=clock) as service, aiohttp.ClientSession() as session:
         yield Site(clock, Client(session, f"http://127.0.0.1:{service.public.port}/proxy"), arcgis, hostile)
-    await service.stop()
 
 
 @pytest.mark.parametrize("ahead", [DAY, -DAY, HOUR, -HOUR])

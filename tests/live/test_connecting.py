@@ -13,10 +13,10 @@ import pytest
 import trustme
 import yaml
 
-from proxy.assemble import on_free_ports
-from proxy.settings.load import load
 from tests.live.conftest import PAGE, Build, World
 from tests.live.hostile import GOOD, Call, Hostile, ask, bytes_and_close, bytes_and_wait, dialled, good, request
+from tests.running import configured
+from tests.until import until
 
 UPSTREAM = {"connectTimeout": "1s", "headerTimeout": "1s"}
 
@@ -90,7 +90,7 @@ async def test_two_proxies_that_lead_to_each_other_end_it_and_serve_on(build: Bu
         circle["upstream"] = UPSTREAM | {"maxConnections": 5}
         circle["serverUrls"].append({"url": f"http://127.0.0.1:{port}{place}", "mount": mount})
         world.path.write_text(yaml.safe_dump(circle), "utf-8")
-        await world.service.apply(on_free_ports(load(world.path, {})))
+        await world.service.apply(configured(world.path))
 
     await lead(one, "/one", "/other", other.service.public.port)
     await lead(other, "/other", "/one", one.service.public.port)
@@ -98,7 +98,8 @@ async def test_two_proxies_that_lead_to_each_other_end_it_and_serve_on(build: Bu
     async with asyncio.timeout(5), one.client.session.get(f"{site}/one/x", headers={"Referer": PAGE}) as response:
         assert response.status in (502, 504), await response.text()
     assert (await ask(one, f"{hostile.url}/a")).body == b"good"
-    await asyncio.sleep(0.1)
+    await one.service.stop()
+    await one.logged("stopped")  # the last of all lines
     hops = one.log.getvalue().count('"rule":"http://127.0.0.1:')
     assert 5 < hops < 30
 
@@ -179,8 +180,7 @@ async def test_a_tunnel_that_is_none(build: Build, hostile: Hostile, raw: bytes,
         heard = await ask(world, "https://gis.inner.example/a-path")
         assert (heard.status, heard.slug) == (status, slug)
     assert not any(b"a-path" in head for head in hostile.heads)
-    await asyncio.sleep(0.05)
-    assert hostile.open == 0
+    await until(lambda: hostile.open == 0)
 
 
 async def test_a_reload_lets_requests_in_flight_end_and_closes_what_rests(build: Build, hostile: Hostile) -> None:
@@ -196,12 +196,10 @@ async def test_a_reload_lets_requests_in_flight_end_and_closes_what_rests(build:
     assert (await ask(world, f"{hostile.url}/a")).body == b"good"
     assert hostile.open == 2
     world.path.write_text(yaml.safe_dump(document(hostile.url, timeout="3s")), "utf-8")
-    await world.service.apply(on_free_ports(load(world.path, {})))
-    await asyncio.sleep(0.05)
-    assert hostile.open == 1
+    await world.service.apply(configured(world.path))
+    await until(lambda: hostile.open == 1)
     assert (await slow).body == b"good"
-    await asyncio.sleep(0.05)
-    assert hostile.open == 0
+    await until(lambda: hostile.open == 0)
 
 
 async def test_stopping_leaves_no_connection_behind(build: Build, hostile: Hostile) -> None:
@@ -213,5 +211,4 @@ async def test_stopping_leaves_no_connection_behind(build: Build, hostile: Hosti
         writer.write(request(f"{hostile.url}/b"))
         await hostile.asked.wait()
         await world.service.transport.close()
-        await asyncio.sleep(0.05)
-        assert hostile.open == 0
+        await until(lambda: hostile.open == 0)

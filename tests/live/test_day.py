@@ -13,7 +13,7 @@ from tests.live.served import Serve
 from tests.live.test_under_load import Load
 
 SETTLED, SECONDS = 5.0, 20.0
-RENEWALS = 100
+RENEWALS = 200
 GROWTH = 4 * 1024  # KiB
 DESCRIPTORS = 8
 
@@ -35,17 +35,20 @@ async def test_memory_and_descriptors_stay_where_they_are(serve: Serve, arcgis: 
     document["serverUrls"] = [
         {**rule, "url": f"{arcgis.url}/rest/services/{path}", "referer": f"https://maps.example.com/{number}"}
         for number, path in enumerate(
-            f"{folder}/City/{kind}" for folder in ("Secure", "Public") for kind in ("MapServer", "FeatureServer")
+            f"{folder}/City/{kind}/{layer}"
+            for folder in ("Secure", "Public")
+            for kind in ("MapServer", "FeatureServer")
+            for layer in (0, 1)
         )
     ]
     path = tmp_path / "proxy.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     served = await serve(path)
-    loads = [Load(f"{rule['url']}?f=json", [served.port], holds='"layers"') for rule in document["serverUrls"]]
-    await asyncio.gather(*(load.run(SETTLED, rate=60) for load in loads))
+    loads = [Load(f"{rule['url']}?f=json", [served.port], holds='"fields"') for rule in document["serverUrls"]]
+    await asyncio.gather(*(load.run(SETTLED, rate=30) for load in loads))
     memory, descriptors = used(served.process.pid)
     logins = arcgis.accounts.logins
-    await asyncio.gather(*(load.run(SECONDS, rate=60) for load in loads))
+    await asyncio.gather(*(load.run(SECONDS, rate=30) for load in loads))
     later, open_later = used(served.process.pid)
     assert [failure for load in loads for failure in load.failures] == []
     assert arcgis.accounts.logins - logins >= RENEWALS

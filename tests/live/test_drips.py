@@ -7,9 +7,10 @@ from typing import Any
 
 from tests.got import Got
 from tests.live.conftest import Build, World, config
-from tests.live.hostile import Call, Hostile, until
-from tests.live.limits import PIECE, endless, limited
+from tests.live.hostile import Hostile
+from tests.live.limits import endless, limited, picture
 from tests.live.raw import CITY, Line, connect, request
+from tests.until import until
 
 
 def refused(world: World, reason: str) -> float:
@@ -98,14 +99,7 @@ async def test_a_reader_who_stalls_holds_the_upstream_back_and_is_cut_off(build:
 
 async def test_a_slow_reader_who_goes_on_reading_is_served(build: Build, hostile: Hostile) -> None:
     size = 12 * 1024 * 1024
-
-    async def script(call: Call) -> None:
-        call.writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n" % size)
-        for _ in range(size // len(PIECE)):
-            call.writer.write(PIECE)
-            await call.writer.drain()
-
-    hostile.script = script
+    hostile.script = picture(size)
     document = {**config(hostile.url), "serverUrls": [{"url": hostile.url}]}
     document["server"]["limits"] |= {"idleTimeout": "500ms"}
     world = await build(document)

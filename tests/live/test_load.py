@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.live.hostile import GOOD, Call, Hostile
-from tests.live.served import PAGE, Serve, Served
+from tests.live.hostile import Call, Hostile
+from tests.live.limits import asked, large_and_good, picture
+from tests.live.served import Serve, Served
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc, and a crowd comes from many addresses")
 
 IDLE, SLOW_HEADS, SLOW_READERS = 10_000, 300, 50
-LARGE = 2**31  # bytes
 PIECE = b"x" * 262_144
 MEBIBYTE = 2**20
 
@@ -40,11 +40,6 @@ async def proxy(hostile: Hostile, tmp_path: Path, serve: Serve) -> Served:
     path = tmp_path / "proxy.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return await serve(path)
-
-
-def asked(hostile: Hostile, path: str, method: str = "GET", *headers: str) -> bytes:
-    lines = [f"{method} /proxy?{hostile.url}/{path} HTTP/1.1", "Host: p", f"Referer: {PAGE}", *headers, "", ""]
-    return "\r\n".join(lines).encode()
 
 
 def memory(proxy: Served, what: str = "VmRSS") -> float:
@@ -99,17 +94,6 @@ async def times(proxy: Served, hostile: Hostile, count: int) -> list[float]:
     return found
 
 
-async def large_and_good(call: Call) -> None:
-    """A large picture for slow readers, a small answer for others."""
-    if b"/large" not in call.head:
-        call.writer.write(GOOD)
-        return
-    call.writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/tiff\r\nContent-Length: %d\r\n\r\n" % (64 * MEBIBYTE))
-    for _ in range(64 * MEBIBYTE // len(PIECE)):
-        call.writer.write(PIECE)
-        await call.writer.drain()
-
-
 async def test_a_crowd_troubles_no_normal_client(proxy: Served, hostile: Hostile) -> None:
     """Idle connections, heads that drip in, readers who hardly read. Where fewer descriptors are allowed, the crowd of
     the idle is smaller, and says so."""
@@ -148,20 +132,12 @@ async def _drip(heads: list[socket.socket], head: bytes, readers: list[socket.so
 
 
 async def test_two_gibibytes_pass_at_constant_memory(proxy: Served, hostile: Hostile) -> None:
-    size = 0
-
-    async def picture(call: Call) -> None:
-        call.writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/tiff\r\nContent-Length: %d\r\n\r\n" % size)
-        for _ in range(size // len(PIECE)):
-            call.writer.write(PIECE)
-            await call.writer.drain()
-
-    hostile.script = picture
-    size = 64 * MEBIBYTE
-    assert await asyncio.to_thread(_downloaded, proxy, hostile) == size
-    before, size = memory(proxy, "VmHWM"), LARGE
+    hostile.script = picture(64 * MEBIBYTE)
+    assert await asyncio.to_thread(_downloaded, proxy, hostile) == 64 * MEBIBYTE
+    before = memory(proxy, "VmHWM")
+    hostile.script = picture(2048 * MEBIBYTE)
     began = time.monotonic()
-    assert await asyncio.to_thread(_downloaded, proxy, hostile) == size
+    assert await asyncio.to_thread(_downloaded, proxy, hostile) == 2048 * MEBIBYTE
     assert memory(proxy, "VmHWM") - before < 8
     assert time.monotonic() - began < 60
 

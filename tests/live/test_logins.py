@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from tests.live.conftest import Build, World
-from tests.live.hostile import GOOD, Call, Hostile, ask, until
+from tests.live.hostile import GOOD, Call, Hostile, ask
+from tests.until import until
 
 NO = b'HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm="x"\r\nContent-Length: 0\r\n\r\n'
 

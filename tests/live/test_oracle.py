@@ -4,7 +4,7 @@ from typing import Any
 
 from proxy.traffic import Outgoing, Reply
 from tests.live.conftest import Got, World
-from tests.live.hostile import until
+from tests.until import until
 
 
 def told(got: Got) -> tuple[int, Any, list[str]]:

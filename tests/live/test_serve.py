@@ -12,6 +12,7 @@ import yaml
 
 from proxy.simulator.server import Simulator
 from tests.live.served import Serve
+from tests.until import until
 
 
 @pytest.fixture(params=[1, 3], ids=["alone", "workers"], autouse=True)
@@ -55,7 +56,7 @@ async def test_a_request_in_flight_ends_before_the_process_does(serve: Serve, pa
     served = await serve(path)
     arcgis.options.token_delay = 0.5
     asked = asyncio.ensure_future(served.get(f"/proxy?{arcgis.url}/rest/services/Secure/City/MapServer?f=json"))
-    await asyncio.sleep(0.25)
+    await until(lambda: bool(arcgis.journal.to("generateToken")))
     served.process.send_signal(signal.SIGTERM)
     status, _ = await asked
     assert status == 200
@@ -66,7 +67,7 @@ async def test_a_second_signal_stops_at_once_with_another_status(serve: Serve, p
     served = await serve(path)
     arcgis.options.token_delay = 5
     asked = asyncio.ensure_future(served.get(f"/proxy?{arcgis.url}/rest/services/Secure/City/MapServer?f=json"))
-    await asyncio.sleep(0.25)
+    await until(lambda: bool(arcgis.journal.to("generateToken")))
     served.process.send_signal(signal.SIGTERM)
     await asyncio.sleep(0.2)
     served.process.send_signal(signal.SIGTERM)

@@ -18,6 +18,7 @@ import yaml
 
 from proxy.simulator.server import Simulator
 from tests.live.served import PAGE, Serve, Served, free_port
+from tests.until import until
 
 
 def page(arcgis: Simulator, number: int = 0) -> str:
@@ -42,7 +43,7 @@ async def test_idle_connections_close_and_work_in_hand_is_finished(serve: Serve,
     arcgis.options.token_delay = 0.6
     waiting, sending = await asyncio.open_connection("127.0.0.1", served.port)
     sending.write(head(arcgis))
-    await asyncio.sleep(0.3)
+    await until(lambda: len(arcgis.journal.to("generateToken")) == 2)
     served.process.send_signal(signal.SIGTERM)
     output = await reading(served)
     answer = await asyncio.wait_for(waiting.read(), 5)  # to the end: the connection closes after it
@@ -61,7 +62,7 @@ async def test_an_upload_that_never_ends_holds_nobody_up(serve: Serve, path: Pat
     _, writer = await asyncio.open_connection("127.0.0.1", served.port)
     form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n"
     writer.write(head(arcgis, "POST", form) + b"f=js")
-    await asyncio.sleep(0.2)
+    await served.until("/metrics", lambda text: "\nresource_proxy_in_flight 1.0\n" in text)
     began = time.monotonic()
     served.process.send_signal(signal.SIGTERM)
     await asyncio.wait_for(served.process.communicate(), 6)
@@ -87,11 +88,8 @@ async def test_a_file_that_cannot_be_read_to_its_end_does_not_keep_the_process(
 ) -> None:
     """As on a network drive that hangs: here a pipe that nobody writes."""
     served = await serve(path)
-    secret = path.parent / "secret"
-    os.mkfifo(secret, 0o600)
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    document["credentials"]["city"]["password"] = f"${{file:{secret}}}"
-    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    path.unlink()
+    os.mkfifo(path, 0o600)
     served.process.send_signal(signal.SIGHUP)
     await asyncio.sleep(1.5)  # it looks, and hangs
     assert (await served.get(page(arcgis)))[0] == 200
@@ -154,9 +152,7 @@ async def test_clients_that_break_off_leave_no_descriptor_behind(serve: Serve, p
         raw = writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST
         writer.transport.abort()
-    async with asyncio.timeout(5):
-        while len([*folder.iterdir()]) > before + 8:  # noqa: ASYNC110 - nobody tells; some rest for the next request
-            await asyncio.sleep(0.05)
+    await until(lambda: len([*folder.iterdir()]) <= before + 8, 5.0)  # some rest for the next request
     assert (await served.get(page(arcgis)))[0] == 200
 
 
@@ -164,7 +160,7 @@ async def test_a_rule_that_goes_takes_no_request_in_flight_along(serve: Serve, p
     served = await serve(path)
     arcgis.options.token_delay = 3
     asked = asyncio.create_task(served.get(page(arcgis)))
-    await asyncio.sleep(0.3)
+    await until(lambda: bool(arcgis.journal.to("generateToken")))
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     document["serverUrls"][0]["url"] = "https://gis.example.com/arcgis/rest/services"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")

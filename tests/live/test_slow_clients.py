@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.live.conftest import PAGE, Build, World, config
-from tests.live.hostile import Call, Hostile, good, until
+from tests.live.conftest import Build, World, config
+from tests.live.hostile import Call, Hostile, good
+from tests.live.limits import LARGE, asked, large_and_good
 from tests.live.raw import Line, connect
+from tests.until import until
 
 MOST = 8  # connections to the server
 NEIGHBOUR = "127.0.0.2"
-PIECE = b"x" * 262_144
-SIZE = 64 * 1024 * 1024
 
 
 @pytest.fixture
@@ -34,25 +34,10 @@ async def proxy(build: Build, hostile: Hostile) -> World:
     return world
 
 
-def asked(hostile: Hostile, path: str, method: str = "GET", *headers: str) -> bytes:
-    lines = [f"{method} /proxy?{hostile.url}/{path} HTTP/1.1", "Host: p", f"Referer: {PAGE}", *headers, "", ""]
-    return "\r\n".join(lines).encode()
-
-
-async def large_and_good(call: Call) -> None:
-    if b"/large" not in call.head:
-        await good(call)
-        return
-    call.writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/tiff\r\nContent-Length: %d\r\n\r\n" % SIZE)
-    for _ in range(SIZE // len(PIECE)):
-        call.writer.write(PIECE)
-        await call.writer.drain()
-
-
 async def reads(hostile: Hostile, line: Line) -> None:
     line.send(asked(hostile, "large"))
     await line.reader.readuntil(b"\r\n\r\n")
-    for _ in range(SIZE // 2048):
+    for _ in range(LARGE // 2048):
         await line.reader.readexactly(2048)
         await asyncio.sleep(0.1)
 

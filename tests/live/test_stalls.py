@@ -7,7 +7,8 @@ import threading
 import time
 
 from tests.live.conftest import Build, World
-from tests.live.hostile import Hostile, until
+from tests.live.hostile import Hostile
+from tests.until import until
 
 
 async def test_a_process_that_stood_still_says_so_and_is_not_ready_for_a_while(world: World) -> None:

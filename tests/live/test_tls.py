@@ -9,10 +9,9 @@ import trustme
 from aiohttp import web
 from yarl import URL
 
-from proxy.assemble import on_free_ports
-from proxy.settings.load import load
 from tests.live.conftest import Build
 from tests.live.served import PAGE
+from tests.running import configured
 
 
 @pytest.fixture
@@ -110,7 +109,7 @@ async def test_renewed_files_are_used_after_a_reload(build: Build, tmp_path: Pat
     assert await status(old) == 502
     issue(new)
     new.cert_pem.write_to_path(str(bundle))
-    await world.service.apply(on_free_ports(load(world.path, {})))
+    await world.service.apply(configured(world.path))
     assert await status(new) == 200
     with pytest.raises(aiohttp.ClientConnectorCertificateError):
         await status(old)

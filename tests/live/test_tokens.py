@@ -1,7 +1,6 @@
 """Tokens on real sockets: obtained once, renewed unseen, never shown."""
 
 import asyncio
-import json
 from typing import Any
 
 import pytest
@@ -119,9 +118,8 @@ async def test_a_wrong_password_is_tried_once(build: Build, arcgis: Simulator) -
     assert {each.status for each in got} == {502}
     assert "Invalid credentials" in got[0].json["error"]["message"]
     assert arcgis.accounts.refusals == 1
-    await asyncio.sleep(0.1)  # the writer's thread takes its time
-    line = next(line for line in world.log.getvalue().splitlines() if "credential_refused" in line)
-    assert "Invalid credentials Correct the credential" in json.loads(line)["why"]
+    (line,) = await world.logged("credential_refused")
+    assert "Invalid credentials Correct the credential" in line["why"]
     assert "canary-wrong-password" not in world.log.getvalue()
 
 

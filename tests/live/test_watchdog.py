@@ -22,6 +22,7 @@ from tests.live.served import PAGE, Serve, Served, free_port
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SIGSTOP and NOTIFY_SOCKET as Linux has them")
 WORKERS = 3
 LIMIT = 10.0  # seconds that a worker may say nothing
+COVERED = 1.5  # seconds until the others take its new connections; three quarters of one, on a machine with time
 
 
 @pytest.fixture
@@ -83,6 +84,7 @@ async def test_a_worker_that_stands_still_is_replaced_and_the_others_serve(
         began = time.monotonic()
         os.kill(stalled, signal.SIGSTOP)
         assert set(await workers(served)) == {1, 3}  # the pages are not held up by it
+        assert json.loads((await served.get("/status.json", served.admin))[1])["silentWorkers"] == [2]
         async with asyncio.timeout(LIMIT + 10):  # a page may be five seconds old
             while (await workers(served)).get(2, stalled) == stalled:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.2)
@@ -93,6 +95,12 @@ async def test_a_worker_that_stands_still_is_replaced_and_the_others_serve(
     assert meanwhile.count("200") > 20
     assert {how for at, seconds, how in running.ended if at - seconds > replaced} == {"200"}
     assert max(seconds for _, seconds, _ in running.ended) < LIMIT + 5  # who was with it was let go
+    # Whoever came while it stood was answered by the others: at once, or once they had noticed
+    came = [(at - seconds - began, seconds, how) for at, seconds, how in running.ended if at - seconds > began + 0.1]
+    assert {how for _, _, how in came} == {"200"}
+    assert max(seconds for after, seconds, _ in came if after < COVERED) < COVERED
+    assert max(seconds for after, seconds, _ in came if after > COVERED) < 1.0
+    assert sum(COVERED < after < LIMIT for after, _, _ in came) > 500
     served.process.send_signal(signal.SIGTERM)
     output, _ = await served.process.communicate()
     lines = [json.loads(line) for line in output.decode().splitlines() if line.startswith("{")]
@@ -100,6 +108,22 @@ async def test_a_worker_that_stands_still_is_replaced_and_the_others_serve(
     assert (said["level"], said["worker"], said["process"], said["silent_seconds"]) == ("warning", 2, stalled, LIMIT)
     (failed,) = (line for line in lines if line["event"] == "worker_failed")
     assert failed["status"] == -signal.SIGKILL
+
+
+async def test_who_waits_for_a_worker_that_dies_is_taken_by_the_others(
+    serve: Serve, path: Path, arcgis: Simulator
+) -> None:
+    served = await serve(path)
+    page = f"/proxy?{arcgis.url}/rest/services/Secure/City/MapServer?f=json"
+    for _ in range(3):
+        dying = (await workers(served))[2]
+        os.kill(dying, signal.SIGSTOP)
+        asking = [asyncio.create_task(served.get(page)) for _ in range(60)]
+        await asyncio.sleep(0.3)
+        assert any(not each.done() for each in asking)  # they wait in its queue
+        os.kill(dying, signal.SIGKILL)
+        assert {status for status, _ in await asyncio.wait_for(asyncio.gather(*asking), 2)} == {200}
+        await served.until("/status.json", lambda text: text.count('"worker":') == WORKERS)
 
 
 async def test_where_none_of_them_answers_another_machine_is_to_be_asked(serve: Serve, path: Path) -> None:

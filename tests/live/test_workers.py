@@ -15,6 +15,7 @@ import yaml
 from proxy.simulator.server import Simulator
 from tests.live.conftest import PASSWORD, config
 from tests.live.served import Serve, Served
+from tests.until import until
 
 WORKERS = 3
 
@@ -119,9 +120,7 @@ async def test_no_worker_outlives_its_supervisor(serve: Serve, path: Path) -> No
     processes = (await workers(served)).values()
     assert processes
     served.process.kill()
-    async with asyncio.timeout(10):
-        while any(Path(f"/proc/{process}").exists() for process in processes):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.05)
+    await until(lambda: not any(Path(f"/proc/{process}").exists() for process in processes), 10.0)
 
 
 async def test_lines_of_all_of_them_stay_whole(serve: Serve, path: Path, arcgis: Simulator) -> None:

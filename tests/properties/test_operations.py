@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.core import operation_table as table
-from proxy.core.demands import JUDGED, has_data_layer, read_parameters, wants_jsonp
+from proxy.core.demands import has_data_layer, read_parameters, wants_jsonp
+from proxy.core.operation_table import JUDGED
 from proxy.core.operations import operation
 from proxy.core.parameters import of_form, split
 from proxy.core.soap import soap_element

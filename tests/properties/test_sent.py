@@ -15,10 +15,10 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxy.assemble import Service, on_free_ports
+from proxy.assemble import Service
 from proxy.core.target import parse_request_target
 from proxy.errors import BadRequest
-from proxy.settings.load import load
+from tests.running import configured
 
 TOKEN = "canary-token-of-ours-0123456789"
 RULE = "/arcgis/rest/services/City"
@@ -82,7 +82,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
     async def start() -> tuple[asyncio.Server, Service]:
         server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
         found.port = server.sockets[0].getsockname()[1]
-        service = Service(on_free_ports(load(_written(file, found.site), {})))
+        service = Service(configured(_written(file, found.site)))
         await service.start()
         found.proxy = service.public.port
         return server, service

@@ -1,9 +1,7 @@
 """Windows logins: NTLM, and NTLM in Negotiate, on connections that are signed in."""
 
 import asyncio
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -167,15 +165,3 @@ async def test_another_kind_of_login_is_named(windows: StartWindows, behind: Beh
     world = await behind(document(server.url, {"type": "basic", "username": "webmap", "password": PASSWORD}))
     got = await refusals(world, server.url, "web_login")
     assert "NTLM" in got.json["error"]["message"]
-
-
-async def test_connections_that_are_signed_in_hide_no_changed_password(windows: StartWindows, behind: Behind) -> None:
-    """They go on with the old one. Each new connection would be a wrong password more, and no rest ever begin."""
-    server = await windows(Manner())
-    server.delay = 0.02
-    world = await behind(document(server.url, GOOD))
-    assert await _ask(world, server) == 200
-    Path(os.environ["NTLM_USER_FILE"]).write_text(f"CITY:webmap:{OTHER_PASSWORD}\n", encoding="utf-8")
-    for n in range(10):  # two at a time: one on the connection that is signed in, one on another
-        await asyncio.gather(*(_ask(world, server, f"/rest/services/{n}/{each}/MapServer") for each in range(2)))
-    assert len(server.refused) == 2

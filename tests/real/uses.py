@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from tests.live.conftest import Got, World
+from tests.until import until
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _FORM = b"f=json&where=NAME+LIKE+%27a%25%27&geometry=%7B%22x%22%3A1%7D&returnGeometry=false"
@@ -70,10 +71,7 @@ async def refusals(world: World, site: str, slug: str, times: int = 10) -> Got:
 
 async def logged(world: World, text: str, times: int = 1) -> None:
     """Sees that `text` is in the log so often, once what is queued is written."""
-    for _ in range(100):
-        if world.log.getvalue().count(text) >= times:
-            break
-        await asyncio.sleep(0.02)
+    await until(lambda: world.log.getvalue().count(text) >= times)
     assert world.log.getvalue().count(text) == times, world.log.getvalue()
 
 

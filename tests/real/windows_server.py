@@ -25,6 +25,8 @@ PNG = bytes.fromhex(
     "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
 )
 
+LARGE = 64 * 1024 * 1024  # bytes of `f=large`
+
 
 class _Login(Protocol):
     """The server's side of one login."""
@@ -91,6 +93,8 @@ class Manner:
     is_mit: bool = False
     signs_each_request: bool = False
     closes_after: int = 0  # requests on a connection; 0: never
+    open_pages: tuple[str, ...] = ()  # paths that everybody may see
+    slow_pages: tuple[str, ...] = ()  # paths that take half a second more
     bindings: GssChannelBindings | None = None  # Extended Protection: the login has to name this TLS certificate
 
 
@@ -142,9 +146,10 @@ class WindowsServer:
         body = await request.read()
         connection = self._connection(request)
         connection.requests += 1
-        if self.delay:
-            await asyncio.sleep(self.delay)
+        await asyncio.sleep(self.delay + (0.5 if request.path in self.manner.slow_pages else 0))
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if request.path in self.manner.open_pages and not token:
+            return self._content(request, "", body)
         user, challenges = self._judge(connection, scheme, token)
         response = self._content(request, user, body) if user else web.Response(status=401, text="Access is denied.")
         for challenge in challenges:
@@ -200,6 +205,8 @@ class WindowsServer:
 
     def _content(self, request: web.Request, user: str, body: bytes) -> web.Response:
         self.last_body = body
+        if request.query.get("f") == "large":
+            return web.Response(body=bytes(LARGE), content_type="image/tiff")
         if request.query.get("f") == "image":
             return web.Response(body=PNG, content_type="image/png")
         return web.json_response(

@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs
 
 from proxy.identity import Route
@@ -14,14 +15,15 @@ WALL = 1_700_000_000.0  # seconds since 1970, where the clock begins
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What arrived."""
+    """What arrived, as `ports.Fetcher.fetch` takes it."""
 
     method: str
     target: Target
-    headers: Headers
-    body: bytes
+    route: Route
     timeout: float
-    limit: int
+    headers: Headers = field(default_factory=dict)
+    body: bytes = b""
+    limit: int = 65536
 
     @property
     def form(self) -> dict[str, str]:
@@ -49,18 +51,8 @@ class Told(ABC):
     def wall_clock(self) -> float:
         return WALL + self.now
 
-    async def fetch(
-        self,
-        method: str,
-        target: Target,
-        *,
-        route: Route,
-        timeout: float,
-        headers: Headers | None = None,
-        body: bytes | None = None,
-        limit: int = 65536,
-    ) -> Answer:
-        call = Call(method, target, headers or {}, body or b"", timeout, limit)
+    async def fetch(self, method: str, target: Target, **more: Any) -> Answer:
+        call = Call(method, target, **more)
         self.calls.append(call)
         try:
             return self.answer(call)

@@ -53,6 +53,16 @@ def test_a_password_of_the_samples_is_told(tmp_path: Path) -> None:
     assert "serverUrls[0].password: this is still the sample's change-me" in said
 
 
+@pytest.mark.parametrize(
+    ("host", "is_told"), [("gis.example.com", True), ("example.com", True), ("gis.my-example.com", False)]
+)
+def test_a_server_of_the_samples_is_told(tmp_path: Path, host: str, is_told: bool) -> None:
+    text = PAGES + f"serverUrls: [{{url: 'https://{host}/arcgis'}}]\n"
+    status, said = run(tmp_path / "proxy.yaml", text, "check")
+    assert status == 0
+    assert (f"{host} is the samples'" in said.replace("\n", " ")) == is_told
+
+
 @pytest.mark.parametrize("command", ["simulate", "demo"])
 def test_a_port_in_use_is_one_clear_line(command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -73,7 +83,7 @@ def test_a_host_that_is_none_is_one_clear_line(command: str) -> None:
     ("who", "status"),
     [(["--user", "anna", "--group", "a", "--group", "editors"], 0), (["--user", "anna"], 1), ([], 1)],
 )
-def test_explain_for_a_user(tmp_path: Path, who: list[str], status: int) -> None:
+def test_explain_tells_whether_a_user_gets_in(tmp_path: Path, who: list[str], status: int) -> None:
     users = "users: {source: jwt, issuer: i, audience: a, jwksUrl: 'https://l.example.com/keys'}\n"
     text = PAGES + users + RULE + CREDENTIAL + "    users: ['group:editors']\n"
     page = ["--referer", "https://maps.example.com/"]

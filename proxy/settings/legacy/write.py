@@ -51,7 +51,7 @@ class Writer:
 
     def _head(self, title: str) -> Iterator[str]:
         yield from _comment(title)
-        yield from _comment("What differs for every file: README, “Coming from Esri's resource-proxy”.")
+        yield from _comment("What differs for every file: config/guide/migrating.md")
         for number, finding in self._numbered:
             if finding.entry is None:
                 yield from _comment(sentence(number, finding))

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from proxy.assemble import Service, on_free_ports
-from proxy.settings.load import load
 from proxy.simulator.options import Options
 from proxy.simulator.server import Simulator
 from tests.e2e.test_programs import PASSWORD, Site
 from tests.guide import blocks, elsewhere
+from tests.running import QUIET, proxying, signed
 
 
 @pytest.fixture
@@ -26,26 +25,11 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     issued = authority.issue_cert("localhost")
     issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
     (tmp_path / "server.pem").chmod(0o600)
-    path = tmp_path / "proxy.yaml"
-    path.touch(0o600)
-    path.write_text(
-        f"""
-server:
-  listen: "127.0.0.1:0"
-  tls: {{certificate: {tmp_path}/server.pem, key: {tmp_path}/server.pem}}
-  limits: {{drain: 1s}}
-admin: {{listen: null}}
-allowMissingReferer: true
-credentials: {{city: {{username: webmap, password: {PASSWORD}}}}}
-serverUrls: [{{url: "{arcgis.url}", credential: city, mount: /gis}}]
-log: {{level: error}}
-""",
-        encoding="utf-8",
-    )
-    service = Service(on_free_ports(load(path, {})))
-    await service.start()
-    yield Site(arcgis, service, tmp_path)
-    await service.stop()
+    document = QUIET | signed(arcgis.url, PASSWORD, mount="/gis") | {"allowMissingReferer": True}
+    file = str(tmp_path / "server.pem")
+    document["server"] = document["server"] | {"tls": {"certificate": file, "key": file}}
+    async with proxying(tmp_path, document) as service:
+        yield Site(arcgis, service, tmp_path)
     await arcgis.stop()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.live.conftest import Got, World
+from tests.live.conftest import Got
 
 Script = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -76,12 +76,3 @@ def document(origin: Origin, cache: Any = "standard", **rule: Any) -> dict[str, 
 
 def state(got: Got) -> str:
     return got.headers.get("cache-status", "").removeprefix("arcgis-resource-proxy; ")
-
-
-async def written(world: World) -> list[str]:
-    for _ in range(100):
-        lines = world.log.getvalue().splitlines()
-        if len([line for line in lines if '"request"' in line]) >= 4:
-            break
-        await asyncio.sleep(0.02)
-    return lines

@@ -1,14 +1,13 @@
 """Hits of a target that was judged before, which `web.hits` answers at once: as the long way answers them."""
 
 import asyncio
-import json
 from typing import Any
 
 import yaml
 from aiohttp import web
 
 from proxy.settings.load import load
-from tests.live.cache.conftest import Origin, document, state, written
+from tests.live.cache.conftest import Origin, document, state
 from tests.live.conftest import PAGE, Build, Got, World
 from tests.live.raw import connect
 
@@ -50,7 +49,7 @@ async def test_the_short_way_looks_at_who_asks(build: Build, origin: Origin) -> 
         {"Sec_Fetch_Dest": "script"},
     ):
         got = [await world.client.get(target, **headers) for _ in range(2)]
-        assert {each.status for each in got} == {403}
+        assert {each.status for each in got} == {403}, headers
         assert (await world.client.get(target)).status == 200
     assert (await world.client.get(target, "DELETE")).status == 405
     assert (await world.client.get(target, Cache_Control="no-cache")).body == b"answer 1"
@@ -141,7 +140,7 @@ async def test_the_short_way_is_counted_and_logged_alike(build: Build, origin: O
     world = await hot(build, origin)
     for _ in range(2):
         await world.client.get(f"{origin.url}/a?f=json")
-    log = [json.loads(line) for line in await written(world) if '"request"' in line]
+    log = await world.logged("request", 4)
     alike = [
         {name: value for name, value in line.items() if name not in ("time", "request_id", "duration_ms")}
         for line in log[1:]

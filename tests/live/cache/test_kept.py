@@ -1,14 +1,14 @@
 """The cache between a scripted origin and clients, on real sockets: what arrives, and what clients get."""
 
 import asyncio
-import json
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.live.cache.conftest import Origin, document, state, written
+from tests.live.cache.conftest import Origin, document, state
 from tests.live.conftest import Build
+from tests.until import until
 
 
 async def test_what_is_fresh_is_fetched_once_and_told_of(build: Build, origin: Origin) -> None:
@@ -25,7 +25,7 @@ async def test_what_is_fresh_is_fetched_once_and_told_of(build: Build, origin: O
     part = await world.client.get(f"{origin.url}/a?f=json", Range="bytes=0-2")
     assert (part.status, part.body, part.headers["content-range"]) == (206, b"ans", "bytes 0-2/8")
     assert len(origin.requests) == 1
-    log = [json.loads(line) for line in await written(world) if '"request"' in line]
+    log = await world.logged("request", 4)
     assert [line["cache"] for line in log] == ["miss", "hit", "hit", "hit"]
     assert log[1]["attempts"] == 0
 
@@ -59,7 +59,7 @@ async def test_a_browser_that_has_it_does_not_keep_a_cold_cache_cold(build: Buil
     got = await world.client.get(f"{origin.url}/a", If_None_Match='"v1"')
     assert (got.status, got.body) == (304, b"")
     assert "If-None-Match" not in origin.requests[0].headers
-    await asyncio.sleep(0.1)
+    await until(lambda: world.service.responses.bytes_used > 0)
     assert (await world.client.get(f"{origin.url}/a")).body == b"answer 1"
 
 

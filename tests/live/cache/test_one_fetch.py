@@ -6,6 +6,7 @@ from aiohttp import web
 
 from tests.live.cache.conftest import Origin, document, state
 from tests.live.conftest import PAGE, Build, World
+from tests.until import until
 
 
 async def test_a_hundred_who_ask_at_once_cost_one_fetch(build: Build, origin: Origin) -> None:
@@ -24,7 +25,7 @@ async def test_a_hundred_who_ask_at_once_cost_one_fetch(build: Build, origin: Or
     origin.script = script
     world = await build(document(origin))
     asked = [asyncio.create_task(world.client.get(f"{origin.url}/tile")) for _ in range(100)]
-    await asyncio.sleep(0.3)
+    await until(lambda: world.in_flight == 100, 5.0)
     release.set()
     answers = await asyncio.gather(*asked)
     assert {answer.body for answer in answers} == {b"".join(bytes([piece]) * 10_000 for piece in range(20))}
@@ -43,11 +44,11 @@ async def test_a_first_client_that_leaves_fails_nobody(build: Build, origin: Ori
     origin.script = script
     world = await build(document(origin))
     first = asyncio.create_task(world.client.get(f"{origin.url}/tile"))
-    await asyncio.sleep(0.1)
+    await until(lambda: len(origin.requests) == 1)
     others = [asyncio.create_task(world.client.get(f"{origin.url}/tile")) for _ in range(5)]
-    await asyncio.sleep(0.1)
+    await until(lambda: world.in_flight == 6)
     first.cancel()
-    await asyncio.sleep(0.1)
+    await until(lambda: world.in_flight == 5)
     release.set()
     assert {got.body for got in await asyncio.gather(*others)} == {b"whole"}
     assert (len(origin.requests), origin.gone) == (1, 0)
@@ -61,13 +62,10 @@ async def test_a_fetch_that_nobody_waits_for_is_ended(build: Build, origin: Orig
     origin.script = script
     world = await build(document(origin))
     asked = [asyncio.create_task(world.client.get(f"{origin.url}/tile")) for _ in range(3)]
-    await asyncio.sleep(0.2)
+    await until(lambda: world.in_flight == 3 and bool(origin.requests))
     for each in asked:
         each.cancel()
-    for _ in range(50):
-        await asyncio.sleep(0.02)
-        if origin.gone:
-            break
+    await until(lambda: origin.gone > 0, 1.0)
     assert (len(origin.requests), origin.gone) == (1, 1)
 
 
@@ -90,7 +88,7 @@ async def test_a_first_client_that_does_not_read_holds_nobody(build: Build, orig
     origin.script = script
     world = await build(document(origin))
     writer = await stalled(world, f"{origin.url}/tile")
-    await asyncio.sleep(0.1)
+    await until(lambda: len(origin.requests) == 1)
     async with asyncio.timeout(3):
         assert (await world.client.get(f"{origin.url}/tile")).body == body
     assert len(origin.requests) == 1
@@ -120,7 +118,7 @@ async def test_what_is_too_large_passes_and_is_not_kept(build: Build, origin: Or
         assert {each.body == body for each in got} == {True}
         fetched = len(origin.requests)
         await world.client.get(f"{origin.url}/{path}")
-        assert len(origin.requests) == fetched + 1
+        assert len(origin.requests) == fetched + 1, path
     assert world.service.responses.bytes_used == 0
 
 

@@ -1,7 +1,6 @@
 """Traces on real sockets: what a collector is told, what it is never told, and that its faults are nobody's."""
 
 import asyncio
-import json
 import re
 
 import pytest
@@ -10,7 +9,7 @@ from proxy.simulator.server import Simulator
 from tests.live.collector import Collector, Span
 from tests.live.conftest import PASSWORD, Build, World, config
 from tests.live.served import free_port
-from tests.live.traces.conftest import one, until_said
+from tests.live.traces.conftest import one
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{CALLER}-01"
@@ -89,9 +88,8 @@ async def test_a_request_without_a_trace_begins_one_that_its_log_line_names(
     servers = collector.of("server")
     assert len({span.trace for span in servers} - {TRACE}) == 2
     assert {(span.parent, span.state) for span in servers} == {("", "")}
-    await until_said(traced, "stopped")
-    lines = [json.loads(line) for line in traced.log.getvalue().splitlines()]
-    assert [line["trace_id"] for line in lines if line["event"] == "request"] == [span.trace for span in servers]
+    await traced.logged("stopped")
+    assert [line["trace_id"] for line in await traced.logged("request", 2)] == [span.trace for span in servers]
 
 
 async def test_a_trace_that_is_not_recorded_goes_on_all_the_same(traced: World, collector: Collector) -> None:

@@ -1,6 +1,5 @@
 """A proxy before a server that answers with whatever bytes its script has."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -32,9 +31,3 @@ async def world(build: Build, hostile: Hostile) -> AsyncIterator[World]:
 
 
 LONG = b"x" * 100_000  # more than is handed on in one piece
-
-
-async def log_line(world: World) -> str:
-    """The last request's, once it is written."""
-    await asyncio.sleep(0.3)
-    return [line for line in world.log.getvalue().splitlines() if '"outcome"' in line][-1]

@@ -1,7 +1,5 @@
 """A login service, and a proxy that lets in whom it signed in."""
 
-import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -87,16 +85,6 @@ def door(build: Build, arcgis: Any, login: LoginService) -> Door:
 async def with_token(world: World, token: str, path: str = "Secure/City/MapServer?f=json", **headers: str) -> Got:
     world.secrets |= {part for part in (token, token.rpartition(".")[2]) if len(part) > 20}
     return await world.client.get(world.url(path), Cookie=f"other=1; session={token}", **headers)
-
-
-async def logged(world: World, count: int) -> list[dict[str, Any]]:
-    """The lines of requests, once the writer has come to so many."""
-    async with asyncio.timeout(5):
-        while True:
-            found = [json.loads(line) for line in world.log.getvalue().splitlines()]
-            if len(found := [line for line in found if line["event"] == "request"]) >= count:
-                return found
-            await asyncio.sleep(0.02)
 
 
 def is_quiet(got: Got) -> bool:

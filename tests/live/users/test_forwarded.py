@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.live.conftest import PAGE, World
-from tests.live.users.conftest import Door, is_quiet, logged
+from tests.live.users.conftest import Door, is_quiet
 
 NAMED = {"source": "forwarded", "header": "X-Forwarded-User", "groupsHeader": "X-Forwarded-Groups"}
 LOOPBACK = {"server": {"trustedProxies": ["127.0.0.0/8"]}}
@@ -21,14 +21,14 @@ async def test_a_proxy_in_front_names_the_user(door: Door) -> None:
     assert not {"x-forwarded-user", "x-forwarded-groups"} & entry.headers.keys()
     assert is_quiet(await world.client.get(world.url(), X_Forwarded_User="bert"))
     assert is_quiet(await world.client.get(world.url()))
-    assert [line["user"] for line in await logged(world, 3)] == ["anna", "bert", ""]
+    assert [line["user"] for line in await world.logged("request", 3)] == ["anna", "bert", ""]
 
 
 async def test_whoever_is_no_trusted_proxy_names_nobody(door: Door) -> None:
     world = await door("required", NAMED, {"server": {"trustedProxies": ["10.0.0.0/8"]}})
     headers = {"X-Forwarded-User": "anna", "X-Forwarded-For": "10.0.0.7"}
     assert is_quiet(await world.client.get(world.url(), **headers))
-    (line,) = await logged(world, 1)
+    (line,) = await world.logged("request")
     assert "trustedProxies" in line["note"]
     assert line["user"] == ""
 

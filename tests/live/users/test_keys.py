@@ -16,7 +16,7 @@ from proxy.traffic import Incoming
 from proxy.upstream.fetch import Fetch
 from proxy.upstream.transport import UpstreamTransport
 from proxy.users.identify import Users
-from tests.live.users.conftest import AUDIENCE, ISSUER, NEW, RSA, Door, LoginService, logged, with_token
+from tests.live.users.conftest import AUDIENCE, ISSUER, NEW, RSA, Door, LoginService, with_token
 from tests.unit.users.issuer import jwk, jwks
 
 
@@ -97,7 +97,7 @@ async def test_a_login_service_that_is_down_is_no_refusal(door: Door, login: Log
     got = await with_token(world, login.token())
     assert got.status == 503
     assert int(got.headers["retry-after"]) >= 1
-    assert (await logged(world, 1))[0]["outcome"] == "keys_unavailable"
+    assert (await world.logged("request"))[0]["outcome"] == "keys_unavailable"
 
 
 async def test_a_reload_keeps_the_keys_of_the_service_that_stays(door: Door, login: LoginService) -> None:

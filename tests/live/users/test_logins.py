@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from tests.live.conftest import Build, config
-from tests.live.users.conftest import AUDIENCE, ISSUER, NEW, RSA, Door, LoginService, is_quiet, logged, with_token
+from tests.live.users.conftest import AUDIENCE, ISSUER, NEW, RSA, Door, LoginService, is_quiet, with_token
 from tests.unit.users.issuer import by_hand, jwk
 
 
@@ -21,16 +21,16 @@ async def test_a_login_in_a_cookie_opens_pictures_too(door: Door, login: LoginSe
     picture = "Secure/City/MapServer/export?bbox=0,0,1,1&size=10,10&format=png&f=image"
     for path in ("Secure/City/MapServer?f=json", picture):
         got = await with_token(world, token, path)
-        assert got.status == 200
-        assert got.headers["cache-control"].startswith("private")
-        assert got.headers["vary"] == "cookie, authorization, Origin"
+        assert got.status == 200, path
+        assert got.headers["cache-control"].startswith("private"), path
+        assert got.headers["vary"] == "cookie, authorization, Origin", path
     assert got.body.startswith(b"\x89PNG")
     assert login.asked == ["/certs"]
     for entry in world.arcgis.journal.to("City"):
         assert "cookie" not in entry.headers
         assert token not in str(entry)
         assert entry.headers["x-map-user"] == "J%C3%B6rg"
-    assert [line["user"] for line in await logged(world, 2)] == ["J\u00f6rg"] * 2
+    assert [line["user"] for line in await world.logged("request", 2)] == ["J\u00f6rg"] * 2
 
 
 async def test_a_login_in_the_header(door: Door, login: LoginService) -> None:
@@ -50,7 +50,7 @@ async def test_without_a_login_nothing_is_asked_upstream(door: Door) -> None:
     assert is_quiet(got)
     assert "sign in" in got.json["error"]["message"]
     assert not [entry for entry in world.arcgis.journal if "City" in entry.path]
-    (line,) = await logged(world, 1)
+    (line,) = await world.logged("request")
     assert (line["outcome"], line["user"]) == ("user", "")
     assert "no login came" in line["note"]
 
@@ -94,7 +94,7 @@ async def test_forged_and_ended_tokens_are_all_refused_alike(door: Door, login: 
         error = got.json["error"]
         answers.add((error["message"], *error["details"][:-1]))  # the last one is the request id
     assert len(answers) == 1
-    for line, why in zip(await logged(world, len(tokens)), tokens.values(), strict=True):
+    for line, why in zip(await world.logged("request", len(tokens)), tokens.values(), strict=True):
         assert (line["user"], line["status"]) == ("", 403)
         assert why in line["note"]
     assert not [entry for entry in world.arcgis.journal if "City" in entry.path]
@@ -127,7 +127,7 @@ async def test_a_rule_is_for_those_it_names(
     assert got.status == status
     if status == 403:
         assert is_quiet(got)
-        (line,) = await logged(world, 1)
+        (line,) = await world.logged("request")
         assert line["user"] == payload.get("preferred_username", "anna")
 
 
@@ -136,7 +136,7 @@ async def test_where_a_rule_is_for_anyone_a_login_that_has_ended_does_no_harm(do
     got = await with_token(world, login.token(exp=1))
     assert got.status == 200
     assert login.asked == []
-    assert (await logged(world, 1))[0]["user"] == ""
+    assert (await world.logged("request"))[0]["user"] == ""
 
 
 async def test_rest_info_is_for_users_as_the_rest_is(door: Door, login: LoginService) -> None:

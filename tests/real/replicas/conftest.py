@@ -27,9 +27,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 async def replica(build: Build, arcgis: Simulator, store: Store) -> Replica:
     """Starts another proxy with the same configuration: `await replica(rateLimit=5)`."""
 
-    async def start(state: dict[str, Any] | None = None, password: str = PASSWORD, **rule: Any) -> World:
+    async def start(
+        state: dict[str, Any] | None = None, password: str = PASSWORD, kind: str = "arcgis", **rule: Any
+    ) -> World:
         document = config(arcgis.url, **rule)
-        document["credentials"]["city"]["password"] = password
+        document["credentials"]["city"] |= {"type": kind, "password": password}
         # patient where the point is not what happens when it is late: the machine may be busy
         document["state"] = {"url": store.url, "key": KEY, "timeout": "2s", **(state or {})}
         world: World = await build(document)
@@ -42,9 +44,3 @@ async def replica(build: Build, arcgis: Simulator, store: Store) -> Replica:
 async def statuses(*worlds: World, times: int = 1, path: str = "Secure/City/MapServer?f=json") -> list[int]:
     asked = (world.client.get(world.url(f"{path}&n={number}")) for number in range(times) for world in worlds)
     return [got.status for got in await asyncio.gather(*asked)]
-
-
-async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)

@@ -12,8 +12,9 @@ from proxy.state.sealing import derived_key
 from proxy.state.shared import Shared
 from proxy.traffic import Turn, Word
 from tests.live.conftest import World
-from tests.real.replicas.conftest import Replica, statuses, until
+from tests.real.replicas.conftest import Replica, statuses
 from tests.real.store import Store
+from tests.until import until
 
 
 async def test_killed_and_restarted_under_load_no_client_sees_it(
@@ -31,11 +32,11 @@ async def test_killed_and_restarted_under_load_no_client_sees_it(
     for _ in range(2):
         await asyncio.sleep(0.4)
         store.kill()
-        await until(lambda: one.service.shared.is_up is other.service.shared.is_up is False)
+        await until(lambda: one.service.shared.is_up is other.service.shared.is_up is False, 10.0)
         arcgis.accounts.revoke_all()
         await asyncio.sleep(0.4)
         store.start()
-        await until(lambda: one.service.shared.is_up is other.service.shared.is_up is True)
+        await until(lambda: one.service.shared.is_up is other.service.shared.is_up is True, 10.0)
     over.set()
     await asyncio.gather(*clients)
     assert set(seen) == {200}
@@ -53,7 +54,7 @@ async def test_what_was_found_out_without_it_is_told_when_it_is_back(
     store.kill()
     await statuses(one)
     store.start()
-    await until(lambda: one.service.shared.is_up is True)
+    await until(lambda: one.service.shared.is_up is True, 10.0)
     await asyncio.sleep(0.2)
     assert await statuses(await replica()) == [200]
     assert arcgis.accounts.logins == 1
@@ -65,7 +66,7 @@ async def test_a_store_that_has_forgotten_lifts_no_limit(replica: Replica, store
     store.kill()
     store.start()
     assert await statuses(one, times=3) == [429] * 3
-    await until(lambda: one.service.shared.is_up is True)
+    await until(lambda: one.service.shared.is_up is True, 10.0)
     assert await statuses(one, times=3) == [429] * 3
 
 
@@ -76,8 +77,8 @@ async def test_absent_at_the_start_everything_goes_on_locally(
     one = await replica(rateLimit=5, rateLimitPeriod=1)
     assert sorted(await statuses(one, times=8)) == [200] * 5 + [429] * 3
     store.start()
-    await until(lambda: one.service.shared.is_up is True)
-    await until(lambda: "shared_state_reached" in one.log.getvalue())
+    await until(lambda: one.service.shared.is_up is True, 10.0)
+    await until(lambda: "shared_state_reached" in one.log.getvalue(), 10.0)
     assert one.log.getvalue().count('"shared_state_lost"') == 1
 
 
@@ -94,7 +95,7 @@ async def test_a_store_that_hangs_costs_a_tenth_of_a_second_once(replica: Replic
     assert sum(waits) < 2.0
     assert sorted(waits)[-2] < 0.5
     store.thaw()
-    await until(lambda: one.service.shared.is_up is True)
+    await until(lambda: one.service.shared.is_up is True, 10.0)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,47 @@ async def test_what_is_not_ours_is_never_believed(
                 await client.set(key, word[:60] + b"?" + word[61:] if garbage == b"x" else garbage)
     assert await statuses(await replica(rateLimit=10), times=5) == [200] * 5
     assert arcgis.accounts.logins == 2
+
+
+@pytest.mark.parametrize("kind", ["text", "list", "set"])
+async def test_a_key_of_another_kind_does_not_part_the_replicas(
+    replica: Replica, arcgis: Simulator, store: Store, kind: str
+) -> None:
+    one = await replica(rateLimit=10)
+    await statuses(one)
+    client: Any
+    async with Redis(port=store.port) as client:
+        for key in await client.keys():
+            await client.delete(key)
+            write = {"text": client.set, "list": client.lpush, "set": client.sadd}[kind]
+            await write(key, *["no number"] * (1 if kind == "text" else 20))
+    other = await replica(rateLimit=10)
+    got = await statuses(one, other, times=10)
+    assert got.count(200) == 10  # counted together: what the neighbour wrote has gone
+    for world in (one, other):
+        assert (world.service.shared.is_up, world.service.shared.faults) == (True, 0)
+    assert arcgis.accounts.logins == 2
+
+
+@pytest.mark.parametrize("milliseconds", [None, 10**9])
+@pytest.mark.parametrize("kind", ["text", "list"])
+async def test_nobody_waits_for_a_turn_that_none_of_us_has(
+    replica: Replica, arcgis: Simulator, store: Store, kind: str, milliseconds: int | None
+) -> None:
+    await statuses(await replica())
+    client: Any
+    async with Redis(port=store.port) as client:
+        for key in [key for key in await client.keys() if key.endswith(b":word")]:
+            await client.delete(key)
+            turn = key.removesuffix(b":word") + b":turn"
+            await (client.set(turn, "f" * 32) if kind == "text" else client.lpush(turn, "f" * 32))
+            if milliseconds is not None:
+                await client.pexpire(turn, milliseconds)
+    other = await replica()
+    async with asyncio.timeout(5):
+        assert await statuses(other) == [200]
+    assert arcgis.accounts.logins == 2
+    assert other.service.shared.is_up is True
 
 
 async def test_a_forged_word_that_a_token_was_dropped_drops_none(

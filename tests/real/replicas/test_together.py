@@ -7,8 +7,9 @@ import pytest
 
 from proxy.simulator.server import Simulator
 from tests.live.conftest import PASSWORD
-from tests.real.replicas.conftest import KEY, Replica, statuses, until
+from tests.real.replicas.conftest import KEY, Replica, statuses
 from tests.real.store import Store
+from tests.until import until
 
 
 async def test_fifty_cold_callers_on_each_make_one_login_in_all(replica: Replica, arcgis: Simulator) -> None:
@@ -64,6 +65,27 @@ async def test_a_wrong_password_is_tried_once_in_all(replica: Replica, arcgis: S
     assert arcgis.accounts.refusals == 1
 
 
+async def test_a_password_that_was_changed_at_the_web_server_is_given_up_by_all(
+    replica: Replica, arcgis: Simulator
+) -> None:
+    arcgis.options.web_tier, arcgis.options.has_tokens = "basic", False
+    arcgis.options.web_tier_user, arcgis.options.web_tier_password = "webmap", PASSWORD
+    one, *others = [await replica(kind="basic") for _ in range(3)]
+    assert set(await statuses(one, *others, times=5)) == {200}
+    arcgis.options.web_tier_password = "another"
+    before = tried(arcgis)
+    for number in range(30):
+        assert await statuses((one, *others)[number % 3]) == [502]
+    # One that was refused and one more to be sure: the others are told before the client is answered
+    assert tried(arcgis) - before == 2
+    assert {row["state"] for each in (one, *others) for row in each.service.web_tier.snapshot()} == {"held off"}
+
+
+def tried(arcgis: Simulator) -> int:
+    """Requests that came with a login."""
+    return sum(entry.login == "basic" for entry in arcgis.journal.entries)
+
+
 async def test_a_revoked_token_is_renewed_once_for_all(replica: Replica, arcgis: Simulator) -> None:
     one, other = await replica(), await replica()
     await statuses(one, other)
@@ -77,7 +99,7 @@ async def test_a_rejection_seen_by_one_drops_the_token_for_all(replica: Replica,
     await statuses(one, other)
     arcgis.accounts.revoke_all()
     assert await statuses(one) == [200]
-    await until(lambda: other.service.store.snapshot()[0]["state"] == "none")
+    await until(lambda: other.service.store.snapshot()[0]["state"] == "none", 10.0)
     before = len(arcgis.journal.entries)
     assert await statuses(other) == [200]
     assert len(arcgis.journal.entries) == before + 1  # with the new one at once
@@ -94,7 +116,7 @@ async def test_one_who_dies_in_its_turn_holds_nobody_up_for_long(replica: Replic
     one = await replica()
     arcgis.options.token_delay = 8.0
     stuck = asyncio.create_task(statuses(one))
-    await until(lambda: any("generateToken" in entry.path for entry in arcgis.journal.entries))
+    await until(lambda: any("generateToken" in entry.path for entry in arcgis.journal.entries), 10.0)
     await one.service.shared.close()  # as a process that is killed: nothing is given back
     arcgis.options.token_delay = 0.0
     assert await statuses(await replica()) == [200]

@@ -54,6 +54,7 @@ def test_pictures_and_fetches_are_what_the_proxy_is_for(destination: str) -> Non
 def test_a_page_that_hides_itself_opens_nothing_with_a_credential(headers: dict[str, str], is_refused: bool) -> None:
     navigating = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", **headers}
     assert refused(navigating) is is_refused
+    assert refused(navigating, credential=None, users=frozenset(("*",))) is is_refused
     assert not refused(navigating, credential=None)
     assert not refused(navigating, anyone=True)
 

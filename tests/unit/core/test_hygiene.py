@@ -8,7 +8,7 @@ from proxy.errors import BadRequest, UpstreamFailed
 
 def up(**given: str) -> dict[str, str]:
     headers = {name.replace("_", "-"): value for name, value in given.items()}
-    return to_upstream(headers, referer="https://r/", request_id="1")
+    return to_upstream(headers, referer="https://r/")
 
 
 def test_only_listed_headers_go_up() -> None:
@@ -34,12 +34,11 @@ def test_only_listed_headers_go_up() -> None:
         "range": "bytes=0-3",
         "referer": "https://r/",
         "user-agent": "QGIS",
-        "x-request-id": "1",
     }
 
 
 def test_without_a_referer_of_ours_none_goes_up() -> None:
-    assert "referer" not in to_upstream({"referer": "https://page/?token=x"}, referer="", request_id="1")
+    assert "referer" not in to_upstream({"referer": "https://page/?token=x"}, referer="")
 
 
 def test_a_header_named_by_connection_stays_here() -> None:

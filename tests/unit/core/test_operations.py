@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from proxy.core import demands
-from proxy.core.demands import JUDGED, read_parameters
+from proxy.core.demands import read_parameters
+from proxy.core.operation_table import JUDGED
 from proxy.core.operations import Kind, Operation, operation, refuse_reason
 from proxy.core.parameters import Field, of_form, split
 from proxy.core.soap import soap_element

@@ -1,7 +1,7 @@
 """The other side of NTLM, and a session before it."""
 
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import spnego
@@ -12,7 +12,8 @@ from proxy.credentials.windows import WindowsSession
 from proxy.identity import HttpLogin, Scheme
 from proxy.secret import Secret
 from proxy.traffic import Reply
-from tests.unit.credentials.world import PASSWORD, Sent, Wire, outgoing, read
+from tests.unit.credentials.wire import Sent, Wire, outgoing, read, streamed
+from tests.unit.credentials.world import PASSWORD
 
 LOGIN = HttpLogin(Scheme.NTLM, "webmap", Secret(PASSWORD), "CITY")
 WRONG = HttpLogin(Scheme.NTLM, "webmap", Secret("another"), "CITY")
@@ -43,7 +44,7 @@ class Acceptor:
         where = (sent.lane, sent.connection)
         scheme, _, token = sent.authorization.partition(" ")
         if not token:
-            return Reply(200, {}, b"map") if where in self.users else self._no(self.offers)
+            return Reply(200, {}, streamed(b"ma", b"p")) if where in self.users else self._no(self.offers)
         self.users.pop(where, None)
         try:
             context = self._contexts.pop(where, None) or self._context(scheme)
@@ -56,7 +57,7 @@ class Acceptor:
             return self._no(f"{scheme} {b64encode(said or b'').decode()}")
         self.good += 1
         self.users[where] = context.client_principal or "?"
-        return Reply(200, {}, b"map")
+        return Reply(200, {}, streamed(b"ma", b"p"))
 
     def _context(self, scheme: str) -> spnego.ContextProxy:
         is_ntlm = scheme == "NTLM"
@@ -69,10 +70,7 @@ class Acceptor:
         )
 
     def _no(self, says: str) -> Reply:
-        async def page() -> AsyncIterator[bytes]:
-            yield b"Access is denied."
-
-        return Reply(401, {"www-authenticate": says}, page())
+        return Reply(401, {"www-authenticate": says}, streamed(b"Access is denied."))
 
 
 def start(acceptor: Callable[[Sent], Reply] | None = None, login: HttpLogin = LOGIN) -> tuple[Wire, WindowsSession]:

@@ -6,7 +6,8 @@ from urllib.request import parse_http_list, parse_keqv_list
 
 from proxy.core.hygiene import upstream_headers
 from proxy.traffic import Reply
-from tests.unit.credentials.world import PASSWORD, Sent
+from tests.unit.credentials.wire import Sent
+from tests.unit.credentials.world import PASSWORD
 
 
 def _md5(text: bytes) -> bytes:

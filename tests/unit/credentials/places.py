@@ -10,7 +10,8 @@ from proxy.identity import HttpLogin, Identity, Route, Scheme
 from proxy.secret import Secret
 from proxy.traffic import Reply
 from proxy.urls import Scope
-from tests.unit.credentials.world import PASSWORD, Sent, Wire, outgoing
+from tests.unit.credentials.wire import Sent, Wire, outgoing
+from tests.unit.credentials.world import PASSWORD
 
 KEY = "canary-gateway-key"
 BASIC = HttpLogin(Scheme.BASIC, "web map", Secret(PASSWORD))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from proxy.traffic import Reply
 from tests.unit.credentials.places import NO
-from tests.unit.credentials.world import PASSWORD, Sent
+from tests.unit.credentials.wire import Sent
+from tests.unit.credentials.world import PASSWORD
 
 
 @dataclass(slots=True)

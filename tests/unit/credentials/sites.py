@@ -1,11 +1,25 @@
-"""What ArcGIS sites say of themselves."""
+"""What ArcGIS sites say: of themselves, of a login, of a mistake."""
 
-from proxy.traffic import Answer
-from tests.unit.credentials.world import reply
+import json
+
+from proxy.traffic import Answer, Headers
+from tests.unit.fetcher import WALL
 
 SITE = "https://gis.example.com/arcgis"
 INFO = f"{SITE}/rest/info"
 GENERATE = f"{SITE}/tokens/generateToken"
+
+
+def reply(document: object, status: int = 200, headers: Headers | None = None) -> Answer:
+    return Answer(status, headers or {}, json.dumps(document).encode())
+
+
+def issued(token: str = "issued-token", seconds: float = 3600.0) -> Answer:
+    return reply({"token": token, "expires": int((WALL + seconds) * 1000)})
+
+
+def error(code: object, message: str = "No.", details: object = ()) -> dict[str, object]:
+    return {"error": {"code": code, "message": message, "details": details}}
 
 
 def info(token_services: str | None = f"{SITE}/tokens/", **more: object) -> Answer:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from proxy.credentials.answers import read_answer
 from proxy.errors import CredentialMisconfigured, CredentialRefused, ProxyError, TokenRejected, TokenUnavailable
 from proxy.traffic import Answer
-from tests.unit.credentials.world import error, reply
+from tests.unit.credentials.sites import error, reply
 
 JSON_401 = error(401, "You are not authorized to access this information", "Invalid credentials")
 JSON_400 = error(400, "Unable to generate token.", ["Invalid username or password."])

@@ -5,19 +5,20 @@ import pytest
 from proxy.errors import CredentialMisconfigured, CredentialRefused, ProxyError, TokenUnavailable, UpstreamFailed
 from proxy.secret import Secret
 from proxy.traffic import Answer
-from tests.unit.credentials.sites import GENERATE, INFO, PORTAL, PORTAL_GENERATE, PORTAL_INFO, SITE, federated, info
-from tests.unit.credentials.world import (
-    NO_TOKENS,
-    PASSWORD,
-    REFERER,
-    Script,
-    Tokens,
-    World,
-    audience,
+from tests.unit.credentials.sites import (
+    GENERATE,
+    INFO,
+    PORTAL,
+    PORTAL_GENERATE,
+    PORTAL_INFO,
+    SITE,
     error,
+    federated,
+    info,
     issued,
     reply,
 )
+from tests.unit.credentials.world import NO_TOKENS, PASSWORD, REFERER, Script, Tokens, World, audience
 from tests.unit.fetcher import WALL
 
 

@@ -8,8 +8,8 @@ from proxy.credentials.store import TokenStore
 from proxy.errors import CredentialMisconfigured
 from proxy.secret import Secret
 from proxy.traffic import Answer
-from tests.unit.credentials.sites import GENERATE, INFO, SITE, info
-from tests.unit.credentials.world import NO_TOKENS, PASSWORD, Tokens, World, audience, error, issued, reply
+from tests.unit.credentials.sites import GENERATE, INFO, SITE, error, info, issued, reply
+from tests.unit.credentials.world import NO_TOKENS, PASSWORD, Tokens, World, audience
 
 
 @pytest.mark.parametrize(

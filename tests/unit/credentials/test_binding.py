@@ -14,7 +14,8 @@ from proxy.identity import AppCredential, ArcGISCredential, ExchangeCredential, 
 from proxy.ports import TokenProvider
 from proxy.secret import Secret
 from proxy.urls import Scope
-from tests.unit.credentials.world import Tokens, World, audience, issued, reply, server
+from tests.unit.credentials.sites import issued, reply
+from tests.unit.credentials.world import Tokens, World, audience, server
 
 PORTAL = server("https://portal.example.com/portal")
 HERE = (Scope("https", "gis.example.com"),)

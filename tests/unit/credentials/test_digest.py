@@ -12,7 +12,8 @@ from proxy.secret import Secret
 from proxy.traffic import Reply
 from proxy.urls import Scope
 from tests.unit.credentials.digest_server import DigestServer
-from tests.unit.credentials.world import PASSWORD, Sent, Wire, outgoing, read, streamed
+from tests.unit.credentials.wire import Sent, Wire, outgoing, read, streamed
+from tests.unit.credentials.world import PASSWORD
 
 LOGIN = HttpLogin(Scheme.DIGEST, "web map", Secret(PASSWORD))
 

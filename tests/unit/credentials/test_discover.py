@@ -9,7 +9,8 @@ from proxy.credentials.discover import Discovery, ServerInfo
 from proxy.errors import UpstreamFailed, UpstreamTimeout
 from proxy.identity import Route
 from proxy.traffic import Answer
-from tests.unit.credentials.world import Script, World, reply, server
+from tests.unit.credentials.sites import reply
+from tests.unit.credentials.world import Script, World, server
 from tests.unit.fetcher import Call
 
 SITE = server("https://gis.example.com/arcgis")

@@ -11,36 +11,17 @@ from proxy.errors import (
 from proxy.identity import ExchangeCredential, HttpLogin, Identity, Route, Scheme
 from proxy.secret import Secret
 from proxy.urls import Scope
-from tests.unit.credentials.world import (
-    NO_TOKENS,
-    PASSWORD,
-    REFERER,
-    SCOPES,
-    Script,
-    Tokens,
-    World,
-    audience,
-    error,
-    issued,
-    reply,
-    server,
-)
-
-PORTAL = "https://portal.example.com/portal"
-GENERATE = f"{PORTAL}/sharing/rest/generateToken"
-SITE = "https://gis.example.com/arcgis"
-
-
-def provider(world: World) -> ExchangeProvider:
-    return ExchangeProvider(ExchangeCredential("city", server(PORTAL), scopes=SCOPES), world.service())
+from tests.unit.credentials.logins import EXCHANGE, PORTAL, exchange
+from tests.unit.credentials.sites import SITE, error, issued, reply
+from tests.unit.credentials.world import NO_TOKENS, PASSWORD, REFERER, SCOPES, Script, Tokens, World, audience, server
 
 
 async def test_the_server_is_named_and_no_token_is_sent() -> None:
-    world = World({GENERATE: issued("server-token")})
-    token = await provider(world).fetch(audience(SITE), NO_TOKENS)
+    world = World({EXCHANGE: issued("server-token")})
+    token = await exchange(world).fetch(audience(SITE), NO_TOKENS)
     assert (token.value, token.audience) == (Secret("server-token"), audience(SITE))
     call = world.calls[-1]
-    assert (call.method, call.target.url) == ("POST", GENERATE)
+    assert (call.method, call.target.url) == ("POST", EXCHANGE)
     assert call.form == {
         "f": "json",
         "serverUrl": SITE,
@@ -54,15 +35,15 @@ async def test_the_server_is_named_and_no_token_is_sent() -> None:
 
 async def test_no_store_is_asked_for_a_portals_token() -> None:
     tokens = Tokens("portal token")
-    await provider(World({GENERATE: issued()})).fetch(audience(SITE), tokens)
+    await exchange(World({EXCHANGE: issued()})).fetch(audience(SITE), tokens)
     assert (tokens.asked, tokens.rejected) == ([], [])
 
 
 @pytest.mark.parametrize("code", [498, 499, "498"])
 async def test_a_portal_that_wants_a_token_did_not_know_us(code: object) -> None:
-    world = World({GENERATE: reply(error(code, "Invalid token."))})
+    world = World({EXCHANGE: reply(error(code, "Invalid token."))})
     with pytest.raises(CredentialMisconfigured) as caught:
-        await provider(world).fetch(audience(SITE), NO_TOKENS)
+        await exchange(world).fetch(audience(SITE), NO_TOKENS)
     assert "its web server did not do the login" in caught.value.message
     assert "type arcgis" in caught.value.details[0]
     assert len(world.to("generateToken")) == 1
@@ -78,9 +59,9 @@ async def test_a_portal_that_wants_a_token_did_not_know_us(code: object) -> None
     ],
 )
 async def test_what_such_a_service_says_has_one_meaning(script: Script, raised: type[ProxyError]) -> None:
-    world = World({GENERATE: script})
+    world = World({EXCHANGE: script})
     with pytest.raises(raised) as caught:
-        await provider(world).fetch(audience(SITE), NO_TOKENS)
+        await exchange(world).fetch(audience(SITE), NO_TOKENS)
     assert type(caught.value) is raised
     assert len(world.to("generateToken")) == 1
 
@@ -90,9 +71,9 @@ async def test_what_such_a_service_says_has_one_meaning(script: Script, raised: 
 )
 async def test_the_login_is_made_at_the_portal_whatever_it_names(named: str) -> None:
     info = reply({"currentVersion": 11, "authInfo": {"tokenServicesUrl": named}})
-    world = World({f"{PORTAL}/sharing/rest/info": info, GENERATE: issued(), named: issued()})
-    await provider(world).fetch(audience(SITE), NO_TOKENS)
-    assert world.calls[-1].target.url == GENERATE
+    world = World({f"{PORTAL}/sharing/rest/info": info, EXCHANGE: issued(), named: issued()})
+    await exchange(world).fetch(audience(SITE), NO_TOKENS)
+    assert world.calls[-1].target.url == EXCHANGE
     assert {str(call.target.origin) for call in world.calls} == {"https://portal.example.com"}
 
 
@@ -100,7 +81,7 @@ async def test_a_token_service_on_the_portals_own_origin_is_believed_but_for_its
     named = f"{PORTAL}/sharing/generateToken"
     info = reply({"currentVersion": 11, "authInfo": {"tokenServicesUrl": f"{named}?a=b"}})
     world = World({f"{PORTAL}/sharing/rest/info": info, named: issued()})
-    await provider(world).fetch(audience(SITE), NO_TOKENS)
+    await exchange(world).fetch(audience(SITE), NO_TOKENS)
     assert world.calls[-1].target.url == named
 
 

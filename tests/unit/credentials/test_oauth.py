@@ -4,38 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.core.target import parse_url
-from proxy.credentials.oauth import AppProvider
 from proxy.errors import (
     CredentialMisconfigured,
     CredentialRefused,
     ProxyError,
     TokenUnavailable,
 )
-from proxy.identity import AppCredential
 from proxy.secret import Secret
 from proxy.traffic import Answer
 from proxy.urls import Scope
-from tests.unit.credentials.world import (
-    NO_TOKENS,
-    REFERER,
-    SCOPES,
-    Script,
-    Tokens,
-    World,
-    audience,
-    error,
-    issued,
-    reply,
-    server,
-)
+from tests.unit.credentials.logins import APP_TOKEN, EXCHANGE, OAUTH, PORTAL, SECRET, app
+from tests.unit.credentials.sites import SITE, error, issued, reply
+from tests.unit.credentials.world import NO_TOKENS, REFERER, Script, Tokens, World, audience, server
 
-SECRET = "canary s3cret+&=é"
-PORTAL = "https://portal.example.com/portal"
-OAUTH = f"{PORTAL}/sharing/rest/oauth2"
-ENDPOINT = f"{OAUTH}/token"
-EXCHANGE = f"{PORTAL}/sharing/rest/generateToken"
-SITE = "https://gis.example.com/arcgis"
 ONLINE = "https://www.arcgis.com"
 ONLINE_OAUTH = f"{ONLINE}/sharing/rest/oauth2"
 
@@ -44,25 +25,12 @@ def said(seconds: object = 7200, token: str = "app-token-1") -> Answer:
     return reply({"access_token": token, "expires_in": seconds})
 
 
-def provider(world: World, endpoint: str = OAUTH, portal: str = PORTAL, expiration: int = 120) -> AppProvider:
-    credential = AppCredential(
-        "app",
-        "client 1",
-        Secret(SECRET),
-        parse_url(endpoint),
-        server(portal),
-        expiration=expiration,
-        scopes=SCOPES,
-    )
-    return AppProvider(credential, world.service(expiration))
-
-
 @pytest.mark.parametrize("end", ["", "/", "//"])
 async def test_the_form_goes_to_the_base_with_token_appended(end: str) -> None:
-    world = World({ENDPOINT: said()})
-    token = await provider(world, OAUTH + end).fetch(audience(PORTAL), NO_TOKENS)
+    world = World({APP_TOKEN: said()})
+    token = await app(world, OAUTH + end).fetch(audience(PORTAL), NO_TOKENS)
     (call,) = world.calls
-    assert (call.method, call.target.url) == ("POST", ENDPOINT)  # nothing of it in the URL
+    assert (call.method, call.target.url) == ("POST", APP_TOKEN)  # nothing of it in the URL
     assert call.form == {
         "f": "json",
         "client_id": "client 1",
@@ -96,8 +64,8 @@ async def test_the_form_goes_to_the_base_with_token_appended(end: str) -> None:
     ],
 )
 async def test_expires_in_is_seconds_and_expiration_minutes(seconds: object, asked: int, life: float) -> None:
-    world = World({ENDPOINT: said(seconds)}, now=50.0)
-    token = await provider(world, expiration=asked).fetch(audience(PORTAL), NO_TOKENS)
+    world = World({APP_TOKEN: said(seconds)}, now=50.0)
+    token = await app(world, expiration=asked).fetch(audience(PORTAL), NO_TOKENS)
     assert token.expires_at - token.obtained_at == pytest.approx(life)
 
 
@@ -126,9 +94,9 @@ INVALID_SECRET = {
     ("body", "words"), [(INVALID_ID, "Invalid client_id"), (INVALID_SECRET, "Invalid client_secret")]
 )
 async def test_what_arcgis_says_of_a_wrong_app_is_a_refusal_in_its_words(body: object, words: str) -> None:
-    world = World({ENDPOINT: reply(body)})
+    world = World({APP_TOKEN: reply(body)})
     with pytest.raises(CredentialRefused) as caught:
-        await provider(world).fetch(audience(PORTAL), NO_TOKENS)
+        await app(world).fetch(audience(PORTAL), NO_TOKENS)
     assert caught.value.message == (
         f"The token service refuses the proxy's client id or client secret. It says: {words}"
     )
@@ -152,9 +120,9 @@ async def test_what_arcgis_says_of_a_wrong_app_is_a_refusal_in_its_words(body: o
     ],
 )
 async def test_what_such_a_service_says_has_one_meaning(script: Script, raised: type[ProxyError]) -> None:
-    world = World({ENDPOINT: script})
+    world = World({APP_TOKEN: script})
     with pytest.raises(raised) as caught:
-        await provider(world).fetch(audience(PORTAL), NO_TOKENS)
+        await app(world).fetch(audience(PORTAL), NO_TOKENS)
     assert type(caught.value) is raised
     assert len(world.calls) == 1
     assert "canary" not in str(caught.value.args) + str(caught.value.details)
@@ -163,16 +131,16 @@ async def test_what_such_a_service_says_has_one_meaning(script: Script, raised: 
 @pytest.mark.parametrize("echo", [SECRET, "canary+s3cret%2B%26%3D%C3%A9", "canary%20s3cret%2B%26%3D%C3%A9"])
 @pytest.mark.parametrize("where", ["message", "details"])
 async def test_a_secret_that_the_service_repeats_is_not_passed_on(echo: str, where: str) -> None:
-    world = World({ENDPOINT: reply(error(400, **{"message": "No.", where: f"Invalid: {echo}"}))})
+    world = World({APP_TOKEN: reply(error(400, **{"message": "No.", where: f"Invalid: {echo}"}))})
     with pytest.raises(CredentialRefused) as caught:
-        await provider(world).fetch(audience(PORTAL), NO_TOKENS)
+        await app(world).fetch(audience(PORTAL), NO_TOKENS)
     assert "canary" not in caught.value.message + "".join(caught.value.details)
 
 
 async def test_a_federated_servers_token_is_exchanged_for_the_apps() -> None:
     world = World({EXCHANGE: issued("server-token")})
     tokens = Tokens("app-token-1")
-    token = await provider(world).fetch(audience(SITE), tokens)
+    token = await app(world).fetch(audience(SITE), tokens)
     assert token.value == Secret("server-token")
     assert token.audience == audience(SITE)
     assert tokens.asked == [audience(PORTAL)]  # the store has the app's own token: it is not logged in twice
@@ -201,16 +169,16 @@ async def test_a_portal_that_names_a_foreign_token_service_is_not_followed_there
     world = World(
         {f"{PORTAL}/sharing/rest/info": info, f"{PORTAL}/rest/info": info, EXCHANGE: issued(), named: issued()}
     )
-    await provider(world).fetch(audience(SITE), Tokens("app-token-1"))
+    await app(world).fetch(audience(SITE), Tokens("app-token-1"))
     assert {str(call.target.origin) for call in world.calls} == {"https://portal.example.com"}
 
 
 async def test_what_the_server_says_of_its_own_portal_does_not_move_the_secret() -> None:
     """The portal is the operator's word; a server's `rest/info` is a hint at best."""
     info = reply({"currentVersion": 11, "owningSystemUrl": "https://evil.example/portal"})
-    world = World({f"{SITE}/rest/info": info, EXCHANGE: issued(), ENDPOINT: said()})
-    await provider(world).fetch(audience(SITE), Tokens("app-token-1"))
-    await provider(world).fetch(audience(PORTAL), NO_TOKENS)
+    world = World({f"{SITE}/rest/info": info, EXCHANGE: issued(), APP_TOKEN: said()})
+    await app(world).fetch(audience(SITE), Tokens("app-token-1"))
+    await app(world).fetch(audience(PORTAL), NO_TOKENS)
     assert {str(call.target.origin) for call in world.calls} == {"https://portal.example.com"}
 
 
@@ -220,7 +188,7 @@ async def test_what_the_server_says_of_its_own_portal_does_not_move_the_secret()
 )
 async def test_arcgis_onlines_servers_take_its_token_as_it_is(url: str) -> None:
     world = World({f"{ONLINE_OAUTH}/token": said()})
-    token = await provider(world, ONLINE_OAUTH, ONLINE).fetch(audience(url), NO_TOKENS)
+    token = await app(world, ONLINE_OAUTH, ONLINE).fetch(audience(url), NO_TOKENS)
     assert token.value == Secret("app-token-1")
     assert token.audience == audience(url)
     assert [call.target.path for call in world.calls] == ["/sharing/rest/oauth2/token"]
@@ -233,31 +201,30 @@ async def test_what_only_sounds_like_arcgis_online_gets_no_token_of_it(url: str)
     world = World({f"{ONLINE}/sharing/rest/generateToken": issued("exchanged")})
     tokens = Tokens("app-token-1")
     origin = server(url).origin
-    app = provider(world, ONLINE_OAUTH, ONLINE)
-    listed = replace(app.credential, scopes=(Scope(origin.scheme, origin.host),))
-    token = await replace(app, credential=listed).fetch(audience(url), tokens)
+    online = app(world, ONLINE_OAUTH, ONLINE)
+    listed = replace(online.credential, scopes=(Scope(origin.scheme, origin.host),))
+    token = await replace(online, credential=listed).fetch(audience(url), tokens)
     assert token.value == Secret("exchanged")
     assert {str(call.target.origin) for call in world.calls} == {ONLINE}
 
 
 def test_the_printed_provider_shows_no_secret_and_its_fingerprint_every_change() -> None:
     world = World()
-    one = provider(world)
+    one = app(world)
     assert "canary" not in repr(one) + one.fingerprint()
     others = [
-        provider(world, expiration=121),
-        provider(world, endpoint=f"{OAUTH}2"),
-        provider(world, portal="https://portal.example.com/other"),
+        app(world, expiration=121),
+        app(world, endpoint=f"{OAUTH}2"),
+        app(world, portal="https://portal.example.com/other"),
+        app(world, secret="another"),
     ]
-    changed = AppCredential("app", "client 1", Secret("another"), parse_url(OAUTH), server(PORTAL), expiration=120)
-    others.append(AppProvider(changed, world.service(120)))
     assert len({one.fingerprint(), *(other.fingerprint() for other in others)}) == 5
-    assert provider(World()).fingerprint() == one.fingerprint()
+    assert app(World()).fingerprint() == one.fingerprint()
 
 
 @pytest.mark.parametrize("answer", [Answer(302, {"location": "https://h/"}, b""), Answer(404, {}, b"<html>")])
 async def test_an_apps_own_setting_is_named(answer: Answer) -> None:
-    world = World({ENDPOINT: answer})
+    world = World({APP_TOKEN: answer})
     with pytest.raises((CredentialMisconfigured, TokenUnavailable)) as caught:
-        await provider(world).fetch(audience(PORTAL), NO_TOKENS)
+        await app(world).fetch(audience(PORTAL), NO_TOKENS)
     assert "oauth2Endpoint" in caught.value.details[0]

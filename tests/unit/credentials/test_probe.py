@@ -10,7 +10,8 @@ from proxy.identity import Place
 from proxy.secret import Secret
 from proxy.traffic import Answer, Token
 from tests.unit.core.rules import rule
-from tests.unit.credentials.world import REFERER, Script, World, audience, error, reply
+from tests.unit.credentials.sites import error, reply
+from tests.unit.credentials.world import REFERER, Script, World, audience
 
 SECURE = "https://gis.example.com/arcgis/rest/services/Secure"
 
@@ -44,7 +45,7 @@ async def tried(
         (NotAllowed("no", slug="address"), None),
     ],
 )
-async def test_what_is_learned(said: Script, place: Place | None) -> None:
+async def test_an_answer_tells_where_the_token_is_heard(said: Script, place: Place | None) -> None:
     learned, world = await tried(said)
     assert learned is place
     assert len(world.calls) == 1

@@ -28,18 +28,9 @@ from proxy.errors import (
 from proxy.identity import HttpLogin, Identity, Route, Scheme
 from proxy.secret import Secret
 from proxy.traffic import Answer
-from proxy.urls import Scope, Target
-from tests.unit.credentials.world import (
-    PASSWORD,
-    REFERER,
-    Tokens,
-    World,
-    audience,
-    error,
-    issued,
-    reply,
-    server,
-)
+from proxy.urls import Scope
+from tests.unit.credentials.sites import error, issued, reply
+from tests.unit.credentials.world import PASSWORD, REFERER, Tokens, World, audience, server
 from tests.unit.fetcher import WALL
 
 PORTAL = server("https://portal.example.com/portal")
@@ -60,22 +51,15 @@ async def test_a_form_is_encoded_whatever_is_in_it() -> None:
 
 
 async def test_each_place_is_reached_by_its_own_route() -> None:
-    asked: list[tuple[str, Route]] = []
     routes = {"gis.example.com": Route(max_connections=1), "portal.example.com": Route(max_connections=2)}
-
-    class Fetcher(World):
-        async def fetch(self, method: str, target: Target, *, route: Route, timeout: float, **more: object) -> Answer:
-            asked.append((target.origin.host, route))
-            return issued()
-
-    world = Fetcher()
+    world = World({ENDPOINT.url: issued(), GENERATE: issued()})
     service = TokenService(
         world, Discovery(world, world.clock), world.clock, world.wall_clock, lambda t: routes[t.origin.host], 60
     )
     await service.post(ENDPOINT, {}, {}, referer=REFERER)
     await service.exchange(PORTAL, audience(), None)
-    assert {host for host, _ in asked} == routes.keys()
-    assert all(route == routes[host] for host, route in asked)
+    assert {call.target.origin.host for call in world.calls} == routes.keys()
+    assert all(call.route == routes[call.target.origin.host] for call in world.calls)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +229,7 @@ def test_a_short_one_in_an_old_charset_is_not_either(body: str) -> None:
     for charset in ("latin-1", "utf-8"):
         with pytest.raises(ProxyError) as caught:
             World().service().read(Answer(200, {}, body.encode(charset)), audience(), Secret("p\xe9s"))
-        assert "No:" not in caught.value.message
+        assert "No:" not in caught.value.message, charset
 
 
 def test_what_it_says_without_the_secret_is() -> None:

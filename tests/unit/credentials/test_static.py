@@ -14,21 +14,20 @@ from tests.unit.credentials.world import NO_TOKENS, SCOPES, World, audience
 KEY = "AAPKcanary-key"
 
 
-def of_key(world: World, value: str) -> StaticProvider:
-    return StaticProvider(StaticCredential("city", Secret(value), scopes=SCOPES), world.clock)
+def of_key(world: World, value: str = KEY, token_param: str = "token") -> StaticProvider:
+    credential = StaticCredential("city", Secret(value), token_param=token_param, scopes=SCOPES)
+    return StaticProvider(credential, world.clock)
 
 
-def store_of(world: World, value: str = KEY) -> TokenStore:
+def store_of(world: World) -> TokenStore:
     store = TokenStore(world.clock, lambda: 0.5)
-    store.replace_providers(
-        {"city": StaticProvider(StaticCredential("city", Secret(value), scopes=SCOPES), world.clock)}
-    )
+    store.replace_providers({"city": of_key(world)})
     return store
 
 
 async def test_the_token_is_the_one_that_is_written_and_asks_nobody() -> None:
     world = World(now=5.0)
-    provider = StaticProvider(StaticCredential("city", Secret(KEY), token_param="key", scopes=SCOPES), world.clock)
+    provider = of_key(world, token_param="key")
     token = await provider.fetch(audience(), NO_TOKENS)
     assert (token.value, token.audience, token.obtained_at) == (Secret(KEY), audience(), 5.0)
     assert (token.expires_at, token.is_renewable) == (math.inf, False)
@@ -115,9 +114,7 @@ async def test_a_corrected_one_is_used_at_once_after_a_reload() -> None:
     world = World()
     store = store_of(world)
     store.reject(await store.get(audience()))
-    store.replace_providers(
-        {"city": StaticProvider(StaticCredential("city", Secret("new"), scopes=SCOPES), world.clock)}
-    )
+    store.replace_providers({"city": of_key(world, "new")})
     assert (await store.get(audience())).value == Secret("new")
 
 
@@ -131,14 +128,7 @@ async def test_no_word_of_a_refusal_holds_the_token() -> None:
 
 
 def test_the_fingerprint_changes_with_the_token() -> None:
-    clock = World().clock
-    credentials = [
-        StaticCredential("city", Secret(KEY)),
-        StaticCredential("city", Secret(KEY + "x")),
-        StaticCredential("city", Secret(KEY), token_param="key"),
-    ]
-    assert len({StaticProvider(each, clock).fingerprint() for each in credentials}) == 3
-    assert (
-        StaticProvider(credentials[0], World().clock).fingerprint()
-        == StaticProvider(StaticCredential("city", Secret(KEY)), clock).fingerprint()
-    )
+    world = World()
+    providers = [of_key(world), of_key(world, KEY + "x"), of_key(world, token_param="key")]
+    assert len({each.fingerprint() for each in providers}) == 3
+    assert of_key(World()).fingerprint() == providers[0].fingerprint()

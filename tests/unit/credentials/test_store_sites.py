@@ -7,10 +7,20 @@ import pytest
 from proxy.credentials.store import TokenStore
 from proxy.errors import CredentialMisconfigured, CredentialRefused, UpstreamTimeout
 from proxy.traffic import Audience
-from tests.unit.credentials.sites import GENERATE, INFO, PORTAL_GENERATE, PORTAL_INFO, federated, info
+from tests.unit.credentials.sites import (
+    GENERATE,
+    INFO,
+    PORTAL_GENERATE,
+    PORTAL_INFO,
+    error,
+    federated,
+    info,
+    issued,
+    reply,
+)
 from tests.unit.credentials.stores import AUDIENCE, OTHER_REFERER, Service, refused, store_of
 from tests.unit.credentials.virtual import run
-from tests.unit.credentials.world import World, audience, error, issued, reply, server
+from tests.unit.credentials.world import World, audience, server
 
 OTHER_CASE = replace(AUDIENCE, server=replace(AUDIENCE.server, context="/ArcGIS"))
 OTHER_SITE = replace(AUDIENCE, server=replace(AUDIENCE.server, context="/other"))

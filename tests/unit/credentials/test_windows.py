@@ -21,7 +21,8 @@ from proxy.secret import Secret
 from proxy.traffic import Reply
 from proxy.urls import Scope
 from tests.unit.credentials.acceptor import FIRST, LAST, LOGIN, WRONG, Acceptor, all_is_given_back, ask, message, start
-from tests.unit.credentials.world import PASSWORD, Sent, Wire, outgoing, read, streamed
+from tests.unit.credentials.wire import Sent, Wire, outgoing, read, streamed
+from tests.unit.credentials.world import PASSWORD
 
 pytestmark = pytest.mark.usefixtures("ntlm_accounts")
 

@@ -13,7 +13,8 @@ from proxy.errors import CredentialRefused, ProxyError, UpstreamFailed
 from proxy.identity import HttpLogin
 from proxy.traffic import Reply
 from tests.unit.credentials.acceptor import LAST, LOGIN, WRONG, Acceptor, all_is_given_back, ask, message, start
-from tests.unit.credentials.world import PASSWORD, Sent, outgoing, read
+from tests.unit.credentials.wire import Sent, breaking_off, outgoing, read
+from tests.unit.credentials.world import PASSWORD
 
 pytestmark = pytest.mark.usefixtures("ntlm_accounts")
 
@@ -97,13 +98,9 @@ async def test_the_lane_goes_back_where_a_leg_fails(leg: int, error: BaseExcepti
 async def test_the_lane_goes_back_where_the_page_of_a_challenge_breaks_off(leg: int) -> None:
     acceptor = Acceptor()
 
-    async def broken() -> AsyncIterator[bytes]:
-        yield b"Access"
-        raise UpstreamFailed("broke off")
-
     def answer(sent: Sent) -> Reply:
         reply = acceptor(sent)
-        return Reply(reply.status, reply.headers, broken()) if len(wire.sent) == leg + 1 else reply
+        return Reply(reply.status, reply.headers, breaking_off(b"Access")) if len(wire.sent) == leg + 1 else reply
 
     wire, session = start(answer)
     with pytest.raises(UpstreamFailed):
@@ -115,19 +112,16 @@ async def test_the_lane_goes_back_where_the_page_of_a_challenge_breaks_off(leg: 
 async def test_the_lane_goes_back_where_the_answer_breaks_off() -> None:
     acceptor = Acceptor()
 
-    async def broken() -> AsyncIterator[bytes]:
-        yield b"ma"
-        raise UpstreamFailed("broke off")
-
     def answer(sent: Sent) -> Reply:
         reply = acceptor(sent)
-        return reply if reply.status == 401 else Reply(200, {}, broken())
+        return reply if reply.status == 401 else Reply(200, {}, breaking_off(b"ma"))
 
     wire, session = start(answer)
     reply = await session.send(outgoing())
     with pytest.raises(UpstreamFailed):
         await read(reply)
     assert all_is_given_back(wire)
+    reply.close()
     assert wire.all_closed
 
 

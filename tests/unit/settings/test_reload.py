@@ -12,7 +12,8 @@ from proxy.identity import ArcGISCredential, ClientCertificate, Route
 from proxy.secret import Secret
 from proxy.settings.reload import Reloader
 from proxy.telemetry.log import configure
-from tests.unit.settings.watched import SOON, Site, until
+from tests.unit.settings.watched import SOON, Site
+from tests.until import until
 
 
 async def watched(site: Site) -> None:
@@ -33,7 +34,7 @@ async def test_what_does_not_change_is_not_even_read_as_yaml(site: Site) -> None
 async def test_a_change_is_applied_once(site: Site) -> None:
     await watched(site)
     site.write("two")
-    await until(lambda: site.applied == ["two"])
+    await until(lambda: site.applied == ["two"], 10.0)
     await asyncio.sleep(10 * SOON)
     assert (site.loads, site.applied) == (1, ["two"])
 
@@ -52,12 +53,12 @@ async def test_being_told_looks_at_what_did_not_change(site: Site) -> None:
 async def test_a_bad_file_is_kept_out_and_said_once(site: Site) -> None:
     await watched(site)
     site.write("bad")
-    await until(lambda: site.rejections > 0)
+    await until(lambda: site.rejections > 0, 10.0)
     await asyncio.sleep(10 * SOON)
     assert (site.rejections, site.applied) == (1, [])
     assert site.reloader.rejected == ["proxy.yaml:1: bad is not known", "proxy.yaml:2: worse"]
     site.reloader.trigger()
-    await until(lambda: site.rejections == 2)
+    await until(lambda: site.rejections == 2, 10.0)
 
 
 async def test_a_good_file_after_a_bad_one(site: Site) -> None:
@@ -183,6 +184,18 @@ async def test_it_can_begin_with_a_file_that_is_bad(tmp_path: Path) -> None:
     await site.look()
     assert site.applied == ["one"]
     await site.reloader.stop()
+
+
+async def test_what_came_through_a_pipe_is_not_looked_at_again(site: Site) -> None:
+    running = site.load()
+    await site.reloader.stop()
+    site.path.unlink()
+    os.mkfifo(site.path)
+    site.loads = 0
+    await site.reloader.start(running)
+    async with asyncio.timeout(5.0):
+        await site.look()
+    assert (site.loads, site.rejections) == (0, 0)
 
 
 async def test_a_pipe_named_as_a_secret_holds_nobody_up(site: Site) -> None:

@@ -5,17 +5,18 @@ from pathlib import Path
 
 from proxy.model import Configuration
 from proxy.settings.reload import Reloader
-from tests.unit.settings.watched import SOON, Site, until
+from tests.unit.settings.watched import SOON, Site
+from tests.until import until
 
 
 async def test_a_file_that_is_still_being_written_waits(site: Site) -> None:
-    site.reloader = Reloader(site.path, site.load, site.apply, interval=3600.0, settle=10 * SOON)
+    site.reloader = Reloader(site.path, site.load, site.apply, interval=3600.0, settle=20 * SOON)
     await site.reloader.start()
     site.loads = 0
     site.write("tw")
     look = asyncio.create_task(site.look())
-    for text in ("bad", "bad tw", "two"):
-        await asyncio.sleep(3 * SOON)
+    for text in ("bad", "bad tw", "bad two", "bad two and", "two"):  # longer than it takes to settle
+        await asyncio.sleep(5 * SOON)
         site.write(text)
     await look
     assert (site.loads, site.applied, site.rejections) == (1, ["two"], 0)
@@ -79,7 +80,7 @@ async def test_of_a_hundred_triggers_the_last_wins_and_none_run_together(site: S
         site.write(f"number {number}")
         site.reloader.trigger()
         await asyncio.sleep(SOON / 2)
-    await until(lambda: site.applied[-1:] == ["number 99"])
+    await until(lambda: site.applied[-1:] == ["number 99"], 10.0)
     assert most == 1
     assert len(site.applied) <= 100
     assert site.applied == sorted(site.applied, key=lambda each: int(each.split()[1]))

@@ -1,6 +1,5 @@
 """A configuration that is watched."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,8 @@ class Site:
             text = self.path.read_text(encoding="utf-8")
         except OSError as error:
             raise ConfigurationError([f"{self.path.name}: {error.strerror}"]) from None
+        if not text:  # somebody is just writing it
+            raise ConfigurationError([f"{self.path.name}: the file is empty"])
         if "bad" in text:
             raise ConfigurationError(["proxy.yaml:1: bad is not known", "proxy.yaml:2: worse"])
         if "${file:" in text and self.secret.is_file():
@@ -51,9 +52,3 @@ class Site:
 
     async def look(self, *, was_told: bool = False) -> None:
         await self.reloader.look(was_told=was_told)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10.0):
-        while not condition():  # noqa: ASYNC110 - a file and a thread set no event
-            await asyncio.sleep(SOON)

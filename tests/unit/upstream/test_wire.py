@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.errors import BadRequest, UpstreamFailed
-from proxy.upstream.wire import MAX_HEAD, HeadReader, idle_limit, parse_head, request_head
+from proxy.upstream.wire import MAX_HEAD, HeadReader, idle_limit, own_line, parse_head, request_head
 
 
 def head(*lines: str, status: str = "HTTP/1.1 200 OK") -> bytes:
@@ -17,7 +17,7 @@ def test_a_request_head_is_its_lines() -> None:
 
 def test_framing_is_ours_alone() -> None:
     given = {"content-length": "9", "transfer-encoding": "chunked", "connection": "close", "host": "x", "expect": "100"}
-    raw = request_head("POST", "/", "gis.example", given | {"a": "b", "te": "x"}, "content-length: 4")
+    raw = request_head("POST", "/", "gis.example", given | {"a": "b", "te": "x"}, own_line("content-length", "4"))
     assert raw == b"POST / HTTP/1.1\r\nHost: gis.example\r\na: b\r\ncontent-length: 4\r\n\r\n"
 
 
