@@ -88,7 +88,7 @@ def upstream_place(rule: RuleSettings) -> RulePlace:
 def route_of(rule: RuleSettings, place: RulePlace, settings: Settings) -> Route:
     """How a rule's own server is reached, and as whom."""
     upstream = settings.upstream
-    keys = settings.credentials[rule.credential] if rule.credential else rule
+    keys = _keys_of(rule, settings)
     allowed: tuple[Network, ...] = (*settings.allowAddresses, *rule.allowAddresses)
     files = rule.clientCertificate or keys.clientCertificate
     certificate = certificate_of(files) if files is not None else None
@@ -106,6 +106,11 @@ def route_of(rule: RuleSettings, place: RulePlace, settings: Settings) -> Route:
         outbound_proxy=outbound if isinstance(outbound, OutboundProxy) else None,
         identity=_identity(rule, keys, place),
     )
+
+
+def _keys_of(rule: RuleSettings, settings: Settings) -> CredentialSettings | RuleSettings:
+    """Where its credential is written: by its name, or in place."""
+    return settings.credentials[rule.credential] if rule.credential else rule
 
 
 def certificate_of(files: str | CertificateFiles) -> ClientCertificate:
@@ -143,7 +148,7 @@ def _service_route(settings: Settings, credential: str, rules: Sequence[RuleSett
     if not rules:
         return Route()
     rule = rules[0]
-    keys = settings.credentials[rule.credential] if rule.credential else rule
+    keys = _keys_of(rule, settings)
     route = replace(route_of(rule, upstream_place(rule), settings), identity=None)
     url = keys.portalUrl or keys.tokenServiceUri or keys.oauth2Endpoint
     if url is None:
