@@ -4,6 +4,7 @@ Most of what is in their way is decided by pure functions with tests of their ow
 """
 
 import asyncio
+import gzip
 import json
 from typing import Any
 from urllib.parse import quote
@@ -204,3 +205,11 @@ async def test_nobody_writes_a_line_into_the_log(world: World, hostile: Hostile)
     assert sum(json.loads(line)["event"] == "request" for line in lines) == 1  # and what is no request has none
     assert world.log.getvalue().isascii()
     assert "\x1b" not in world.log.getvalue()
+
+
+async def test_what_becomes_far_too_long_is_not_looked_through_to_its_end(world: World, hostile: Hostile) -> None:
+    bomb = gzip.compress(bytes(64 * 1024 * 1024))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    hostile.script = bytes_and_wait(head % len(bomb) + bomb)
+    got = await say(world, f"{hostile.url}/signed/a", "Accept-Encoding: gzip")
+    assert (got.status, got.error["messageCode"]) == (502, "PROXY_BAD_ANSWER")
