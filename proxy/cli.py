@@ -278,7 +278,7 @@ def _loaded(path: Path, *, as_json: bool = False) -> Configuration:
         if as_json:
             click.echo(json.dumps({"good": False, "complaints": error.complaints}, indent=2))
         complain(error)
-        sys.exit(_UNUSABLE if not path.is_file() else _FINDINGS)
+        sys.exit(_FINDINGS if path.is_file() or path.is_fifo() else _UNUSABLE)
 
 
 def _needs_pillow() -> None:

@@ -79,7 +79,8 @@ class TokenStore:
 
     async def get(self, audience: Audience) -> Token:
         """See `ports.TokenSource.get`."""
-        held = self._of(audience)
+        known = self._known.get(id(audience))
+        held = self._of(audience) if known is None else known[1]
         do = lifetime.decide(held.slot, self._clock())
         token = held.slot.token
         if do is Do.HOLD_OFF:
