@@ -170,6 +170,7 @@ class TokenStore:
                     "renewsIn": max(0, round(held.slot.renew_at - now)) if ending else None,
                     "life": round(ending.expires_at - ending.obtained_at) if ending else None,
                     "place": held.hearing.place.value if held.hearing.place else None,
+                    "triesAgainIn": round(held.slot.held_until - now) if now < held.slot.held_until else None,
                     "problem": held.error.message if held.error else None,
                 }
             )

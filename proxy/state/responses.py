@@ -39,8 +39,10 @@ _LARGEST: Final = 16 * 1024 * 1024  # bytes of one answer
 _SHARE: Final = 16  # of the memory, that one answer may take at most
 _NOT_SHARED: Final = 60.0  # seconds in which those who ask for what is no one else's are not kept waiting
 _MOST_NOT_SHARED: Final = 10_000
+# What is asked for all who want the same. What is said of a body, which is not there, is left out: it is not part of
+# the key, and whoever asks first would choose with it what the others get.
 _UNCONDITIONAL: Final[Changes] = {
-    **dict.fromkeys(conditional.CONDITIONS),
+    **dict.fromkeys((*conditional.CONDITIONS, names.CONTENT_TYPE, names.SOAP_ACTION)),
     names.SURROGATE_CAPABILITY: caching.CAPABILITY,
 }
 HIT: Final = "; hit; ttl="  # of Cache-Status, before the seconds

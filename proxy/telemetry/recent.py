@@ -26,8 +26,8 @@ class _Trouble:
 
 
 class Recent:
-    """One process's. The same reason at the same rule is one row, however often it comes: nobody outside can push
-    the others off the list."""
+    """One process's. The same reason at the same rule is one row, however often it comes, and where there are too many
+    a refusal goes before what failed: nobody outside can push that off the list."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -42,7 +42,8 @@ class Recent:
         times = known.times + 1 if known is not None else 1
         self._troubles[key] = _Trouble(times, self._clock(), exchange)
         if len(self._troubles) > _MOST:
-            self._troubles.popitem(last=False)
+            refused = (each for each, trouble in self._troubles.items() if _is_refusal(trouble.exchange.status))
+            del self._troubles[next(refused, next(iter(self._troubles)))]
 
     def rows(self) -> list[dict[str, object]]:
         """The newest first."""
@@ -56,7 +57,10 @@ def merged_recent(lists: Iterable[Iterable[Mapping[str, Any]]]) -> list[dict[str
     for row in sorted((row for rows in lists for row in rows), key=itemgetter("secondsAgo")):
         newer = found.setdefault((row["outcome"], row["rule"]), {**row, "times": 0})
         newer["times"] += row["times"]
-    return list(found.values())[:_MOST]
+    rows = list(found.values())
+    while len(rows) > _MOST:
+        rows.pop(max((at for at, row in enumerate(rows) if _is_refusal(row["status"])), default=-1))
+    return rows
 
 
 def _row(trouble: _Trouble, now: float) -> dict[str, object]:
@@ -71,6 +75,11 @@ def _row(trouble: _Trouble, now: float) -> dict[str, object]:
         "what": _shown(exchange.note),
         "advice": _shown(exchange.advice),
     }
+
+
+def _is_refusal(status: int) -> bool:
+    """Anyone can bring one about."""
+    return status < 500
 
 
 def _shown(text: str) -> str:

@@ -36,6 +36,7 @@ class Dialer:
         self.way = way_out(origin, route)
         context = tls_context(route.ca_bundle, route.certificate, route.tls_version)
         self._context = context if origin.scheme == "https" else None
+        self._is_anyones = self.way is None and route.reach is Reach.PUBLIC  # clients name such hosts
         self._own_name = origin.host.rstrip(".")  # as certificates have it
         if self.way is None:
             lookups = lookups or (OTHERS if route.reach is Reach.PUBLIC else LISTED)
@@ -65,7 +66,8 @@ class Dialer:
         except TimeoutError:
             raise silent(has_proxy=self.way is not None) from None
         except (OSError, RuntimeError) as error:  # uvloop has RuntimeError for some
-            raise not_connected(error, refused=guard.refused, has_proxy=self.way is not None) from None
+            has_proxy, is_anyones = self.way is not None, self._is_anyones
+            raise not_connected(error, refused=guard.refused, has_proxy=has_proxy, is_anyones=is_anyones) from None
 
     def keep_session(self, connection: Connection) -> None:
         """What shortens the next handshake; TLS 1.3 gives it out after the handshake, with the first answer."""
@@ -76,7 +78,7 @@ class Dialer:
     async def _connected(self, owner: Owner[Connection], guard: AddressGuard) -> Connection:
         found = await self._name.addresses()
         if not found:
-            raise unknown_name(has_proxy=self.way is not None)
+            raise unknown_name(has_proxy=self.way is not None, is_anyones=self._is_anyones)
         sock = await start_connection(
             found, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1, loop=self._loop, socket_factory=guard
         )

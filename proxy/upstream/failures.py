@@ -16,10 +16,13 @@ _OLD_TLS: Final = re.compile("PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|VERSION_TOO_
 _NO_TLS: Final = re.compile("WRONG_VERSION_NUMBER|HTTP_REQUEST|RECORD_LAYER_FAILURE|PACKET_LENGTH_TOO_LONG")
 
 
-def not_connected(error: Exception, *, refused: str, has_proxy: bool) -> ProxyError:
-    """Why a connection could not be made: TLS, the address guard (`refused` is its reason, or ""), or nobody there."""
+def not_connected(error: Exception, *, refused: str, has_proxy: bool, is_anyones: bool = False) -> ProxyError:
+    """Why a connection could not be made: TLS, the address guard (`refused` is its reason, or ""), or nobody there.
+    `is_anyones`: clients may name the host."""
     if isinstance(error, ssl.SSLError):
         return _handshake(error)
+    if refused and is_anyones:
+        return nowhere(f"It leads to one that is not allowed ({refused}).")
     if refused:
         return UpstreamFailed(
             f"The name of the server leads to an address that is not allowed ({refused}).",
@@ -38,8 +41,22 @@ def unreachable(error: Exception, *, has_proxy: bool) -> UpstreamFailed:
     return UpstreamFailed(f"{_who(has_proxy)} could not be reached: {what}.", advice, slug="unreachable")
 
 
-def unknown_name(*, has_proxy: bool) -> UpstreamFailed:
+def nowhere(why: str) -> UpstreamFailed:
+    """Of a host that clients may name. Whether a name is known inside, and where it leads, is not for them to learn:
+    there is one answer for both, and `why` is a note for the log."""
+    error = UpstreamFailed(
+        "The name of the server is not known, or leads to an address that is not allowed.",
+        "The log of the proxy says which, beside the request id; allowAddresses lists networks that are meant.",
+        slug="address",
+    )
+    error.add_note(why)
+    return error
+
+
+def unknown_name(*, has_proxy: bool, is_anyones: bool = False) -> UpstreamFailed:
     """No address."""
+    if is_anyones:
+        return nowhere("It is not known (DNS).")
     return UpstreamFailed(
         f"{_who(has_proxy)} could not be found: its name is not known (DNS).",
         "Check the host in the url, and whether this machine can resolve it.",

@@ -83,3 +83,11 @@ async def test_expect_is_answered_only_when_the_body_is_wanted(world: World) -> 
     writer.write(b"body")
     assert (await asyncio.wait_for(reader.readline(), 2)).startswith(b"HTTP/1.1 200")
     writer.close()
+
+
+async def test_a_name_that_no_host_can_have_is_not_kept(world: World) -> None:
+    for number in range(20):
+        host = f"Host: {'a' * 20_000}{number}\r\n".encode()
+        status, _ = await say(world, b"GET /proxy?ping" + TAIL.replace(b"Host: p\r\n", host) + b"\r\n")
+        assert status == 200
+    assert len(repr(world.service.current.runtime.said)) < 20_000

@@ -3,13 +3,13 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 
 import pytest
 
 from proxy.errors import UpstreamFailed
-from proxy.identity import Route
+from proxy.identity import Reach, Route
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import Dialer
 from proxy.upstream.resolve import Lookups
@@ -43,10 +43,10 @@ class Listening:
         addresses = self.answers.pop(0)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
 
-    async def dial(self) -> str:
+    async def dial(self, route: Route = ROUTE) -> str:
         """The address that was reached."""
         origin = Origin("http", "gis.example.com", self.port)
-        connection = await Dialer(origin, ROUTE, frozenset, Lookups(1, 8, self.ask)).dial(Owner())
+        connection = await Dialer(origin, route, frozenset, Lookups(1, 8, self.ask)).dial(Owner())
         peer = connection.transport.get_extra_info("peername")[0]
         connection.abort()
         return str(peer)
@@ -87,4 +87,18 @@ async def test_of_two_addresses_the_forbidden_one_hears_nothing() -> None:
     async with listening() as world:
         world.answers = [["127.0.0.2", "127.0.0.1"], ["127.0.0.1", "127.0.0.2"]]
         assert [await world.dial(), await world.dial()] == ["127.0.0.1", "127.0.0.1"]
+        assert not world.was_reached()
+
+
+async def test_who_may_name_any_host_does_not_learn_which_names_are_known_inside() -> None:
+    async with listening() as world:
+        world.answers = [[], ["10.1.2.3"], ["127.0.0.2"], ["169.254.169.254"], ["::1"], ["10.1.2.3", "127.0.0.2"]]
+        told, noted = set[tuple[object, ...]](), set[str]()
+        while world.answers:
+            with pytest.raises(UpstreamFailed) as caught:
+                await world.dial(replace(ROUTE, reach=Reach.PUBLIC))
+            told.add((type(caught.value), caught.value.message, caught.value.details, caught.value.slug))
+            noted.add(caught.value.for_log().removeprefix(caught.value.message))
+        assert len(told) == 1
+        assert len(noted) == 4
         assert not world.was_reached()

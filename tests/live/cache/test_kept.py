@@ -40,6 +40,14 @@ async def test_another_query_method_or_token_is_another_answer(build: Build, ori
     assert len(origin.requests) == 6
 
 
+async def test_whoever_asks_first_says_nothing_of_a_body_that_is_not_there(build: Build, origin: Origin) -> None:
+    origin.numbers(Cache_Control="max-age=60")
+    world = await build(document(origin))
+    got = await world.client.get(f"{origin.url}/a", Content_Type="text/evil", SOAPAction="evil")
+    assert state(got) == "fwd=uri-miss; stored"
+    assert "evil" not in str(origin.requests[0].headers)
+
+
 async def test_what_is_stale_is_asked_after_and_kept_on(build: Build, origin: Origin) -> None:
     origin.numbers(Cache_Control="max-age=0", ETag='"v1"')
     world = await build(document(origin))

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import time
 
 import pytest
 
@@ -9,7 +10,7 @@ from proxy.model import AdmitPolicy
 from proxy.runtime import Known
 from proxy.secret import Secret
 from proxy.telemetry.lines import Hit, HitLine, RequestLine, as_json, as_text, tally
-from proxy.telemetry.log import state_change
+from proxy.telemetry.log import AccessLog, state_change
 from tests.unit.core.rules import rule
 from tests.unit.telemetry.configurations import ROADS, exchange
 from tests.unit.telemetry.logs import Begin, access, lines
@@ -215,3 +216,28 @@ def test_a_hit_reads_as_every_other_request(begin: Begin, form: str) -> None:
         before = tally().redacted
         assert write(HitLine(1_700_000_000.25, hit)) == write(long)
         assert (tally().redacted - before) % 2 == 0
+
+
+def test_whoever_is_refused_all_the_time_does_not_fill_the_disk(begin: Begin) -> None:
+    handle, stream = begin()
+    log = AccessLog()
+    for _ in range(5000):
+        log(exchange(outcome="referer", status=403), 100.0)
+    log(exchange(outcome="operation", status=403), 100.0)
+    log(exchange(), 100.0)
+    written = [line["outcome"] for line in lines(handle, stream) if line["event"] == "request"]
+    assert 100 <= written.count("referer") <= 300  # in one second or the next ones
+    assert (written.count("operation"), written.count("ok")) == (1, 1)
+
+
+def test_what_was_not_written_is_told(begin: Begin) -> None:
+    handle, stream = begin()
+    log = AccessLog()
+    until = time.monotonic() + 10
+    while "unlogged" not in stream.getvalue() and time.monotonic() < until:
+        for _ in range(150):
+            log(exchange(outcome="referer", status=403), 100.0)
+        time.sleep(0.1)
+    told = [line for line in lines(handle, stream) if line["event"] == "requests_unlogged"]
+    assert told[0]["outcome"] == "referer"
+    assert told[0]["count"] > 0

@@ -25,6 +25,20 @@ def test_the_oldest_goes_where_there_are_too_many() -> None:
     assert [row["rule"] for row in recent.rows()] == [f"https://h/{number}" for number in range(99, 79, -1)]
 
 
+def test_refusals_push_no_failure_off_the_list() -> None:
+    one, other = Recent(), Recent()
+    for recent in (one, other):
+        recent.record(exchange(outcome="credential_refused", status=502, rule=PARKS))
+        for number in range(30):
+            recent.record(exchange(outcome="operation", status=403, rule=f"https://h/{id(recent)}/{number}"))
+    assert one.rows()[-1]["outcome"] == "credential_refused"
+    merged = merged_recent([one.rows(), other.rows()])
+    assert [len(merged), merged[-1]["outcome"], merged[-1]["times"]] == [20, "credential_refused", 2]
+    for number in range(30):
+        one.record(exchange(outcome="unreachable", status=502, rule=f"https://h/{number}"))
+    assert {row["rule"] for row in one.rows()} == {f"https://h/{number}" for number in range(10, 30)}
+
+
 def test_nothing_of_the_client_and_no_secret_is_kept() -> None:
     recent = Recent()
     note = "It says: token=abcdef0123456789 " + "x" * 999

@@ -1,5 +1,6 @@
 """proxy.web.client: whose word counts on who asks."""
 
+import tracemalloc
 from ipaddress import ip_network
 
 import pytest
@@ -27,3 +28,15 @@ TRUSTED = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 def test_forwarded_addresses_count_from_trusted_proxies_alone(peer: str, said: str, client: str) -> None:
     assert client_address(peer, {"x-forwarded-for": said}, TRUSTED) == client
     assert client_address(peer, {"x-forwarded-for": said}, ()) == peer
+
+
+def test_what_is_no_address_is_not_kept_at_any_length() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            said = f"{number}{'a' * 30_000}, 10.0.0.2"
+            assert client_address("10.0.0.1", {"x-forwarded-for": said}, TRUSTED) == "10.0.0.2"
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 500_000
