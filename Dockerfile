@@ -3,20 +3,36 @@
 #   docker run -p 8080:8080 -v ./config:/etc/resource-proxy:ro -e CITY_PASSWORD resource-proxy
 # What is installed is pinned with hashes (config/requirements*.txt, made by .ci/pin); /opt/proxy/sbom.cdx.json lists it.
 ARG PYTHON_VERSION=3.13
-FROM docker.io/library/python:${PYTHON_VERSION}-slim AS build
+FROM docker.io/library/python:${PYTHON_VERSION}-slim AS tools
 WORKDIR /src
 COPY config/requirements-build.txt config/
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r config/requirements-build.txt
+
+# What every request passes is compiled: a third less CPU. With COMPILE=0, or where Debian's packages are out of reach, the
+# same modules run in Python; `resource-proxy --version` says which. The libraries are here for their types alone.
+FROM tools AS wheel
+ARG COMPILE=1
+RUN headers=$(python -c 'import os, sysconfig; print(os.path.exists(sysconfig.get_path("include") + "/Python.h"))') \
+    && if [ "$COMPILE" = 1 ]; then \
+       apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev \
+       $([ "$headers" = True ] || echo python3-dev) >/dev/null || echo "no C compiler: nothing will be compiled"; fi
+COPY config/requirements.txt config/
+RUN /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r config/requirements.txt
+COPY pyproject.toml setup.py README.md LICENSE ./
+COPY proxy proxy
+RUN RESOURCE_PROXY_COMPILE=$(command -v gcc >/dev/null && echo "$COMPILE") LDFLAGS=-s \
+    /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
+
+FROM tools AS build
 ARG PINS=requirements.txt
 COPY config/$PINS config/
 RUN python -m venv --without-pip /opt/proxy \
     && /opt/build/bin/pip --python /opt/proxy/bin/python install --no-cache-dir --no-compile --only-binary :all: \
        --require-hashes -r config/$PINS
-COPY pyproject.toml README.md LICENSE ./
-COPY proxy proxy
-RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
-    && /opt/build/bin/pip --python /opt/proxy/bin/python install --no-cache-dir --no-compile --no-deps --no-index /wheels/*.whl \
+COPY pyproject.toml ./
+COPY --from=wheel /wheels /wheels
+RUN /opt/build/bin/pip --python /opt/proxy/bin/python install --no-cache-dir --no-compile --no-deps --no-index /wheels/*.whl \
     && /opt/build/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
        --no-validate --output-file /opt/proxy/sbom.cdx.json /opt/proxy/bin/python \
     && find /opt/proxy -depth -name tests -type d -exec rm -rf {} + \

@@ -71,7 +71,7 @@ def slow_reader(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def idle_connections(port: int, url: str, count: int) -> Iterator[None]:
+def idle_connections(url: str, count: int) -> Iterator[None]:
     """So many that had an answer and are kept open."""
     opened = []
     try:

@@ -110,7 +110,7 @@ def memory(found: dict[str, Peer], idle: int) -> dict[str, dict[str, float]]:
         figures[name] = {"after load, MB": before / 1e6, "a slow reader of 64 MiB adds, MB": added / 1e6}
         if name == "proxy":
             before = meters.memory(peer.pid)
-            with clients.idle_connections(peer.port, peer.url(servers.PATHS["json"] + "1"), idle):
+            with clients.idle_connections(peer.url(servers.PATHS["json"] + "1"), idle):
                 taken = meters.memory(peer.pid) - before
             figures[name][f"each of {idle} idle connections, KB"] = taken / idle / 1e3
     return figures

@@ -128,9 +128,10 @@ class Service:
             time.monotonic,
         )
         hits = Hits(self.current, allowance, self.responses, time.monotonic, self._witness.hit, self._is_draining)
-        door = Door(self.current, self.pipeline, self._witness.request, time.monotonic, self._is_draining)
+        begun, ended = self.metrics.begun, self._witness.request
+        door = Door(self.current, self.pipeline, begun, ended, time.monotonic, self._is_draining)
         front = Front(
-            self.metrics.count_in_flight(wrap(door if tracing is None else tracing.door(door))),
+            wrap(door if tracing is None else tracing.door(door)),
             configuration.limits,
             self.metrics.malformed,
             lambda address: is_trusted(address, self.current.runtime.configuration.trusted_proxies),

@@ -15,7 +15,7 @@ from typing import Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from proxy import __version__, live_check
+from proxy import __version__, live_check, pipeline
 from proxy.assemble import Service
 from proxy.console import ERR, OUT, complain, counted, greeting, plain, print_policy, print_table
 from proxy.errors import ConfigurationError
@@ -45,12 +45,14 @@ _CONFIG = click.option(
     show_default=True,
     help="The configuration file.",
 )
+# What every request passes is one or the other (setup.py)
+_HOW = "pure Python" if pipeline.__file__.endswith(".py") else "compiled"
 _FINDINGS, _UNUSABLE = 1, 2
 _STDERR = 2
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="resource-proxy")
+@click.version_option(f"{__version__} ({_HOW})", prog_name="resource-proxy")
 def main() -> None:
     """Signs a web map's requests to secured ArcGIS services, so that nobody sees a sign-in prompt.
 
@@ -276,7 +278,7 @@ def _loaded(path: Path, *, as_json: bool = False) -> Configuration:
         if as_json:
             click.echo(json.dumps({"good": False, "complaints": error.complaints}, indent=2))
         complain(error)
-        sys.exit(_UNUSABLE if not path.is_file() else _FINDINGS)
+        sys.exit(_FINDINGS if path.is_file() or path.is_fifo() else _UNUSABLE)
 
 
 def _needs_pillow() -> None:

@@ -138,6 +138,11 @@ class Rule:
     cache: CachePolicy | None = None  # None: nothing is kept
 
     @property
+    def origin(self) -> Origin:
+        """Of its own URL; see `Scope.origin`."""
+        return Scope(self.scheme, self.host, port=self.port).origin
+
+    @property
     def scope(self) -> Scope:
         """Where its requests go."""
         to = self.redirect

@@ -11,9 +11,9 @@ def credential_rows(configuration: Configuration, logins: Iterable[dict[str, obj
     """A row for each login, and for each credential that nobody has needed yet."""
     rows = list(logins)
     used = {row["credential"] for row in rows}
-    unused = {"server": None, "state": UNUSED, "secondsLeft": None, "place": None, "problem": None}
+    nothing = dict.fromkeys(("server", "secondsLeft", "triesAgainIn", "place", "problem"))
     named = [credential.name for credential in configuration.credentials]
-    return rows + [{"credential": name, **unused} for name in named if name not in used]
+    return rows + [{"credential": name, "state": UNUSED, **nothing} for name in named if name not in used]
 
 
 def user_source(configuration: Configuration) -> str:

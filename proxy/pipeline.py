@@ -22,7 +22,7 @@ from proxy.runtime import Bearer, Current, Runtime
 from proxy.server_info import answer_catalog, answer_info
 from proxy.shape import Ready, finished, prepared
 from proxy.state.responses import Responses
-from proxy.traffic import Asked, Audience, Body, Changes, Exchange, Fetched, Incoming, Outgoing, Reply, Token, User
+from proxy.traffic import Audience, Body, Changes, Exchange, Fetched, Incoming, Outgoing, Reply, Token
 from proxy.upstream import body as bodies
 from proxy.upstream.conceal import conceal, is_clean, with_token
 from proxy.upstream.peek import examine
@@ -62,37 +62,27 @@ class Pipeline:
         if wish is not None and (hit := self.responses.hit(wish, exchange)) is not None:
             remember(runtime, plan, incoming, wish, exchange)
             return hit  # the same request passed all that follows
-        if incoming.body is None:
-            return await self._answer(runtime, plan, incoming, Body(), user, wish, exchange)
-        with self.room.stay() as stay:
-            body = await bodies.take(incoming, stay, limit=runtime.configuration.limits.body)
-            return await self._answer(runtime, plan, incoming, body, user, wish, exchange)
-
-    async def _answer(
-        self,
-        runtime: Runtime,
-        plan: Plan,
-        incoming: Incoming,
-        body: Body,
-        user: User | None,
-        wish: Asked | None,
-        exchange: Exchange,
-    ) -> Reply:
-        """To what may be asked."""
-        ready = prepared(plan, incoming, body, exchange)
-        if plan.place.credential is not None and incoming.body is not None:
-            said = answer_catalog(exchange.operation, body, incoming.headers.get(names.CONTENT_TYPE, ""))
-            if said is not None:
-                return said
-        if user is not None:
-            speak_for(user, plan, incoming, ready.outgoing, reads=ready.reads)
-        if wish is not None and ready.reads and incoming.method in names.SAFE_METHODS:
-            fetch = partial(self._fetch, runtime, plan, incoming, ready)
-            return await self.responses.answer(wish, exchange, fetch)
-        fetched = await self._fetch(runtime, plan, incoming, ready, exchange, {})
-        if not ready.reads or wish is not None:
-            self.responses.written(wish, plan.target, exchange, fetched, edits=not ready.reads)
-        return fetched.reply
+        stay = self.room.stay() if incoming.body is not None else None
+        try:
+            limit = runtime.configuration.limits.body
+            body = Body() if stay is None else await bodies.take(incoming, stay, limit=limit)
+            ready = prepared(plan, incoming, body, exchange)
+            if plan.place.credential is not None and stay is not None:
+                said = answer_catalog(exchange.operation, body, incoming.headers.get(names.CONTENT_TYPE, ""))
+                if said is not None:
+                    return said
+            if user is not None:
+                speak_for(user, plan, incoming, ready.outgoing, reads=ready.reads)
+            if wish is not None and ready.reads and incoming.method in names.SAFE_METHODS:
+                fetch = partial(self._fetch, runtime, plan, incoming, ready)
+                return await self.responses.answer(wish, exchange, fetch)
+            fetched = await self._fetch(runtime, plan, incoming, ready, exchange, {})
+            if not ready.reads or wish is not None:
+                self.responses.written(wish, plan.target, exchange, fetched, edits=not ready.reads)
+            return fetched.reply
+        finally:
+            if stay is not None:
+                stay.close()
 
     async def _fetch(
         self, runtime: Runtime, plan: Plan, incoming: Incoming, ready: Ready, exchange: Exchange, changes: Changes

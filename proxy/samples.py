@@ -9,7 +9,7 @@ from proxy import names
 from proxy.core.redirect import sent
 from proxy.core.servers import server_of
 from proxy.model import Rule
-from proxy.urls import DEFAULT_PORTS, Origin, Target
+from proxy.urls import Target
 
 _OGC: Final = ("wmsserver", "wfsserver", "wcsserver")
 _CATALOG: Final = "/rest/services"
@@ -39,12 +39,10 @@ class Seen:
 
 def own_url(rule: Rule) -> Target:
     """The rule's own URL, asked as its service is asked."""
-    scheme = rule.scheme or "https"
-    origin = Origin(scheme, rule.host, rule.port or DEFAULT_PORTS[scheme])
     last = rule.path.rpartition("/")[2].lower()
     if last in _OGC:
-        return Target(origin, rule.path, f"SERVICE={last[:3].upper()}&REQUEST=GetCapabilities")
-    return Target(origin, rule.path or "/", "f=json")
+        return Target(rule.origin, rule.path, f"SERVICE={last[:3].upper()}&REQUEST=GetCapabilities")
+    return Target(rule.origin, rule.path or "/", "f=json")
 
 
 def is_of_files(target: Target) -> bool:

@@ -28,12 +28,18 @@ def prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> 
     if course is not None and course.operation is not None and plan.place.dropped.isdisjoint(plan.query.keys.names):
         wanted = demands.format_alone(plan.query)
         if wanted is not None and wanted != "html":
-            return _as_before(course, course.operation, plan.target, wanted, incoming, exchange)
+            return _as_before(course, course.operation, plan.target, wanted, incoming, body, exchange)
     return _judged(plan, incoming, body, exchange)
 
 
 def _as_before(
-    course: Course, operation: Operation, target: Target, wanted: str, incoming: Incoming, exchange: Exchange
+    course: Course,
+    operation: Operation,
+    target: Target,
+    wanted: str,
+    incoming: Incoming,
+    body: Body,
+    exchange: Exchange,
 ) -> Ready:
     """Of a request without a body whose query says nothing that needs to be judged."""
     exchange.operation = operation.name
@@ -41,7 +47,7 @@ def _as_before(
         incoming.method,
         target,
         course.upward,
-        Body(),
+        body,
         course.rule.route,
         client=incoming.client,
         request_id=exchange.request_id,

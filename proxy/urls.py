@@ -76,3 +76,9 @@ class Scope:
         host = origin.host.partition(".")[2] if self.wildcard else origin.host
         port = self.port or DEFAULT_PORTS[origin.scheme]
         return host == self.host and origin.port == port and self.scheme in (None, origin.scheme)
+
+    @property
+    def origin(self) -> Origin:
+        """The one without a wildcard's label, by https where any scheme will do."""
+        scheme = self.scheme or "https"
+        return Origin(scheme, self.host, self.port or DEFAULT_PORTS[scheme])

@@ -63,7 +63,7 @@ _Chain = tuple[_Step, ...]
 class Forms:
     """Everything that some secrets may look like. `first` are the states before a step of each chain, `last` those
     after all of them. `needles`: no form is without one of these; none = not known. `run`: as many letters together as
-    each of them has but for UTF-16, which has zeros; empty where that is few."""
+    each of them has but for UTF-16 and -32, which have zeros; empty where that is few."""
 
     steps: tuple[tuple[_Step, int], ...]  # each with the states that are before it
     first: int
@@ -149,11 +149,11 @@ def _joined(ways: list[_Way]) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=128)  # some 17 KiB each, for as many tokens as are in use at a time; each renewal makes a new one
 def forms_of(secrets: tuple[str, ...], in_binary: bool) -> Forms:
-    """Secrets of a few characters are left out: they may well be words. In what is no text, so is UTF-16: its zeros are
-    everywhere there."""
+    """Secrets of a few characters are left out: they may well be words. In what is no text, so are UTF-16 and -32,
+    whose zeros are everywhere there."""
     usable = sorted({secret for secret in secrets if len(secret) >= _SHORTEST})
     encoded = [form for secret in usable for form in (*_base64(secret), *_hex(secret))]
-    wide = [] if in_binary else [form for secret in usable for form in _utf16(secret)]
+    wide = [] if in_binary else [form for secret in usable for form in _wide(secret)]
     chains = [*map(_spelled, usable), *((_Step(form),) for form in (*encoded, *wide))]
     states: dict[_Step, int] = {}
     first = last = 0
@@ -168,7 +168,7 @@ def forms_of(secrets: tuple[str, ...], in_binary: bool) -> Forms:
     runs = [max(_RUN.findall(secret), key=len, default="").encode() for secret in usable]
     is_known = all(len(run) >= _FIRST for run in runs)
     shortest = min(map(len, (*runs, *encoded)), default=0)
-    zeros = [b"\0"] if wide else []  # two of UTF-16 would each cost as much, and hardly any text has one
+    zeros = [b"\0"] if wide else []  # those of UTF-16 would each cost as much, and hardly any text has one
     return Forms(
         steps=tuple(states.items()),
         first=first,
@@ -232,9 +232,9 @@ def _hex(secret: str) -> list[bytes]:
     return [written.encode(), written.upper().encode()]
 
 
-def _utf16(secret: str) -> list[bytes]:
-    """As texts of Windows have it."""
-    return [secret.encode("utf-16-le"), secret.encode("utf-16-be")]
+def _wide(secret: str) -> list[bytes]:
+    """As texts of Windows have it, and those that a charset can be asked for."""
+    return [secret.encode(f"utf-{bits}-{order}") for bits in (16, 32) for order in ("le", "be")]
 
 
 def _starts(chains: list[_Chain]) -> re.Pattern[bytes]:

@@ -57,8 +57,10 @@ class Slot:
 
 def decide(slot: Slot, now: float) -> Do:
     """A living token is used even while renewals fail; nothing is fetched before a hold-off ends."""
-    held = now < slot.held_until
     token = slot.token
+    if token is not None and now < slot.renew_at and now < token.expires_at - _EARLY_END:
+        return Do.USE  # as nearly always
+    held = now < slot.held_until
     if token is not None and now < usable_until(token):
         return Do.USE if now < slot.renew_at or held else Do.USE_AND_RENEW
     return Do.HOLD_OFF if held else Do.FETCH

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from proxy.core.redirect import upstream_path
 from proxy.model import Rule
-from proxy.urls import DEFAULT_PORTS, Origin, Target
+from proxy.urls import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,14 @@ class Mounts:
 
 
 def mount_of(rule: Rule) -> Mount | None:
-    """The mount of a rule, if it has one: its URL then names one scheme and one host."""
+    """The mount of a rule, if it has one: its URL then names one scheme and one host
+    (`settings.check_mounts`)."""
     if not rule.mount:
         return None
-    assert rule.scheme is not None  # noqa: S101 - looked over before (settings.check_mounts)
-    origin = Origin(rule.scheme, rule.host, rule.port or DEFAULT_PORTS[rule.scheme])
     aliases = rule.aliases
     if rule.redirect is not None:  # a server speaks of itself by its own name
         aliases = (*aliases, Target(rule.redirect.origin, upstream_path(rule)))
-    return Mount(rule.mount, Target(origin, rule.path), aliases, rule.case_sensitive)
+    return Mount(rule.mount, Target(rule.origin, rule.path), aliases, rule.case_sensitive)
 
 
 def wanted(raw_path: str, paths: Iterable[str], mounts: Mounts) -> Wanted | None:

@@ -84,9 +84,11 @@ NEVER_DATA: Final = _words(
     " addtodefinition deletefromdefinition updatedefinition truncate"
 )
 
-# Administration and credentials, and (below `sharing`) what makes a portal fetch a URL of the caller's choice.
+# Administration and credentials, and what makes a server fetch a URL of the caller's choice: Esri's older proxies, which
+# may take our token along in the URL, and (below `sharing`) a portal's own.
 RESTRICTED: Final = _words(
     "admin manager portaladmin tokens generatetoken revoketoken webadaptor uploads login logout oauth2"
+    " proxy.ashx proxy.jsp proxy.php"
 )
 RESTRICTED_SHARING: Final = _words("proxy kml rss")
 OPEN_DIRECTORIES: Final = _words("arcgisoutput arcgisjobs")

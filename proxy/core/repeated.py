@@ -30,14 +30,16 @@ class Upward(dict[str, str]):
 
 class Repeated:
     """What a server says with one answer after the other, less date and length. `down` is what crosses of it, once by
-    itself and once with a credential; `clean_of` are the secrets that were last looked for in it, and are not there."""
+    itself and once with a credential; `clean_of` are the secrets that were last looked for in it, and are not there,
+    and then it is known what kind of body it announces."""
 
-    __slots__ = ("clean_of", "down", "headers")
+    __slots__ = ("clean_of", "down", "headers", "is_picture", "is_plain_text")
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self.headers = headers
         self.down: dict[bool, dict[str, str]] = {}
         self.clean_of: tuple[str, ...] = ()
+        self.is_picture = self.is_plain_text = False
 
 
 class Answered(dict[str, str]):
@@ -45,6 +47,4 @@ class Answered(dict[str, str]):
 
     __slots__ = ("repeated",)
 
-    def __init__(self, headers: Mapping[str, str], repeated: Repeated) -> None:
-        super().__init__(headers)
-        self.repeated = repeated
+    repeated: Repeated

@@ -22,7 +22,7 @@ from proxy.identity import HttpLogin, Identity, Route, Scheme
 from proxy.model import Rule
 from proxy.ports import Clock, Session
 from proxy.traffic import Word
-from proxy.urls import DEFAULT_PORTS, Origin, Scope, Target
+from proxy.urls import Origin, Target
 
 MOST_ACCOUNTS: Final = 10_000  # a wildcard rule makes one of each host
 _MOST_PASSED, _MOST_PAGES = 4, 1024
@@ -183,13 +183,9 @@ def _own_pages(rules: Iterable[Rule], key: Key, near: Origin) -> Iterator[Page]:
         identity = rule.route.identity
         if identity is None or identity.login is None:
             continue
-        origin = near if identity.scope.covers(near) else _origin_of(identity.scope)
-        if origin is not None and key_of(identity.login, origin) == key:
+        scope, is_near = identity.scope, identity.scope.covers(near)
+        if scope.wildcard and not is_near:
+            continue  # no host that anybody has named
+        origin = near if is_near else scope.origin
+        if key_of(identity.login, origin) == key:
             yield Page(own_page(rule, origin), rule.route, identity, is_own=True)
-
-
-def _origin_of(scope: Scope) -> Origin | None:
-    if scope.wildcard:
-        return None  # no host that anybody has named
-    scheme = scope.scheme or "https"
-    return Origin(scheme, scope.host, scope.port or DEFAULT_PORTS[scheme])

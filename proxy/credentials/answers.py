@@ -86,7 +86,8 @@ def _read_text(answer: Answer, *, text: bool, what: str, setting: str) -> GoodAn
 
 def _failure(error: dict[str, object], what: str, setting: str) -> Exception:
     code = _code(error)
-    sentence = " ".join(filter(None, (_sentence(error.get("message")), _sentence(error.get("details")))))
+    message, details = _sentence(error.get("message")), _sentence(error.get("details"))
+    sentence = f"{message.rstrip('.')}. {details}" if message and details else message or details
     if code in (names.CODE_TOKEN_INVALID, names.CODE_TOKEN_REQUIRED):
         return TokenRejected(sentence)
     if is_wrong_url(sentence):

@@ -79,7 +79,8 @@ class TokenStore:
 
     async def get(self, audience: Audience) -> Token:
         """See `ports.TokenSource.get`."""
-        held = self._of(audience)
+        known = self._known.get(id(audience))
+        held = self._of(audience) if known is None else known[1]
         do = lifetime.decide(held.slot, self._clock())
         token = held.slot.token
         if do is Do.HOLD_OFF:
@@ -169,6 +170,7 @@ class TokenStore:
                     "renewsIn": max(0, round(held.slot.renew_at - now)) if ending else None,
                     "life": round(ending.expires_at - ending.obtained_at) if ending else None,
                     "place": held.hearing.place.value if held.hearing.place else None,
+                    "triesAgainIn": round(held.slot.held_until - now) if now < held.slot.held_until else None,
                     "problem": held.error.message if held.error else None,
                 }
             )

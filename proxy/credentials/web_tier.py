@@ -155,6 +155,9 @@ class WebTier:
                 "server": str(origin),
                 "state": _state_of(account.standing, now),
                 "secondsLeft": None,
+                "triesAgainIn": round(account.standing.held_until - now)
+                if standing.is_resting(account.standing, now)
+                else None,
                 "place": scheme.value,
                 "problem": account.error.message if account.error else None,
             }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from proxy import files
 from proxy.core.addresses import names_loopback
 from proxy.core.match import RulePlace, parse_place
 from proxy.core.servers import server_of
@@ -33,6 +34,7 @@ from proxy.urls import Network, Origin, Scope, Server
 
 ONLINE_OAUTH: Final = "https://www.arcgis.com/sharing/rest/oauth2"
 _NONE: Final = Secret("")
+_MOST_BYTES: Final = 4 * 1024 * 1024  # of a file with certificates
 
 
 def compile_credentials(settings: Settings) -> tuple[Credential, ...]:
@@ -86,7 +88,7 @@ def upstream_place(rule: RuleSettings) -> RulePlace:
 def route_of(rule: RuleSettings, place: RulePlace, settings: Settings) -> Route:
     """How a rule's own server is reached, and as whom."""
     upstream = settings.upstream
-    keys = settings.credentials[rule.credential] if rule.credential else rule
+    keys = _keys_of(rule, settings)
     allowed: tuple[Network, ...] = (*settings.allowAddresses, *rule.allowAddresses)
     files = rule.clientCertificate or keys.clientCertificate
     certificate = certificate_of(files) if files is not None else None
@@ -104,6 +106,11 @@ def route_of(rule: RuleSettings, place: RulePlace, settings: Settings) -> Route:
         outbound_proxy=outbound if isinstance(outbound, OutboundProxy) else None,
         identity=_identity(rule, keys, place),
     )
+
+
+def _keys_of(rule: RuleSettings, settings: Settings) -> CredentialSettings | RuleSettings:
+    """Where its credential is written: by its name, or in place."""
+    return settings.credentials[rule.credential] if rule.credential else rule
 
 
 def certificate_of(files: str | CertificateFiles) -> ClientCertificate:
@@ -141,7 +148,7 @@ def _service_route(settings: Settings, credential: str, rules: Sequence[RuleSett
     if not rules:
         return Route()
     rule = rules[0]
-    keys = settings.credentials[rule.credential] if rule.credential else rule
+    keys = _keys_of(rule, settings)
     route = replace(route_of(rule, upstream_place(rule), settings), identity=None)
     url = keys.portalUrl or keys.tokenServiceUri or keys.oauth2Endpoint
     if url is None:
@@ -166,12 +173,12 @@ def reach_of(host: str) -> Reach:
 
 def files_version(ca_bundle: str | None, certificate: ClientCertificate | None) -> str:
     """Changes when a file does: connections that were made with the old one are then made anew."""
-    files = [ca_bundle, *((certificate.certificate, certificate.key) if certificate else ())]
+    named = [ca_bundle, *((certificate.certificate, certificate.key) if certificate else ())]
     digest = hashlib.sha256()
-    for name in files:
+    for name in named:
         with suppress(OSError):
-            digest.update(Path(name).read_bytes() if name else b"")
-    return digest.hexdigest()[:16] if any(files) else ""
+            digest.update(files.read(Path(name), _MOST_BYTES) if name else b"")
+    return digest.hexdigest()[:16] if any(named) else ""
 
 
 def _credential(name: str, keys: CredentialKeys, kind: str, route: Route) -> Credential:

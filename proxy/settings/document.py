@@ -8,6 +8,7 @@ from typing import Final
 
 import yaml
 
+from proxy import files
 from proxy.settings.permissions import READABLE, is_open, mending
 
 KeyPath = tuple[str | int, ...]
@@ -169,15 +170,14 @@ class _Reader:
 
     def _file(self, name: str, node: yaml.Node, path: KeyPath) -> str:
         try:
-            with Path(name).open("rb") as file:
-                raw = file.read(_MOST_SECRET_BYTES + 1)
+            raw = files.read(Path(name), _MOST_SECRET_BYTES + 1)
             if is_open(Path(name), READABLE):
                 self._complain(node, path, f"everyone on this machine can read {name}; {mending(Path(name))}")
             if len(raw) <= _MOST_SECRET_BYTES:
                 return raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
             self._complain(node, path, f"the file {name} is larger than 64 KiB; this is no secret")
         except OSError as error:
-            self._complain(node, path, f"the file {name} cannot be read: {error.strerror}; check path and permissions")
+            self._complain(node, path, f"the file {name} {files.why(error)}")
         except UnicodeDecodeError:
             self._complain(node, path, f"the file {name} is not UTF-8 text; save it as UTF-8")
         except ValueError:

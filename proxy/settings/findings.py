@@ -3,6 +3,7 @@
 import ssl
 from pathlib import Path
 
+from proxy import files
 from proxy.core.target import parse_url
 from proxy.errors import BadRequest
 from proxy.settings.document import Complaint, Document, KeyPath
@@ -42,11 +43,12 @@ class Findings:
     def readable(self, name: str, path: KeyPath) -> bool:
         """Whether a file can be read; a finding where not."""
         try:
-            with Path(name).open("rb") as file:
-                file.read(1)
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "this is no name of a file"
-            self.error(path, f"the file {name!r} cannot be read: {why}; check path and permissions")
+            files.look(Path(name))
+        except OSError as error:
+            self.error(path, f"the file {name!r} {files.why(error)}")
+            return False
+        except ValueError:
+            self.error(path, f"{name!r} is no name of a file; check the path")
             return False
         return True
 

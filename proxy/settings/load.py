@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from proxy import files
 from proxy.errors import ConfigurationError
 from proxy.model import Configuration
 from proxy.settings import check
@@ -13,6 +14,7 @@ from proxy.settings.exposed import exposed
 from proxy.settings.validate import Validated
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
+_PATIENCE: Final = 10.0  # seconds for a program that decrypts it into a pipe: it may have to ask a key service
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Configuration:
@@ -48,8 +50,7 @@ def parse(text: str, path: str, environ: Mapping[str, str], *, file: Path | None
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
+        raw = files.read(path, _MOST_BYTES + 1, patience=_PATIENCE)
     except FileNotFoundError:
         raise ConfigurationError(
             [f"{path}: there is no such file; write one as the README shows, or name yours: --config FILE"]
@@ -59,9 +60,11 @@ def _text(path: Path) -> str:
             [f"{path}: this is a directory; name the file in it, as {path / 'proxy.yaml'}"]
         ) from None
     except OSError as error:
-        raise ConfigurationError(
-            [f"{path}: the file cannot be read: {error.strerror}; check its permissions"]
-        ) from None
+        raise ConfigurationError([f"{path}: the file {files.why(error)}"]) from None
+    except ValueError:
+        raise ConfigurationError([f"{path!s}: this is no name of a file"]) from None
+    if not raw and path.is_fifo():
+        raise ConfigurationError([f"{path}: nothing comes through this pipe; it can be read once, and not again"])
     if len(raw) > _MOST_BYTES:
         raise ConfigurationError([f"{path}: the file is larger than 4 MiB; this is no proxy.yaml"])
     try:

@@ -7,13 +7,13 @@ container platform mounts. Judges nothing itself.
 import asyncio
 import contextlib
 import re
-import stat
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
+from proxy import files
 from proxy.errors import ConfigurationError
 from proxy.model import Configuration
 from proxy.runtime import routes
@@ -184,7 +184,10 @@ def _read(reading: Callable[[], _Result], done: "asyncio.Future[_Result]", has_r
 
 
 def _content_digest(path: Path) -> bytes:
-    """Of the file and of the secret files that it names."""
+    """Of the file and of the secret files that it names. A pipe has given what it had: that is nothing to look at."""
+    with contextlib.suppress(OSError, ValueError):
+        if path.is_fifo():
+            return b""
     named = [Path(name.decode("utf-8", "replace")) for name in _NAMED.findall(_bytes(path))]
     return _digest_of((path, *named))
 
@@ -209,9 +212,6 @@ def _digest_of(paths: Iterable[Path]) -> bytes:
 def _bytes(path: Path) -> bytes:
     """What is there. What is no plain file has no content to watch, and a pipe would wait for its writer."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return b""
-        with path.open("rb") as file:
-            return file.read(_MOST_BYTES)
+        return files.read(path, _MOST_BYTES)
     except (OSError, ValueError):
         return b""

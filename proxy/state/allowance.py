@@ -98,10 +98,12 @@ class Windows:
     def take_one(self, key: str, most: int, period: int) -> bool:
         """Whether one more fits into the window that ends now; if so it is in it."""
         times = self._times.get(key)
+        used = 0 if times is None else len(times)
         # Far from the limit, the old ones included: no need to look for those, but now and then to let them go
-        if times is None or not len(times) % _LOOKS_AFTER or is_near(len(times) + 1, most):
+        if times is None or not used % _LOOKS_AFTER or is_near(used + 1, most):
             return self.take(key, most, period, wanted=1, held=0) == 1
-        times.append(max(self._clock(), times[-1]))
+        now, last = self._clock(), times[-1]
+        times.append(max(last, now))
         self.taken += _OF_A_REQUEST
         self._times.move_to_end(key)
         if self.taken > self._most:

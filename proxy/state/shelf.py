@@ -28,7 +28,7 @@ class Stored:
     varies: tuple[tuple[str, str | None], ...]  # what the request had to be like
     operation: str = ""
     key_size: int = 0  # characters of the key it stands under: a query may be longer than its answer
-    # Its head as text, for those who are told the same beside it (`web.quick`): what they are told, and the head
+    # Its head as text, for those who are told the same beside it (`web.hits`): what they are told, and the head
     written: list[tuple[Mapping[str, str], str]] = field(default_factory=list, init=False, compare=False)
 
     def suits(self, upward: Callable[[], Headers]) -> bool:

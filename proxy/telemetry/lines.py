@@ -8,9 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
-from proxy.core.remembering import remembered
 from proxy.runtime import Known
 from proxy.telemetry.redaction import names_a_secret, redact
 from proxy.traffic import Exchange
@@ -19,8 +18,9 @@ LOGGER: Final = "proxy"
 _LONGEST: Final = 512  # characters of one value
 _MOST_ITEMS: Final = 30  # of a list
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
-_LONGEST_KEY: Final = 40  # characters of a parameter's name; what is longer is none
-_PARAMETER: Final = re.compile(rf"[A-Za-z][\w.:$-]{{0,{_LONGEST_KEY - 1}}}")
+# Targets, and other texts, that are kept: more than a busy map asks for. Full, with a dozen parameters each, 1.7 MB
+_MOST_KEPT, _LONGEST_KEPT = 1024, 128
+_PARAMETER: Final = re.compile(r"[A-Za-z][\w.:$-]{0,39}")  # what is longer is no name
 
 
 @dataclass(slots=True)
@@ -47,7 +47,8 @@ class Line(logging.LogRecord):
         self.event, self.fields = event, fields
 
 
-class RequestLine(NamedTuple):
+@dataclass(slots=True)
+class RequestLine:
     """The canonical line of a request that has ended. `created` in seconds since 1970."""
 
     created: float
@@ -62,7 +63,7 @@ class RequestLine(NamedTuple):
             "user": exchange.user,
             "method": exchange.method,
             "target": exchange.target,
-            "query": _keys(_shortened(exchange.query_keys)),
+            "query": _keys(exchange.query_keys),
             "rule": exchange.rule,
             "credential": exchange.credential,
             "operation": exchange.operation,
@@ -81,7 +82,8 @@ class RequestLine(NamedTuple):
         }
 
 
-class Hit(NamedTuple):
+@dataclass(slots=True)
+class Hit:
     """What is to be told of an answer from the cache. Times as in `Exchange`."""
 
     known: Known
@@ -113,7 +115,8 @@ class Hit(NamedTuple):
         )
 
 
-class HitLine(NamedTuple):
+@dataclass(slots=True)
+class HitLine:
     """The canonical line of a hit. `created` in seconds since 1970."""
 
     created: float
@@ -128,47 +131,52 @@ def as_json(line: Written) -> str:
         return _json_hit(line)
     if isinstance(line, RequestLine):
         return _json_request(line)
-    return _ENCODE({"time": _time(line), "level": line.levelname.lower(), "event": line.event, **_cleaned(line.fields)})
+    return _ENCODE(
+        {"time": _time(line.created), "level": line.levelname.lower(), "event": line.event, **_cleaned(line.fields)}
+    )
 
 
 def _json_request(line: RequestLine) -> str:
     """As `_ENCODE` would write it, at a tenth of the cost: most of these values come again and again, and together."""
     e = line.exchange
-    keys = _shortened(e.query_keys)
-    written = _of_target if len(e.target) <= _LONGEST else _of_target.__wrapped__
-    of_target, times = written(e.target, keys, e.rule, e.credential, e.operation)
-    WRITTEN.redacted += times
     milliseconds, upstream = (line.ended_at - e.started_at) * 1000, e.upstream_seconds * 1000
     trace = f',"trace_id":"{e.trace_id}"' if e.trace_id else ""
     return (
-        f'{{"time":"{_time(line)}","level":"info","event":"request","request_id":{_word(e.request_id)},'
-        f'"client":{_shown(e.client)},"user":{_shown(e.user)},"method":{_shown(e.method)},{of_target},'
-        f'"status":{e.status},"outcome":{_shown(e.outcome)},'
-        f'"duration_ms":{milliseconds:.1f},"upstream_ms":{upstream:.1f},"cache":{_shown(e.cache)},'
-        f'"attempts":{e.attempts},'
-        f'"renewals":{e.renewals},"bytes_in":{e.bytes_in},"bytes_out":{e.bytes_out},"generation":{e.generation},'
-        f'"note":{_shown(e.note)}{trace}}}'
+        f'{{"time":"{_time(line.created)}","level":"info","event":"request","request_id":{_word(e.request_id)},'
+        f'"client":{_TEXTS[e.client]},"user":{_TEXTS[e.user]},"method":{_TEXTS[e.method]},'
+        f"{_target(e.target, e.query_keys, e.rule, e.credential, e.operation)},"
+        f'"status":{e.status},"outcome":{_TEXTS[e.outcome]},'
+        f'"duration_ms":{milliseconds:.1f},"upstream_ms":{upstream:.1f},"cache":{_TEXTS[e.cache]},'
+        f'"attempts":{e.attempts},"renewals":{e.renewals},"bytes_in":{e.bytes_in},"bytes_out":{e.bytes_out},'
+        f'"generation":{e.generation},"note":{_TEXTS[e.note]}{trace}}}'
     )
 
 
 def _json_hit(line: HitLine) -> str:
-    """As `_json_request` would write it, at a third of the cost: there are tens of thousands a second."""
+    """As `_json_request` would write it, at half the cost: there are tens of thousands a second."""
     hit = line.hit
     known = hit.known
-    keys = _shortened(known.query_keys)
-    of_target, times = _of_target(known.shown, keys, known.rule.name, known.credential, known.operation)
-    WRITTEN.redacted += times
     return (
-        f'{{"time":"{_time(line)}","level":"info","event":"request","request_id":{_word(hit.request_id)},'
-        f'"client":{_shown(hit.client)},"user":"","method":"GET",{of_target},"status":{hit.status},"outcome":"ok",'
+        f'{{"time":"{_time(line.created)}","level":"info","event":"request","request_id":{_word(hit.request_id)},'
+        f'"client":{_TEXTS[hit.client]},"user":"","method":"GET",'
+        f"{_target(known.shown, known.query_keys, known.rule.name, known.credential, known.operation)},"
+        f'"status":{hit.status},"outcome":"ok",'
         f'"duration_ms":{(hit.ended_at - hit.began_at) * 1000:.1f},"upstream_ms":0.0,"cache":"hit",'
         f'"attempts":0,"renewals":0,"bytes_in":0,"bytes_out":{hit.size},"generation":{known.generation},"note":""}}'
     )
 
 
-@lru_cache(maxsize=4096)
+def _target(shown: str, keys: Sequence[str], rule: str, credential: str, operation: str) -> str:
+    """The part of a line that all requests of a target have."""
+    of = _of_target if len(shown) + sum(map(len, keys)) <= _LONGEST else _of_target.__wrapped__
+    text, times = of(shown, tuple(keys), rule, credential, operation)
+    WRITTEN.redacted += times
+    return text
+
+
+@lru_cache(maxsize=_MOST_KEPT)
 def _of_target(shown: str, keys: tuple[str, ...], rule: str, credential: str, operation: str) -> tuple[str, int]:
-    """The part of a line that all requests of a target have, and how much was taken out of it."""
+    """And how much was taken out of it."""
     values = {"target": shown, "query": _keys(keys), "rule": rule, "credential": credential, "operation": operation}
     written = {name: _encoded(value) for name, value in values.items()}
     return ",".join(f'"{name}":{text}' for name, (text, _) in written.items()), sum(n for _, n in written.values())
@@ -185,11 +193,27 @@ def _shown(value: str) -> str:
     return text
 
 
-@remembered(8192)
 def _encoded(value: str) -> tuple[str, int]:
     """A value as JSON, and how much was taken out of it."""
     text, times = redact(value[: 16 * _LONGEST])
     return _ENCODE(text[:_LONGEST]), times
+
+
+class _Texts(dict[str, str]):
+    """Values as JSON: addresses, names and words, the same few again and again. What something was taken out of is not
+    kept, or it would be counted once."""
+
+    def __missing__(self, value: str) -> str:
+        text, times = _encoded(value)
+        WRITTEN.redacted += times
+        if not times and len(value) <= _LONGEST_KEPT:
+            if len(self) >= _MOST_KEPT:
+                self.clear()
+            self[value] = text
+        return text
+
+
+_TEXTS: Final = _Texts()
 
 
 def as_text(line: Written) -> str:
@@ -199,7 +223,7 @@ def as_text(line: Written) -> str:
     first = [fields.pop(name, "") for name in ("status", "outcome", "method", "target")]
     named = [f"{name}={_plain(value)}" for name, value in fields.items() if value not in ("", 0, 0.0)]
     level, event = ("info", "request") if isinstance(line, RequestLine) else (line.levelname.lower(), line.event)
-    words = [_time(line), f"{level:<7}", event]
+    words = [_time(line.created), f"{level:<7}", event]
     return " ".join([*words, *(_plain(value) for value in first if value != ""), *named])
 
 
@@ -223,9 +247,9 @@ def _plain(value: object) -> str:
     return text if text.isprintable() and text.isascii() and " " not in text else json.dumps(text, ensure_ascii=True)
 
 
-def _time(line: Written) -> str:
-    second = int(line.created)
-    return f"{_second(second)}.{int((line.created - second) * 1000):03d}Z"
+def _time(created: float) -> str:
+    second = int(created)
+    return f"{_second(second)}.{int((created - second) * 1000):03d}Z"
 
 
 @lru_cache(maxsize=16)
@@ -233,12 +257,6 @@ def _second(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
-@lru_cache(maxsize=4096)
-def _keys(keys: tuple[str, ...]) -> str:
+def _keys(keys: Sequence[str]) -> str:
     """A piece without `=` may be a bare token; only what looks like a parameter's name is written."""
-    return ",".join(key if _PARAMETER.fullmatch(key) else "…" for key in keys)
-
-
-def _shortened(keys: Sequence[str]) -> tuple[str, ...]:
-    """As much of them as `_keys` looks at, and no more: it remembers them."""
-    return tuple(key[: _LONGEST_KEY + 1] for key in keys[:_MOST_ITEMS])
+    return ",".join(key if _PARAMETER.fullmatch(key) else "…" for key in keys[:_MOST_ITEMS])

@@ -1,8 +1,8 @@
 """Every counter and histogram, named once. Labels are names from the configuration or words of a fixed set: what a
 client sends never becomes a label."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, Protocol, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -21,8 +21,6 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _NO_RULE, _OTHER = "(none)", "(other)"
 _EVENTS: Final = ("obtained", "renewed", "rejected", "refused", "unavailable")
-_Asked = TypeVar("_Asked")
-_Answered = TypeVar("_Answered")
 
 
 class Metrics:
@@ -46,7 +44,7 @@ class Metrics:
         self._name_state(registry, cache_bytes)
         lag = "By how many seconds the event loop was late at worst, within the last minute."
         Gauge("resource_proxy_event_loop_lag_seconds", lag, registry=registry).set_function(loop_lag)
-        self._answers_redacted = 0
+        self._answers_redacted = 0  # tokens that an upstream echoed and that were taken out of its answer
         registry.register(_FromLog(lambda: self._answers_redacted))
         if shared is not None:
             registry.register(_OfStore(shared))
@@ -87,27 +85,19 @@ class Metrics:
         build = Gauge("resource_proxy_build_info", "The version that runs.", ("version",), registry=registry)
         build.labels(__version__).set(1)
 
+    def begun(self) -> None:
+        """A request is in flight until it is recorded."""
+        self._requests.in_flight += 1
+
     def record(self, exchange: Exchange, ended_at: float) -> None:
         """Counts one request, whatever its end. `ended_at` on the clock of `started_at`."""
+        self._requests.in_flight -= 1
+        self._answers_redacted += exchange.redacted
         self._requests.record(exchange, ended_at - exchange.started_at)
 
     def record_hit(self, hit: Hit) -> None:
         """Counts an answer from the cache."""
         self._requests.record_hit(hit.known.rule.name, hit.status, hit.ended_at - hit.began_at, hit.size)
-
-    def count_in_flight(
-        self, handler: Callable[[_Asked], Awaitable[_Answered]]
-    ) -> Callable[[_Asked], Awaitable[_Answered]]:
-        """`handler`, with its running calls counted."""
-
-        async def counted(request: _Asked) -> _Answered:
-            self._requests.in_flight += 1
-            try:
-                return await handler(request)
-            finally:
-                self._requests.in_flight -= 1
-
-        return counted
 
     def token_event(self, event: str, credential: str) -> None:
         """Counts what became of a token or a login."""
@@ -118,10 +108,6 @@ class Metrics:
     def malformed(self, reason: str) -> None:
         """Counts a request that never became one."""
         self._malformed.labels(reason).inc()
-
-    def redacted(self, times: int = 1) -> None:
-        """Counts tokens that an upstream echoed and that were taken out of its answer."""
-        self._answers_redacted += times
 
     def configured(self, configuration: Configuration, generation: int) -> None:
         """A configuration was applied. Its rules and credentials are the labels from now on; what it no longer has

@@ -29,7 +29,6 @@ class Witness:
         if self._tracing is not None:
             self._tracing.finish(exchange)
         self._metrics.record(exchange, ended_at)
-        self._metrics.redacted(exchange.redacted)
         self.recent.record(exchange)
         self._access_log(exchange, ended_at)
 

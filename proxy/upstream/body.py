@@ -1,7 +1,6 @@
 """Request bodies on their way up: whole where they can be sent again, else a stream that is sent once."""
 
-from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from proxy import names
 from proxy.core import content, demands
@@ -47,12 +46,8 @@ class Stay:
     def __init__(self, room: Room) -> None:
         self._room, self._taken = room, 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """The request is answered; to be called once."""
         self._room.taken -= self._taken
 
     def grow(self, size: int) -> None:

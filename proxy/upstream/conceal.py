@@ -32,7 +32,9 @@ def secrets_of(rule: Rule) -> tuple[str, ...]:
 def with_token(secrets: tuple[str, ...], token: Token, clock: Clock) -> tuple[str, ...]:
     """`secrets`, the token that went up with this attempt, and those before it that have not ended: a server may keep
     what it wrote with one of them."""
-    now = clock() if token.before else 0.0
+    if not token.before:
+        return (token.value.reveal(), *secrets)
+    now = clock()
     living = (token, *[each for each in token.before if now < each.expires_at])
     return (*[each.value.reveal() for each in living], *secrets)
 
@@ -55,14 +57,16 @@ def is_clean(reply: Reply, secrets: tuple[str, ...]) -> bool:
         return False
     repeated = headers.repeated
     if repeated.clean_of != secrets:
-        said = "\n".join(repeated.headers.values())
+        said = "\n".join(headers.values())
         if without_secrets(said, secrets) is not said:
             return False
+        kind = headers.get(names.CONTENT_TYPE, "")
         repeated.clean_of = secrets
-    kind = headers.get(names.CONTENT_TYPE, "")
-    if not is_text(kind):
-        return is_opaque(kind)
-    return isinstance(body, bytes) and not coding_of(headers) and not forms_of(secrets, False).may_be_in(body)
+        repeated.is_picture = not is_text(kind) and is_opaque(kind)
+        repeated.is_plain_text = is_text(kind) and not coding_of(headers)
+    if repeated.is_plain_text and isinstance(body, bytes):
+        return not forms_of(secrets, False).may_be_in(body)
+    return repeated.is_picture
 
 
 async def conceal(reply: Reply, secrets: tuple[str, ...], exchange: Exchange) -> None:

@@ -40,6 +40,7 @@ class Pool:
         self._prefix = str(origin) if is_read else ""
         self._added = way.headers if way is not None and is_read else {}
         self._watch = Watch(self._loop)
+        self.watch = self._watch.at  # see `owner.Owner`
         self._free: list[Connection] = []  # the last one in is the first one out: it is the likeliest to be open
         self._open: set[Connection] = set()
         self._slots = 0  # connections that are open or being made
@@ -130,10 +131,6 @@ class Pool:
         if connection in self._free:
             self._free.remove(connection)
         self._slot_is_free()
-
-    def watch(self, deadline: float) -> None:
-        """See `owner.Owner`."""
-        self._watch.at(deadline)
 
     def held(self, connection: Connection) -> None:
         """See `owner.Owner`."""

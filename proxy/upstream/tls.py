@@ -20,11 +20,13 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
+from proxy import files
 from proxy.errors import CredentialMisconfigured
 from proxy.identity import ClientCertificate
 from proxy.secret import Secret
 
 _MOST_SESSIONS: Final = 1024
+_MOST_BYTES: Final = 4 * 1024 * 1024  # of a file with certificates
 _PKCS12: Final = (".p12", ".pfx")
 _NO_PASSWORD: Final = Secret("")  # OpenSSL would else ask for one on the terminal
 
@@ -72,6 +74,7 @@ def tls_context(ca_bundle: str | None, certificate: ClientCertificate | None, ve
         if ca_bundle is None:
             context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         else:
+            files.look(Path(ca_bundle))
             context.load_verify_locations(cafile=ca_bundle)
         if certificate is not None:
             load_certificate(context, certificate)
@@ -89,15 +92,17 @@ def load_certificate(context: ssl.SSLContext, certificate: ClientCertificate) ->
         with _as_file(_pem(certificate, one_time)) as name:
             context.load_cert_chain(name, password=one_time.reveal())
         return
-    if b"-----BEGIN CERTIFICATE" not in Path(certificate.certificate).read_bytes():
+    if b"-----BEGIN CERTIFICATE" not in _bytes(certificate):
         raise NoCertificate("there is no certificate in the file")
+    if certificate.key is not None:
+        files.look(Path(certificate.key))
     password = certificate.password or _NO_PASSWORD
     context.load_cert_chain(certificate.certificate, certificate.key, password=password.reveal())
 
 
 def ends_at(certificate: ClientCertificate) -> datetime:
     """When the certificate ends, in UTC. Raises OSError or ValueError."""
-    content = Path(certificate.certificate).read_bytes()
+    content = _bytes(certificate)
     if Path(certificate.certificate).suffix.lower() not in _PKCS12:
         return x509.load_pem_x509_certificate(content).not_valid_after_utc
     password = certificate.password.reveal().encode() if certificate.password else None
@@ -107,10 +112,14 @@ def ends_at(certificate: ClientCertificate) -> datetime:
     return stored.certificate.not_valid_after_utc
 
 
+def _bytes(certificate: ClientCertificate) -> bytes:
+    return files.read(Path(certificate.certificate), _MOST_BYTES)
+
+
 def _pem(certificate: ClientCertificate, one_time: Secret) -> bytes:
     """A PKCS#12 file as PEM, its key under a password that lives as long as this call."""
     password = certificate.password.reveal().encode() if certificate.password else None
-    stored = pkcs12.load_pkcs12(Path(certificate.certificate).read_bytes(), password)
+    stored = pkcs12.load_pkcs12(_bytes(certificate), password)
     if stored.key is None or stored.cert is None:
         raise ValueError("there is no certificate with its key in the file")
     key = stored.key.private_bytes(

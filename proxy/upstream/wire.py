@@ -148,11 +148,16 @@ def known_head(raw: bytes) -> Head:
         is_single = len(head.headers) == raw.count(b"\r\n")  # no name twice: each value was looked at by itself
         if head.status < 200 or not is_single or head.headers.get(names.CONNECTION) not in _ORDINARY:
             return head
-        same = {name: value for name, value in head.headers.items() if name not in hygiene.CHANGING}
+        same = dict(head.headers)
+        if date is not None:
+            del same[names.DATE]
+        if length is not None:
+            del same[names.CONTENT_LENGTH]
         if len(_known_heads) >= _MOST_REPEATED:
             _known_heads.clear()
         known = _known_heads[key] = _Known(head.status, Repeated(same), head.is_chunked, head.persists)
-    headers = Answered(known.repeated.headers, known.repeated)
+    headers = Answered(known.repeated.headers)
+    headers.repeated = known.repeated
     if date is not None:
         headers[names.DATE] = date.decode("ascii")
     size = None
@@ -231,10 +236,16 @@ class HeadReader:
     def __init__(self) -> None:
         self._held = bytearray()  # a head that is not whole yet
         self._interims = 0
+        self._last: tuple[bytes, Head] = b"", Head(0, {}, None, False, False)
 
     def feed(self, data: bytes) -> tuple[Head, bytes, int] | None:
         """The head, and the bytes whose rest from there on is body; None while it is not whole. Raises UpstreamFailed
         as soon as it can be no HTTP: nobody has to wait for a time-out."""
+        if not self._held:
+            end = data.find(_END_OF_HEAD)
+            if 0 <= end <= MAX_HEAD and (head := self._known(data[:end])).status >= 200:
+                self._interims = 0
+                return head, data, end + 4
         known = 0
         if self._held:
             known = max(0, len(self._held) - 3)
@@ -257,6 +268,15 @@ class HeadReader:
         _check_beginning(data[at:])
         self._held = bytearray(data[at:])
         return None
+
+    def _known(self, raw: bytes) -> Head:
+        """A server that is asked twice within a second may well say the same."""
+        if raw == self._last[0] and raw:
+            return self._last[1]
+        head = known_head(raw)
+        if isinstance(head.headers, Answered):  # which is not to be changed
+            self._last = raw, head
+        return head
 
 
 def _check_beginning(raw: bytes | bytearray) -> None:

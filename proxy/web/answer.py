@@ -15,7 +15,8 @@ from proxy.traffic import Exchange, Headers, Reply
 from proxy.web.connection import Connection
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
-_BODILESS: Final = (204, 304)
+_NO_CONTENT: Final = 204
+_BODILESS: Final = (_NO_CONTENT, 304)
 _END: Final = ("", "")  # of the lines of a head
 _date: tuple[int, str] = (0, "")  # of the current second
 
@@ -74,7 +75,7 @@ async def _stream(connection: Connection, reply: Reply, exchange: Exchange) -> N
 
 def _head(connection: Connection, reply: Reply, framing: Sequence[str] = (), *, is_last: bool = False) -> bytes:
     headers, status = reply.headers, reply.status
-    if status == HTTPStatus.NO_CONTENT:
+    if status == _NO_CONTENT:
         headers.pop(names.CONTENT_LENGTH, None)
     lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} ", *map(": ".join, headers.items()), *framing]
     if names.DATE not in headers:
@@ -94,11 +95,11 @@ def opening(status: int, headers: Headers) -> str:
 
 def joined(lines: list[str]) -> str:
     """Lines of a head. Raises UpstreamFailed."""
-    text = "\r\n".join(lines)
     # Headers were checked where they came from; a line break that was not seen there must not make a header here
-    if not text.count("\n") == text.count("\r") == len(lines) - 1:
+    text = "".join(lines)
+    if "\n" in text or "\r" in text:
         raise UpstreamFailed("The answer has malformed headers.", slug="bad_answer")
-    return text
+    return "\r\n".join(lines)
 
 
 def _now() -> str:

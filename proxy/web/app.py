@@ -4,8 +4,10 @@ import asyncio
 import ssl
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Protocol
 
+from proxy import files
 from proxy.errors import ConfigurationError
 from proxy.model import Listen
 from proxy.web.gate import Accepting, Gate
@@ -117,6 +119,8 @@ def listener_context(certificate: str, key: str) -> ssl.SSLContext:
 
 def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
     try:
+        for name in (certificate, key):
+            files.look(Path(name))
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError([f"server.tls: the certificate or key cannot be used: {error}"]) from None

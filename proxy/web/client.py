@@ -1,12 +1,14 @@
 """Who asks, and by which name they reached us: forwarded headers count only from trusted proxies."""
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from proxy import names
-from proxy.model import Configuration
+from proxy.core import hygiene
+from proxy.model import AdmitPolicy, Configuration
 from proxy.traffic import Headers
 from proxy.urls import DEFAULT_PORTS, Network, Origin
 from proxy.web.connection import Connection
@@ -17,6 +19,38 @@ _WITH_PORT: Final = re.compile(r"([0-9.]+):[0-9]{1,5}|\[([0-9a-fA-F:.]+)\](?::[0
 
 # Both are kept by what they were made of, which strangers write: a name has 253 characters (RFC 1035), and a port
 _LONGEST_HOST, _LONGEST_ADDRESS = 260, 64
+
+
+@dataclass(slots=True, eq=False)
+class Asker:
+    """What the headers on a connection say of whoever asks. A browser's are the same for each of its pictures: what
+    follows from them is found out once."""
+
+    headers: Headers
+    configuration: Configuration
+    address: str
+    own_origin: Origin | None
+    is_trusted: bool  # it is one of our proxies in front that speaks
+    request_id: str | None  # the client's own
+    said: tuple[AdmitPolicy, bool, Headers] | None = None  # what was told its page last, by `web.handler`
+
+
+def asker_of(connection: Connection, configuration: Configuration) -> Asker:
+    """Whose request is on the connection."""
+    headers, known = connection.head.headers, connection.asker
+    # Heads that are equal have the same headers, by identity: see `head.read_head`
+    if isinstance(known, Asker) and known.headers is headers and known.configuration is configuration:
+        return known
+    trusted = configuration.trusted_proxies
+    connection.asker = asker = Asker(
+        headers,
+        configuration,
+        client_address(connection.peer, headers, trusted),
+        own_origin(connection, headers, configuration),
+        is_trusted(connection.peer, trusted),
+        hygiene.request_id(headers),
+    )
+    return asker
 
 
 def client_address(peer: str, headers: Headers, trusted: tuple[Network, ...]) -> str:

@@ -59,7 +59,8 @@ class Connection(Line):
         self._framing = Framing(serving.limits)
         self.head: Head
         self.inbox: Inbox | None = None
-        self.page: object = None  # what `quick` knows of whoever asks on this connection
+        self.asker: object = None  # what `client` knows of whoever asks on this connection
+        self.page: object = None  # and `quick`
         self._task: asyncio.Task[None] | None = None
         self._turn: asyncio.Future[None] | None = None  # of the next request
         self._is_busy = False  # a request is in flight
@@ -251,7 +252,7 @@ class Connection(Line):
     def body_is_wanted(self) -> None:
         head = self.head
         if head.wants_continue and not self._framing.received and not self._has_begun:
-            self.head = head._replace(wants_continue=False)
+            head.wants_continue = False
             self.flush(_CONTINUE)
 
     def hold(self) -> None:

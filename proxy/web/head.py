@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
-from typing import Final, NamedTuple
+from typing import Final
 
 from proxy import names
 from proxy.core import hygiene
@@ -77,7 +77,8 @@ _ASCII: Final = frozenset(
 _NOT_OPTIONS: Final = _ASCII - {names.CONNECTION, names.TE, names.TRAILER, names.UPGRADE}
 
 
-class Head(NamedTuple):
+@dataclass(slots=True)
+class Head:
     """A request line and its headers. `target` is in origin form; `length` that of the body in bytes, None where it
     comes in chunks; `keeps_open` whether the client wants the connection for another request."""
 
@@ -87,7 +88,7 @@ class Head(NamedTuple):
     headers: hygiene.ClientHeaders
     length: int | None
     keeps_open: bool
-    wants_continue: bool
+    wants_continue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ class _Fields:
     length: int | None
     expects: bool
     options: frozenset[str]  # those of `Connection`
+    keeps_open: bool  # in HTTP/1.1
+    is_plain: bool  # nothing but a Host is asked of HTTP/1.1, and no body comes: all of a browser's GETs
 
 
 def read_head(raw: bytes, limits: Limits) -> Head:
@@ -113,6 +116,8 @@ def read_head(raw: bytes, limits: Limits) -> Head:
     fields = _fields(block) if len(block) <= _LONGEST_KEPT else _fields.__wrapped__(block)
     if fields.count > limits.header_count:
         raise _too_much()
+    if fields.is_plain and minor:
+        return Head(method, target, minor, fields.headers, 0, fields.keeps_open)
     length = fields.length
     if minor and names.HOST not in fields.headers:
         raise _bad_host()
@@ -120,7 +125,7 @@ def read_head(raw: bytes, limits: Limits) -> Head:
         raise _bad_coding()
     if length != 0 and method in _BODILESS:
         raise BadRequest(f"A {method} request has no body here; send it as POST.", slug="bad_body")
-    keeps_open = "close" not in fields.options if minor else "keep-alive" in fields.options
+    keeps_open = fields.keeps_open if minor else "keep-alive" in fields.options
     wants_continue = fields.expects and length != 0 and minor == 1
     return Head(method, target, minor, fields.headers, length, keeps_open, wants_continue)
 
@@ -189,7 +194,9 @@ def _fields(block: bytes) -> _Fields:
     options = frozenset(option.strip(" \t").lower() for option in headers.get(names.CONNECTION, "").split(","))
     if not options.isdisjoint(_NOT_OPTIONS):
         raise BadRequest("Connection names a header that is not about the connection.", slug="bad_header")
-    return _Fields(headers, len(lines), _body_length(headers), expected is not None, options)
+    length = _body_length(headers)
+    is_plain = length == 0 and names.HOST in headers
+    return _Fields(headers, len(lines), length, expected is not None, options, "close" not in options, is_plain)
 
 
 def _headers(lines: list[str]) -> hygiene.ClientHeaders:

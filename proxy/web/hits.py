@@ -21,7 +21,7 @@ from proxy.state.shelf import MOST_WRITTEN, Stored
 from proxy.telemetry.lines import Hit
 from proxy.traffic import Headers, Reply
 from proxy.web import answer
-from proxy.web.client import client_address, is_trusted, own_origin
+from proxy.web.client import asker_of
 from proxy.web.connection import Connection
 from proxy.web.handler import put_on
 
@@ -94,26 +94,25 @@ class Hits:
 def _page(connection: Connection, runtime: Runtime, known: Known) -> _Page | None:
     """None where the request has to be looked at."""
     headers, policy = connection.head.headers, known.policy
-    own = own_origin(connection, headers, runtime.configuration)
+    asker = asker_of(connection, runtime.configuration)
+    own = asker.own_origin
     referer, origin = headers.get(names.REFERER, ""), headers.get(names.ORIGIN, "")
     said = runtime.said.get((id(policy), origin, own, True))
     if (id(policy), referer, origin, own) not in runtime.admitted or said is None or browsers.needs_look(headers):
         return None
     try:
-        admit.require_name(
-            policy, headers, is_fronted=is_trusted(connection.peer, runtime.configuration.trusted_proxies)
-        )
+        admit.require_name(policy, headers, is_fronted=asker.is_trusted)
     except NotAllowed:
         return None  # the long way says so
     return _Page(
         headers=headers,
         runtime=runtime,
         rule=known.rule,
-        client=client_address(connection.peer, headers, runtime.configuration.trusted_proxies),
+        client=asker.address,
         wish=caching.wish(headers),
         said=said,
         is_conditional=not headers.keys().isdisjoint(conditional.CONDITIONS),
-        request_id=hygiene.request_id(headers),
+        request_id=asker.request_id,
     )
 
 

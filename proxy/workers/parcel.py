@@ -6,6 +6,8 @@ Crosses only the socket pair that both inherited; never a file, never a network.
 import io
 import pickle
 from base64 import b64decode, b64encode
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from proxy.model import Configuration
@@ -28,5 +30,14 @@ def unpacked(parcel: str) -> Configuration:
 
 class _Packer(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
-        """A secret refuses to be pickled; here it is meant."""
-        return (Secret, (value.reveal(),)) if isinstance(value, Secret) else NotImplemented
+        """A secret refuses to be pickled; here it is meant. What is frozen is made anew: where it is compiled, nothing
+        else sets its fields."""
+        if isinstance(value, Secret):
+            return Secret, (value.reveal(),)
+        if is_dataclass(value) and not isinstance(value, type):
+            return _made, (type(value), {field.name: getattr(value, field.name) for field in fields(value)})
+        return NotImplemented
+
+
+def _made(kind: Callable[..., object], values: dict[str, object]) -> object:
+    return kind(**values)

@@ -264,7 +264,9 @@ class Supervisor:
         return merged_metrics([self.service.metrics.render(), *texts])
 
     async def _status(self) -> dict[str, object]:
-        return merged_status(self.service.status(), await self._ask_all("status"))
+        answered = await self._ask_all("status")
+        silent = sorted(set(range(1, self._count + 1)) - {status["worker"] for status in answered})
+        return {**merged_status(self.service.status(), answered), "silentWorkers": silent}
 
     async def _ask_all(self, what: str) -> list[Any]:
         """The answers of those that answer in time: one that stands still hides none of the others."""

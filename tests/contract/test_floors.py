@@ -10,7 +10,7 @@ PACKAGE = ROOT / "proxy"
 FLOORS = [
     {"errors", "names", "secret", "urls", "identity", "model", "traffic", "ports", "backlog", "__init__"},
     {"core"},
-    {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals", "links"},
+    {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals", "links", "files"},
     {"pipeline", "plan", "shape", "cached"},
     {"web", "settings", "explain", "policy"},
     {

@@ -52,7 +52,7 @@ async def host(bundles: Path, modules: Path, tmp_path: Path) -> AsyncIterator[Ho
     await arcgis.stop()
 
 
-async def test_the_arcgis_sdk(browser: Browser, host: Host) -> None:
+async def test_the_arcgis_sdk_draws_behind_the_pages_own_web_server(browser: Browser, host: Host) -> None:
     witness = Witness()
     page = await opened(browser, witness, f"{host.url}/?site={host.arcgis.url}&proxy=/proxy")
     await page.wait_for_function("window.state.features > 0 || window.state.error", timeout=60_000)

@@ -57,6 +57,8 @@ SAID = (
     "city",
     "not used yet",
     "refuses the proxy's user name or password",
+    "information. Invalid credentials",
+    "held off; tried again in ",
     "Correct the credential",
     "<b>nonsense</b>",
     "5 in 1 h",

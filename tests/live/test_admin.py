@@ -41,6 +41,13 @@ async def test_on_this_machine_every_name_of_it_is_good(world: World) -> None:
         assert (await asked(world, "/metrics", host)).startswith(b"HTTP/1.1 200 "), host
 
 
+@pytest.mark.parametrize("path", ["/status", "/metrics", "/healthz", "/nothing"])
+async def test_no_answer_says_with_what_it_was_made(world: World, path: str) -> None:
+    head = (await asked(world, path, "localhost")).partition(b"\r\n\r\n")[0].lower()
+    assert b"\r\nserver:" not in head
+    assert b"aiohttp" not in head
+
+
 async def test_a_password_is_guessed_slowly_and_known_at_once(build: Build, arcgis: Simulator) -> None:
     document = config(arcgis.url)
     document["admin"]["password"] = "canary-admin"

@@ -85,3 +85,18 @@ async def test_a_request_that_outlives_a_reload_takes_no_new_secret_to_the_old_s
     assert b"canary" not in b"".join(entry.body for entry in arcgis.journal.entries)
     assert "canary" not in str([entry.headers for entry in arcgis.journal.entries])
     assert (arcgis.accounts.logins, arcgis.accounts.refusals) == (0, 0)
+
+
+async def test_after_a_reload_nobody_goes_on_as_who_was_written_there_before(build: Build, arcgis: Simulator) -> None:
+    arcgis.options.users["editor"] = "canary-editor"
+    world: World = await build(config(arcgis.url))
+    world.secrets.add("canary-editor")
+    assert (await world.client.get(world.url())).status == 200
+    for user, password, logins in (("webmap", PASSWORD, 1), ("editor", "canary-editor", 2)):
+        document = config(arcgis.url)
+        document["credentials"]["city"] = {"username": user, "password": password}
+        document["allowMissingReferer"] = True  # another configuration, be the user the same or not
+        world.path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        await world.service.apply(configured(world.path))
+        assert (await world.client.get(world.url())).status == 200
+        assert arcgis.accounts.logins == logins

@@ -130,7 +130,9 @@ async def test_the_login_of_a_web_server_is_shown_by_what_it_alone_opens(tmp_pat
         ("/elsewhere", False, "reached: HTTP 404"),
     ],
 )
-async def test_what_is_asked_for(tmp_path: Path, arcgis: Simulator, path: str, matches_all: bool, answer: str) -> None:
+async def test_each_kind_of_rule_is_asked_for_what_it_has(
+    tmp_path: Path, arcgis: Simulator, path: str, matches_all: bool, answer: str
+) -> None:
     document = config(arcgis.url)
     document["serverUrls"] = [{"url": arcgis.url + path, "credential": "city", "matchAll": matches_all}]
     if not matches_all:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -119,7 +120,7 @@ async def test_at_the_very_end_of_a_compressed_text(build: Build, arcgis: Simula
         got = await world.client.get(world.url(), Accept_Encoding="gzip")
         assert got.body.endswith(b"x" * len(key))
     else:
-        with pytest.raises((OSError, Exception), match=r"payload|closed|decode|Response"):
+        with pytest.raises(aiohttp.ClientPayloadError):
             await world.client.get(world.url(), Accept_Encoding="gzip")
 
 
@@ -155,7 +156,7 @@ async def test_late_in_a_long_compressed_text_the_answer_breaks_off(world: World
         return web.Response(body=body, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
 
     arcgis.faults.append(answer)
-    with pytest.raises((OSError, Exception), match=r"payload|closed|decode|Response"):
+    with pytest.raises(aiohttp.ClientPayloadError):
         await world.client.get(world.url(), Accept_Encoding="gzip")
     await until(lambda: "held what must stay secret" in world.log.getvalue(), 5.0)
 

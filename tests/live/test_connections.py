@@ -45,7 +45,7 @@ async def test_a_body_without_a_length_is_chunks_or_the_end_of_the_connection(bu
         async with connect(world) as line:
             line.send(f"GET /proxy?{hostile.url}/a HTTP/{version}\r\n{head}".encode())
             answer = await line.answer()
-            assert (answer.status, answer.body) == (200, b"abcd")
+            assert (answer.status, answer.body) == (200, b"abcd"), version
             assert answer.headers.get("transfer-encoding") == framing
 
 

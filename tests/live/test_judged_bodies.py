@@ -54,12 +54,12 @@ async def test_what_a_query_may_not_say_no_body_may(
     assert not arcgis.journal.to(path.rpartition("/")[2])
 
 
-async def test_json_behind_a_comment_is_judged_or_refused(world: World, arcgis: Simulator) -> None:
-    for before in ("/**/", "// x\n", "\ufeff\ufeff"):
-        body = (before + json.dumps({"f": "json", "dynamicLayers": DATA_LAYER})).encode()
-        path = world.url("Secure/City/MapServer/export")
-        got = await world.client.get(path, "POST", io.BytesIO(body), Content_Type="application/json")
-        assert (got.status, got.json["error"]["messageCode"]) == (400, "PROXY_BAD_BODY")
+@pytest.mark.parametrize("before", ["/**/", "// x\n", "\ufeff\ufeff"])
+async def test_json_behind_a_comment_is_judged_or_refused(world: World, arcgis: Simulator, before: str) -> None:
+    body = (before + json.dumps({"f": "json", "dynamicLayers": DATA_LAYER})).encode()
+    path = world.url("Secure/City/MapServer/export")
+    got = await world.client.get(path, "POST", io.BytesIO(body), Content_Type="application/json")
+    assert (got.status, got.json["error"]["messageCode"]) == (400, "PROXY_BAD_BODY")
     assert not arcgis.journal.to("export")
 
 

@@ -84,6 +84,7 @@ async def test_a_worker_that_stands_still_is_replaced_and_the_others_serve(
         began = time.monotonic()
         os.kill(stalled, signal.SIGSTOP)
         assert set(await workers(served)) == {1, 3}  # the pages are not held up by it
+        assert json.loads((await served.get("/status.json", served.admin))[1])["silentWorkers"] == [2]
         async with asyncio.timeout(LIMIT + 10):  # a page may be five seconds old
             while (await workers(served)).get(2, stalled) == stalled:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.2)

@@ -51,6 +51,10 @@ FORMS: dict[str, Form] = {
         lambda text: text.encode().hex().encode(),
         lambda raw: bytes.fromhex(raw.decode().replace("x", "0")).decode("utf-8", "replace"),
     ),
+    "UTF-16": (lambda text: text.encode("utf-16-le"), lambda raw: raw.decode("utf-16-le", "replace")),
+    "UTF-16 BE": (lambda text: text.encode("utf-16-be"), lambda raw: raw.decode("utf-16-be", "replace")),
+    "UTF-32": (lambda text: text.encode("utf-32-le"), lambda raw: raw.decode("utf-32-le", "replace")),
+    "UTF-32 BE": (lambda text: text.encode("utf-32-be"), lambda raw: raw.decode("utf-32-be", "replace")),
 }
 
 

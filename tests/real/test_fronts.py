@@ -93,7 +93,7 @@ async def test_addresses_pass_as_they_came(before: Before) -> None:
     assert before.arrived("/City/MapServer")[0].endswith("/Gr%C3%B6%C3%9Fe%20und%20Ma%C3%9F/City/MapServer")
 
 
-async def test_there_is_room(before: Before) -> None:
+async def test_long_queries_and_large_forms_pass_whole(before: Before) -> None:
     query = f"f=json&objectIds={','.join(['1'] * 10_000)}"
     answer, body = await before.ask(f"/gis/{CITY}/FeatureServer/0/query?{query}")
     assert answer.status == 200, body

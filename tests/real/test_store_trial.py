@@ -88,7 +88,7 @@ async def test_one_that_wants_a_certificate_of_ours(tmp_path: Path, papers: Pape
     assert "tls-auth-clients no" in found.advice
 
 
-async def test_passwords(tmp_path: Path, store: Store) -> None:
+async def test_a_password_that_is_missing_wrong_or_too_much_is_told_apart(tmp_path: Path, store: Store) -> None:
     found = await tried(tmp_path, f"redis://:canary-none@127.0.0.1:{store.port}")
     assert (found.good, found.words) == (False, "The store has no password, and the proxy brings one.")
     with Store(tmp_path, "--requirepass", PASSWORD) as locked:

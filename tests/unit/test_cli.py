@@ -83,7 +83,7 @@ def test_a_host_that_is_none_is_one_clear_line(command: str) -> None:
     ("who", "status"),
     [(["--user", "anna", "--group", "a", "--group", "editors"], 0), (["--user", "anna"], 1), ([], 1)],
 )
-def test_explain_for_a_user(tmp_path: Path, who: list[str], status: int) -> None:
+def test_explain_tells_whether_a_user_gets_in(tmp_path: Path, who: list[str], status: int) -> None:
     users = "users: {source: jwt, issuer: i, audience: a, jwksUrl: 'https://l.example.com/keys'}\n"
     text = PAGES + users + RULE + CREDENTIAL + "    users: ['group:editors']\n"
     page = ["--referer", "https://maps.example.com/"]

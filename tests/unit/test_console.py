@@ -43,7 +43,7 @@ async def test_many_are_told_in_one_line(tmp_path: Path) -> None:
     assert lines[3] == "  credentials  1 in place"
 
 
-def test_one_thing_and_more() -> None:
+def test_things_are_counted_in_words() -> None:
     assert [counted(number, "rule") for number in (0, 1, 2)] == ["0 rules", "1 rule", "2 rules"]
 
 
@@ -63,9 +63,11 @@ def test_completion_is_of_our_own_name(shell: str) -> None:
     assert "_RESOURCE_PROXY_COMPLETE" in said.output
 
 
-def test_where_there_is_no_file_it_is_said_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_where_there_is_no_file_it_is_said_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     monkeypatch.chdir(tmp_path)
-    for command in ("serve", "check"):
-        done = CliRunner().invoke(main, [command])
-        assert done.exit_code == 2
-        assert "config/proxy.yaml: there is no such file; write one as the README shows, or name yours" in done.output
+    done = CliRunner().invoke(main, [command])
+    assert done.exit_code == 2
+    assert "config/proxy.yaml: there is no such file; write one as the README shows, or name yours" in done.output

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from proxy import files
 from proxy.errors import ConfigurationError
 
 _MOST_BYTES: Final = 1024 * 1024  # the old programs read it whole; a large one has some ten kilobytes
@@ -21,13 +22,11 @@ _ENCODINGS: Final = re.compile(r"utf-?8|us-ascii|ascii|iso-8859-\d{1,2}|latin-?1
 def read_text(path: Path) -> str:
     """The text of the file at `path`. Raises ConfigurationError with what to do about it."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
+        raw = files.read(path, _MOST_BYTES + 1)
     except FileNotFoundError:
         raise ConfigurationError([f"{path}: there is no such file; name the old proxy's proxy.config"]) from None
     except OSError as error:
-        what = f"{path}: the file cannot be read: {error.strerror}; check path and permissions"
-        raise ConfigurationError([what]) from None
+        raise ConfigurationError([f"{path}: the file {files.why(error)}"]) from None
     return decoded(raw, str(path))
 
 

@@ -65,7 +65,7 @@ async def test_a_reload_forgets_what_rules_that_changed_had(build: Build, origin
     assert [request.path for request in origin.requests] == ["/a", "/other", "/other"]
 
 
-async def test_metrics_and_bounds(build: Build, origin: Origin) -> None:
+async def test_the_cache_stays_within_its_room_and_says_how_full_it_is(build: Build, origin: Origin) -> None:
     async def script(request: web.Request) -> web.StreamResponse:
         return web.Response(body=bytes(500_000), headers={"Cache-Control": "max-age=60"})
 

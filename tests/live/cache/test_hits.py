@@ -49,7 +49,7 @@ async def test_the_short_way_looks_at_who_asks(build: Build, origin: Origin) -> 
         {"Sec_Fetch_Dest": "script"},
     ):
         got = [await world.client.get(target, **headers) for _ in range(2)]
-        assert {each.status for each in got} == {403}
+        assert {each.status for each in got} == {403}, headers
         assert (await world.client.get(target)).status == 200
     assert (await world.client.get(target, "DELETE")).status == 405
     assert (await world.client.get(target, Cache_Control="no-cache")).body == b"answer 1"

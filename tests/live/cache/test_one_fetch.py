@@ -118,7 +118,7 @@ async def test_what_is_too_large_passes_and_is_not_kept(build: Build, origin: Or
         assert {each.body == body for each in got} == {True}
         fetched = len(origin.requests)
         await world.client.get(f"{origin.url}/{path}")
-        assert len(origin.requests) == fetched + 1
+        assert len(origin.requests) == fetched + 1, path
     assert world.service.responses.bytes_used == 0
 
 

@@ -154,12 +154,14 @@ async def test_a_client_that_leaves_ends_the_request_upstream(
     async with dialled(world) as (_, writer):
         writer.write(request(f"{hostile.url}/a"))
         await hostile.asked.wait()
+        assert "\nresource_proxy_in_flight 1.0\n" in world.service.metrics.render().decode()
         if is_reset:
             raw: socket.socket = writer.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     await until(lambda: hostile.open == 0, seconds)
     (line,) = await world.logged("request")
     assert line["outcome"] == "client_gone"
+    assert "\nresource_proxy_in_flight 0.0\n" in world.service.metrics.render().decode()
 
 
 async def test_a_slow_reader_holds_the_server_back_and_costs_little(world: World, hostile: Hostile) -> None:

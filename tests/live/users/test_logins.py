@@ -21,9 +21,9 @@ async def test_a_login_in_a_cookie_opens_pictures_too(door: Door, login: LoginSe
     picture = "Secure/City/MapServer/export?bbox=0,0,1,1&size=10,10&format=png&f=image"
     for path in ("Secure/City/MapServer?f=json", picture):
         got = await with_token(world, token, path)
-        assert got.status == 200
-        assert got.headers["cache-control"].startswith("private")
-        assert got.headers["vary"] == "cookie, authorization, Origin"
+        assert got.status == 200, path
+        assert got.headers["cache-control"].startswith("private"), path
+        assert got.headers["vary"] == "cookie, authorization, Origin", path
     assert got.body.startswith(b"\x89PNG")
     assert login.asked == ["/certs"]
     for entry in world.arcgis.journal.to("City"):

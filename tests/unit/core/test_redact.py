@@ -34,6 +34,8 @@ FORMS = {
     "HEX": TOKEN.encode().hex().upper(),
     "UTF-16": TOKEN.encode("utf-16").decode("latin-1"),
     "UTF-16 BE": TOKEN.encode("utf-16-be").decode("latin-1"),
+    "UTF-32": TOKEN.encode("utf-32").decode("latin-1"),
+    "UTF-32 BE": TOKEN.encode("utf-32-be").decode("latin-1"),
     "base64": base64.b64encode(TOKEN.encode()).decode(),
     "base64 of more": base64.b64encode(f"user:{TOKEN}:x".encode()).decode(),
     "base64 of a little more": base64.b64encode(f"u{TOKEN}".encode()).decode(),

@@ -45,7 +45,7 @@ async def tried(
         (NotAllowed("no", slug="address"), None),
     ],
 )
-async def test_what_is_learned(said: Script, place: Place | None) -> None:
+async def test_an_answer_tells_where_the_token_is_heard(said: Script, place: Place | None) -> None:
     learned, world = await tried(said)
     assert learned is place
     assert len(world.calls) == 1

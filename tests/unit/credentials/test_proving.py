@@ -18,6 +18,7 @@ from tests.unit.credentials.places import BASIC
 from tests.unit.credentials.site import Site
 from tests.unit.credentials.wire import Sent, Wire, outgoing
 from tests.unit.credentials.world import PASSWORD
+from tests.until import until
 
 HOST = "https://gis.example.com"
 WORKERS = 3
@@ -220,8 +221,9 @@ async def test_what_was_on_its_way_when_a_rest_began_does_not_end_it() -> None:
     for worker in (0, 1):
         assert await proxies.ask("/map", worker) == "200"
     go = proxies.wire.go = asyncio.Event()
+    sent = len(proxies.wire.sent)
     late = asyncio.ensure_future(proxies.ask("/map", 1))
-    await asyncio.sleep(0.01)
+    await until(lambda: len(proxies.wire.sent) == sent + 1)
     proxies.site.password, proxies.wire.go = "another", None
     assert await proxies.ask("/map", 0) == "credential_refused"
     proxies.site.password = PASSWORD  # what it answers now was asked before

@@ -229,7 +229,7 @@ def test_a_short_one_in_an_old_charset_is_not_either(body: str) -> None:
     for charset in ("latin-1", "utf-8"):
         with pytest.raises(ProxyError) as caught:
             World().service().read(Answer(200, {}, body.encode(charset)), audience(), Secret("p\xe9s"))
-        assert "No:" not in caught.value.message
+        assert "No:" not in caught.value.message, charset
 
 
 def test_what_it_says_without_the_secret_is() -> None:

@@ -8,6 +8,7 @@ from proxy.errors import CredentialRefused, TokenUnavailable
 from proxy.identity import Place
 from proxy.secret import Secret
 from tests.unit.credentials.stores import AUDIENCE, Service, store_of
+from tests.until import until
 
 
 async def test_fifty_cold_callers_make_one_acquisition() -> None:
@@ -111,7 +112,7 @@ async def test_a_renewal_ahead_makes_nobody_wait_and_its_failure_harms_nobody() 
     assert service.calls == 2
     service.error = TokenUnavailable("down")
     service.go.set()
-    await asyncio.sleep(0.01)
+    await until(lambda: store.problem(AUDIENCE) == "down")
     assert await store.get(AUDIENCE) is old
 
 

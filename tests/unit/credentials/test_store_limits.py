@@ -205,11 +205,13 @@ async def test_the_snapshot_tells_state_time_left_and_trouble() -> None:
     await store.get(AUDIENCE)
     service.now = 600.0
     expected = {"credential": "c", "server": "https://h/arcgis", "state": "good", "secondsLeft": 3000}
-    assert store.snapshot() == [{**expected, "renewsIn": 2700, "life": 3600, "place": None, "problem": None}]
+    resting = {"place": None, "triesAgainIn": None, "problem": None}
+    assert store.snapshot() == [{**expected, "renewsIn": 2700, "life": 3600, **resting}]
     service.now, service.error = 3700.0, CredentialRefused("Wrong password.")
     await refused(store, AUDIENCE)
     (row,) = store.snapshot()
     assert (row["state"], row["secondsLeft"], row["problem"]) == ("held off", None, "Wrong password.")
+    assert row["triesAgainIn"] == 60
 
 
 async def test_a_wildcard_rule_cannot_fill_the_memory() -> None:

@@ -22,6 +22,7 @@ from tests.unit.credentials.places import BASIC, KEY, Place, refusal, route, tie
 from tests.unit.credentials.virtual import run
 from tests.unit.credentials.wire import Sent, Wire, outgoing
 from tests.unit.credentials.world import PASSWORD
+from tests.until import until
 
 
 async def test_only_one_of_twenty_goes_out_until_the_login_is_proven() -> None:
@@ -69,10 +70,10 @@ async def test_the_first_one_leaving_lets_the_next_one_try() -> None:
     wire, tier, _ = tier_of(Place())
     wire.go = asyncio.Event()
     asking = [asyncio.ensure_future(tier.send(outgoing(route=route()))) for _ in range(5)]
-    await asyncio.sleep(0.01)
+    await until(lambda: len(wire.sent) == 1)
     asking[0].cancel()
     asking[2].cancel()  # one of those who wait
-    await asyncio.sleep(0.01)
+    await until(lambda: len(wire.sent) > 1)
     assert len(wire.sent) == 2
     wire.go.set()
     done = await asyncio.gather(*asking, return_exceptions=True)
@@ -200,7 +201,7 @@ async def test_refusals_that_come_together_are_one_refusal_and_not_an_hour() -> 
     await tier.send(outgoing(route=route()))
     wire.go = asyncio.Event()
     asking = [asyncio.ensure_future(tier.send(outgoing(route=route()))) for _ in range(20)]
-    await asyncio.sleep(0.01)
+    await until(lambda: len(wire.sent) == 1 + 20)
     place.lets_in = False
     wire.go.set()
     await asyncio.gather(*asking, return_exceptions=True)

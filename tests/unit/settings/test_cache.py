@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from proxy.model import CachePolicy
 from tests.unit.settings.files import PAGES, complaints, loaded
 
@@ -40,7 +42,7 @@ def test_the_scope_changes_with_the_rule_and_with_its_credential(tmp_path: Path)
         assert changed[2] == before[2]
 
 
-def test_what_is_neither_is_complained_of(tmp_path: Path) -> None:
-    for wrong in ("always", "{maxAge: 5}", "{age: 5m}"):
-        (complaint,) = complaints(tmp_path, f'{PAGES}serverUrls: [{{url: "https://c.example/x", cache: {wrong}}}]')
-        assert "serverUrls[0].cache" in complaint
+@pytest.mark.parametrize("wrong", ["always", "{maxAge: 5}", "{age: 5m}"])
+def test_what_is_neither_is_complained_of(tmp_path: Path, wrong: str) -> None:
+    (complaint,) = complaints(tmp_path, f'{PAGES}serverUrls: [{{url: "https://c.example/x", cache: {wrong}}}]')
+    assert "serverUrls[0].cache" in complaint

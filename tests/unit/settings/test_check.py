@@ -159,7 +159,7 @@ def test_every_oddity_is_one_warning_at_its_line(tmp_path: Path, text: str, expe
         PAGES + RULE + "allowAddresses: [10.0.0.0/8, 'fd00::/8']\n",
     ],
 )
-def test_nothing_to_say(tmp_path: Path, text: str) -> None:
+def test_what_is_sound_is_warned_of_by_nothing(tmp_path: Path, text: str) -> None:
     assert warnings(tmp_path, text) == []
 
 

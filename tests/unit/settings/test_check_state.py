@@ -23,7 +23,7 @@ def with_state(*lines: str) -> str:
         ("rediss://[::1]:7000/0", StoreAddress("::1", 7000, is_tls=True)),
     ],
 )
-def test_where_it_is(tmp_path: Path, url: str, address: StoreAddress) -> None:
+def test_a_url_names_host_port_and_database(tmp_path: Path, url: str, address: StoreAddress) -> None:
     state = loaded(tmp_path, with_state(f'url: "{url}"', f"key: {KEY}")).state
     assert state is not None
     assert state.address == address
@@ -65,7 +65,7 @@ def test_a_key_that_can_be_guessed(tmp_path: Path) -> None:
     assert "state.key: can be guessed" in complaint
 
 
-def test_what_is_odd(tmp_path: Path) -> None:
+def test_what_is_weak_or_of_no_effect_is_warned_of(tmp_path: Path) -> None:
     warnings = loaded(tmp_path, with_state('url: "redis://r.example.com"')).warnings
     assert [each.partition("state.")[2].partition(":")[0] for each in warnings] == ["url", "key"]
     assert "not encrypted" in warnings[0]
@@ -95,6 +95,6 @@ def test_the_key_is_that_of_all_who_have_the_same_credentials(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("more", ["prefix: 'a b'", "prefix: ''", "timeout: 0s", "timeout: 11s", "caBundle: /nowhere"])
-def test_what_is_wrong(tmp_path: Path, more: str) -> None:
+def test_every_key_is_judged(tmp_path: Path, more: str) -> None:
     (complaint,) = complaints(tmp_path, with_state('url: "rediss://r.example.com"', f"key: {KEY}", more))
     assert f"state.{more.partition(':')[0]}: " in complaint

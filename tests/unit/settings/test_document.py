@@ -74,11 +74,18 @@ def test_a_file_is_read_without_its_last_line_break(tmp_path: Path, content: str
         ("${file:/nowhere/secret}", "the file /nowhere/secret cannot be read: No such file or directory; check path"),
         ("${file:/}", "the file / cannot be read: Is a directory"),
         ('"${file:/a\\0b}"', "this is no name of a file"),
-        ("${file:/dev/zero}", "the file /dev/zero is larger than 64 KiB"),
+        ("${file:/dev/zero}", "the file /dev/zero cannot be read: Is a device"),
     ],
 )
 def test_a_reference_that_leads_nowhere_is_complained_of(written: str, expected: str) -> None:
     assert [complaint.startswith(f"2: key: {expected}") for complaint in said(f"# one\nkey: {written}\n")] == [True]
+
+
+def test_a_secret_file_that_is_too_large_is_complained_of(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.touch(0o600)
+    file.write_bytes(b"x" * (64 * 1024 + 1))
+    assert said(f"key: ${{file:{file}}}") == [f"1: key: the file {file} is larger than 64 KiB; this is no secret"]
 
 
 def test_a_secret_file_that_is_not_utf_8_is_complained_of_without_showing_it(tmp_path: Path) -> None:

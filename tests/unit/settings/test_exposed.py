@@ -104,7 +104,7 @@ def test_a_key_for_everyone_is_refused(tmp_path: Path) -> None:
     ):
         (complaint,) = complaints(tmp_path / "proxy.yaml", text, 0o600)
         start = f"proxy.yaml:{place}: everyone on this machine can read the key in {name}; run: chmod o-rwx {name}"
-        assert complaint == start
+        assert complaint == start, text
     key.chmod(0o600)
     assert complaints(tmp_path / "proxy.yaml", PAGES + RULE + tls, 0o600) == []
 

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from proxy.settings.jsonschema import schema_document
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -41,18 +43,19 @@ def test_a_reference_may_stand_where_a_number_a_switch_or_a_choice_is_asked() ->
         assert reference in options()[name]["anyOf"], name
 
 
-def test_durations_and_sizes_are_checked_by_their_form() -> None:
-    wait, size = options()["Upstreams.connectTimeout"]["pattern"], options()["LimitsSettings.body"]["pattern"]
-    for good in ("30s", "1.5h", "500ms", "${WAIT:-5s}"):
-        assert re.search(wait, good)
-    for bad in ("30", "s", "30 s", "1w"):
-        assert not re.search(wait, bad)
-    for good in ("10MiB", "32KiB", "${SIZE}"):
-        assert re.search(size, good)
-    for bad in ("10MB", "10", "1.5MiB"):
-        assert not re.search(size, bad)
+@pytest.mark.parametrize(
+    ("option", "goods", "bads"),
+    [
+        ("Upstreams.connectTimeout", ["30s", "1.5h", "500ms", "${WAIT:-5s}"], ["30", "s", "30 s", "1w"]),
+        ("LimitsSettings.body", ["10MiB", "32KiB", "${SIZE}"], ["10MB", "10", "1.5MiB"]),
+    ],
+)
+def test_durations_and_sizes_are_checked_by_their_form(option: str, goods: list[str], bads: list[str]) -> None:
+    form = re.compile(options()[option]["pattern"])
+    assert [good for good in goods if not form.search(good)] == []
+    assert [bad for bad in bads if form.search(bad)] == []
 
 
-def test_no_default_is_a_secret() -> None:
-    for name in ("password", "clientSecret", "accessToken"):
-        assert options()[f"CredentialSettings.{name}"]["default"] is None
+@pytest.mark.parametrize("name", ["password", "clientSecret", "accessToken"])
+def test_no_default_is_a_secret(name: str) -> None:
+    assert options()[f"CredentialSettings.{name}"]["default"] is None

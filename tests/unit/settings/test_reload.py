@@ -186,6 +186,18 @@ async def test_it_can_begin_with_a_file_that_is_bad(tmp_path: Path) -> None:
     await site.reloader.stop()
 
 
+async def test_what_came_through_a_pipe_is_not_looked_at_again(site: Site) -> None:
+    running = site.load()
+    await site.reloader.stop()
+    site.path.unlink()
+    os.mkfifo(site.path)
+    site.loads = 0
+    await site.reloader.start(running)
+    async with asyncio.timeout(5.0):
+        await site.look()
+    assert (site.loads, site.rejections) == (0, 0)
+
+
 async def test_a_pipe_named_as_a_secret_holds_nobody_up(site: Site) -> None:
     os.mkfifo(site.secret)
     site.write("two ${file:%s}" % site.secret)  # noqa: UP031 - braces

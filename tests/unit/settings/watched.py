@@ -35,6 +35,8 @@ class Site:
             text = self.path.read_text(encoding="utf-8")
         except OSError as error:
             raise ConfigurationError([f"{self.path.name}: {error.strerror}"]) from None
+        if not text:  # somebody is just writing it
+            raise ConfigurationError([f"{self.path.name}: the file is empty"])
         if "bad" in text:
             raise ConfigurationError(["proxy.yaml:1: bad is not known", "proxy.yaml:2: worse"])
         if "${file:" in text and self.secret.is_file():

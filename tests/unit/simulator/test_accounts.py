@@ -90,8 +90,8 @@ async def test_a_token_service_fails_as_it_is_told(start: Start, fault: str, cod
     site = await start("federated", token_fault=fault)
     for path in ("/tokens/generateToken", PORTAL_GENERATE, "/portal/sharing/rest/oauth2/token"):
         error = (await site.post(path, f="json")).json["error"]
-        assert error["code"] == code
-        assert words in json.dumps(error)
+        assert error["code"] == code, path
+        assert words in json.dumps(error), path
 
 
 def test_an_account_locks_after_five_wrong_passwords() -> None:

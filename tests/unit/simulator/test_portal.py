@@ -80,7 +80,7 @@ async def test_revoking_answers_success_even_for_junk(start: Start) -> None:
     held = (await site.app()).json["access_token"]
     for token in ("junk", held):
         got = await site.post("/portal/sharing/rest/oauth2/revokeToken", client_id="demo-app", auth_token=token)
-        assert got.json == {"success": True}
+        assert got.json == {"success": True}, token
     assert (await site.ask(f"{ITEM}?f=json&token={held}")).json["error"]["code"] == 498
 
 
@@ -99,7 +99,7 @@ async def test_a_portal_behind_a_web_tier_asks_for_a_login(start: Start) -> None
     info = "/portal/sharing/rest/info?f=json"
     for headers in ({}, {"Authorization": aiohttp.encode_basic_auth("webmap", "wrong")}, {"Authorization": "Basic !"}):
         got = await site.ask(info, headers=headers)
-        assert (got.status, got.headers["www-authenticate"]) == (401, 'Basic realm="portal"')
+        assert (got.status, got.headers["www-authenticate"]) == (401, 'Basic realm="portal"'), headers
     headers = {"Authorization": BASIC}
     auth = (await site.ask(info, headers=headers)).json["authInfo"]
     assert auth == {"isTokenBasedSecurity": False}

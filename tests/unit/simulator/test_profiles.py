@@ -122,7 +122,7 @@ async def test_9_3_knows_text_tokens_alone(start: Start) -> None:
     visit = await start("ags-9.3")
     for method in ("GET", "POST"):
         status, token = await legacy(visit, method, f="json")
-        assert (status, len(token) > 16, token.isprintable()) == (200, True, True)
+        assert (status, len(token) > 16, token.isprintable()) == (200, True, True), method
         assert "mapName" in (await visit.ask(f"{SECURE}&token={token}")).json
     assert (await visit.post("/tokens/generateToken", **CREDENTIALS, f="json")).status == 404
     headers = {"X-Esri-Authorization": f"Bearer {token}", "Authorization": f"Bearer {token}"}
@@ -181,7 +181,7 @@ async def test_a_web_tier_lets_in_by_its_own_login(start: Start) -> None:
     visit = await start("web-tier-basic")
     for path in (SECURE, INFO, "/services?wsdl", "/tokens/generateToken"):
         got = await visit.ask(path)
-        assert (got.status, got.headers["www-authenticate"].split()[0]) == (401, "Basic")
+        assert (got.status, got.headers["www-authenticate"].split()[0]) == (401, "Basic"), path
     assert "mapName" in (await visit.ask(SECURE, headers=BASIC)).json
     auth = (await visit.ask(INFO, headers=BASIC)).json["authInfo"]
     assert auth == {"isTokenBasedSecurity": False}
@@ -203,7 +203,7 @@ async def test_a_gateway_wants_its_header_on_every_request(start: Start) -> None
     headers = {"X-Api-Key": GATEWAY_KEY}
     for path in (SECURE, INFO, "/tokens/generateToken", "/rest/services/Secure/City/MapServer/export?f=image"):
         got = await visit.ask(path, headers={"X-Api-Key": "wrong"})
-        assert (got.status, got.kind) == (401, "application/json")
+        assert (got.status, got.kind) == (401, "application/json"), path
     assert (await visit.ask(SECURE, headers=headers)).json["error"]["code"] == 499
     got = await visit.post("/tokens/generateToken", headers, **CREDENTIALS, f="json")
     assert "mapName" in (await visit.ask(f"{SECURE}&token={got.json['token']}", headers=headers)).json

@@ -35,8 +35,8 @@ async def test_another_releases_language_is_a_fault(start: Start) -> None:
     site = await start("ags-9.3")
     for release in ("10.0", "9.2"):
         got = await call(site, "GetTokenServiceURL", release)
-        assert got.status == 500
-        assert b"<soap:Fault>" in got.body
+        assert got.status == 500, release
+        assert b"<soap:Fault>" in got.body, release
     prefixed = (
         f'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:a="{NAMESPACE}9.3">'
         "<s:Body><a:RequiresTokens/></s:Body></s:Envelope>"

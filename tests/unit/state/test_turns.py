@@ -73,7 +73,7 @@ async def test_one_who_leaves_the_queue_holds_nobody_up() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 100.0], ids=["what has ended", "what nobody is at"])
-async def test_room_is_made(seconds: float) -> None:
+async def test_what_is_remembered_is_bounded_and_a_turn_in_hand_is_kept(seconds: float) -> None:
     turns = Turns(Clock())
     held = await turn(turns, "held")
     for number in range(module._MOST + 10):

@@ -1,6 +1,7 @@
 """Whoever reads the log may stall or leave: it costs lines and never time."""
 
 import asyncio
+import gc
 import io
 import json
 import logging
@@ -8,12 +9,23 @@ import os
 import resource
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from proxy.telemetry.lines import tally
 from proxy.telemetry.log import configure, state_change
 from tests.unit.telemetry.configurations import exchange
 from tests.unit.telemetry.logs import Begin, access, lines
+
+
+@pytest.fixture(autouse=True)
+def heap() -> Iterator[None]:
+    """What other tests have left in memory is not looked through while these are timed."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def leave() -> None:

@@ -119,21 +119,13 @@ def test_sums_for_the_pages(metrics: Metrics) -> None:
     assert rows == {ROADS: (3, 1), PARKS: (0, 0)}
 
 
-async def test_calls_in_flight_are_counted_whatever_their_end(metrics: Metrics) -> None:
-    seen: list[float] = []
-
-    async def handler(request: str) -> str:
-        seen.append(samples(metrics)["resource_proxy_in_flight", ()])
-        if request == "bad":
-            raise ConnectionError
-        return request
-
-    counted = metrics.count_in_flight(handler)
-    assert await counted("good") == "good"
-    with pytest.raises(ConnectionError):
-        await counted("bad")
-    assert seen == [1, 1]
-    assert samples(metrics)["resource_proxy_in_flight", ()] == 0
+def test_requests_in_flight_are_counted_whatever_their_end(metrics: Metrics) -> None:
+    for number, outcome in enumerate(("ok", "client_gone", "upstream_failed")):
+        metrics.begun()
+        metrics.begun()
+        assert samples(metrics)["resource_proxy_in_flight", ()] == number + 2
+        metrics.record(exchange(outcome=outcome), 100.1)
+        assert samples(metrics)["resource_proxy_in_flight", ()] == number + 1
 
 
 def test_configurations_are_counted(metrics: Metrics) -> None:
@@ -147,7 +139,7 @@ def test_configurations_are_counted(metrics: Metrics) -> None:
 
 
 def test_echoed_tokens_and_broken_requests_are_counted(metrics: Metrics) -> None:
-    metrics.redacted(3)
+    metrics.record(exchange(redacted=3), 100.1)
     metrics.malformed("malformed")
     found = samples(metrics)
     assert found["resource_proxy_redactions_total", ("answer",)] == 3

@@ -1,6 +1,7 @@
 """proxy.upstream.body: how much memory the bodies of all requests may take together."""
 
 from collections.abc import AsyncIterator
+from contextlib import closing
 
 import pytest
 
@@ -23,22 +24,22 @@ def form(size: int) -> Incoming:
 
 async def test_large_bodies_share_a_room_and_ordinary_ones_need_none() -> None:
     room = Room(LARGE * 2)
-    with room.stay() as first:
+    with closing(room.stay()) as first:
         await take(form(LARGE), first, limit=LARGE)
-        with room.stay() as second:
+        with closing(room.stay()) as second:
             await take(form(LARGE), second, limit=LARGE)
-            with room.stay() as third:
+            with closing(room.stay()) as third:
                 with pytest.raises(Overloaded) as refused:
                     await take(form(LARGE), third, limit=LARGE)
                 assert refused.value.retry_after == 1
                 assert len((await take(form(ORDINARY), third, limit=LARGE)).whole or b"") == ORDINARY
-        with room.stay() as third:
+        with closing(room.stay()) as third:
             await take(form(LARGE), third, limit=LARGE)
     assert room.taken == 0
 
 
 async def test_one_body_that_the_limit_allows_always_finds_room() -> None:
     room = Room(LARGE // 2)
-    with room.stay() as only:
+    with closing(room.stay()) as only:
         assert len((await take(form(LARGE), only, limit=LARGE)).whole or b"") == LARGE
     assert room.taken == 0

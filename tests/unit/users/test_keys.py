@@ -149,7 +149,7 @@ def test_any_json_is_read_or_a_failure(document: object) -> None:
             parse_keys(body.encode())
         except ValueError as error:
             message = str(error)
-            assert message.startswith("the answer is no ")
+            assert message.startswith("the answer is no "), body
 
 
 def test_a_key_is_found_by_its_name_and_algorithm() -> None:

@@ -133,11 +133,12 @@ def test_an_algorithm_of_another_kind_of_key_finds_none(algorithm: str, kind: st
     assert refused.value.__notes__ == ["the algorithm is not the key's"]
 
 
-def test_an_empty_or_zero_signature_proves_nothing() -> None:
-    for kind, algorithm in (("P-256", "ES256"), ("RSA-2048", "RS256"), ("Ed25519", "EdDSA")):
-        for signature in (b"\0" * 64, b"\0" * 256, b"\0"):  # r = s = 0 (CVE-2022-21449)
-            token = by_hand({"alg": algorithm, "kid": "k1"}, claims(), signature)
-            assert judged(token, jwk(private(kind))) == "the signature is not the key's"
+@pytest.mark.parametrize("size", [64, 256, 1])
+@pytest.mark.parametrize(("kind", "algorithm"), [("P-256", "ES256"), ("RSA-2048", "RS256"), ("Ed25519", "EdDSA")])
+def test_a_signature_of_zeros_proves_nothing(kind: str, algorithm: str, size: int) -> None:
+    """For ECDSA that is r = s = 0 (CVE-2022-21449)."""
+    token = by_hand({"alg": algorithm, "kid": "k1"}, claims(), b"\0" * size)
+    assert judged(token, jwk(private(kind))) == "the signature is not the key's"
 
 
 @pytest.mark.parametrize(
