@@ -65,8 +65,7 @@ class Pipeline:
             return hit  # the same request passed all that follows
         stay = self.room.stay() if incoming.body is not None else None
         try:
-            limit = runtime.configuration.limits.body
-            body = Body() if stay is None else await bodies.take(incoming, stay, limit=limit)
+            body = Body() if stay is None else await bodies.take(incoming, stay, runtime.configuration.limits.body)
             ready = prepared(plan, incoming, body, exchange)
             if plan.place.credential is not None and stay is not None:
                 said = answer_catalog(exchange.operation, body, incoming.headers.get(names.CONTENT_TYPE, ""))

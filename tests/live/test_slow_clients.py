@@ -36,19 +36,13 @@ async def proxy(build: Build, hostile: Hostile) -> World:
 
 async def reads(hostile: Hostile, line: Line) -> None:
     line.send(asked(hostile, "large"))
-    await line.reader.readuntil(b"\r\n\r\n")
-    for _ in range(LARGE // 2048):
-        await line.reader.readexactly(2048)
-        await asyncio.sleep(0.1)
+    await line.read_slowly(LARGE)
 
 
 async def sends(hostile: Hostile, line: Line) -> None:
     form = "Content-Type: application/octet-stream"
     line.send(asked(hostile, "upload", "POST", form, f"Content-Length: {2 * 1024 * 1024}") + b"x" * (1024 * 1024 + 1))
-    while not line.writer.is_closing():
-        line.send(b"x" * 2048)
-        await line.writer.drain()
-        await asyncio.sleep(0.1)
+    await line.send_slowly()
 
 
 Slow = Callable[[Hostile, Line], Coroutine[None, None, None]]

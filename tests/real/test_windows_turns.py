@@ -1,8 +1,10 @@
 """Many clients behind one Windows login: its connections are few, and nobody has them all for long."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import pytest
 
 from tests.live.conftest import PAGE, PASSWORD, World
 from tests.live.raw import Line, connect
@@ -26,30 +28,26 @@ def _asked(server: WindowsServer, path: str, method: str = "GET", *headers: str)
 
 async def _reads(server: WindowsServer, line: Line) -> None:
     line.send(_asked(server, "large?f=large"))
-    await line.reader.readuntil(b"\r\n\r\n")
-    for _ in range(LARGE // 2048):
-        await line.reader.readexactly(2048)
-        await asyncio.sleep(0.1)
+    await line.read_slowly(LARGE)
 
 
 async def _sends(server: WindowsServer, line: Line) -> None:
     form = "Content-Type: application/octet-stream"
     line.send(_asked(server, "upload", "POST", form, f"Content-Length: {8 * 1024 * 1024}") + b"x" * (1024 * 1024 + 1))
-    while not line.writer.is_closing():
-        line.send(b"x" * 2048)
-        await line.writer.drain()
-        await asyncio.sleep(0.1)
+    await line.send_slowly()
+
+
+Slow = Callable[[WindowsServer, Line], Coroutine[None, None, None]]
 
 
 @asynccontextmanager
-async def _crowd(world: World, server: WindowsServer, of_whom: str) -> AsyncIterator[None]:
+async def _crowd(world: World, server: WindowsServer, slow: Slow) -> AsyncIterator[None]:
     """Slow clients at one address, as many as there are connections, each with one of them."""
-    slow = _reads if of_whom == "readers" else _sends
     async with AsyncExitStack() as stack:
         lines = [await stack.enter_async_context(connect(world, limit=1024)) for _ in range(MOST)]
         tasks = [asyncio.create_task(slow(server, line)) for line in lines]
         # An upload begins when the question about it, a HEAD, has been answered
-        path = "/arcgis/large" if of_whom == "readers" else "/arcgis/upload"
+        path = "/arcgis/large" if slow is _reads else "/arcgis/upload"
         await until(lambda: len([each for each in server.answered() if each.path.startswith(path)]) == MOST)
         yield
         for task in tasks:
@@ -78,17 +76,10 @@ async def test_clients_take_turns_however_many_requests_each_has(windows: StartW
     assert len({each.connection for each in server.arrived}) <= MOST
 
 
-async def test_slow_readers_leave_connections_for_others(windows: StartWindows, behind: Behind) -> None:
+@pytest.mark.parametrize("slow", [_reads, _sends])
+async def test_slow_clients_leave_connections_for_others(windows: StartWindows, behind: Behind, slow: Slow) -> None:
     server = await windows(Manner())
     world = await _world(behind, server)
-    async with _crowd(world, server, "readers"), connect(world, NEIGHBOUR) as line:
-        line.send(_asked(server, "small"))
-        assert (await line.answer(3.5)).status == 200
-
-
-async def test_slow_senders_leave_connections_for_others(windows: StartWindows, behind: Behind) -> None:
-    server = await windows(Manner())
-    world = await _world(behind, server)
-    async with _crowd(world, server, "senders"), connect(world, NEIGHBOUR) as line:
+    async with _crowd(world, server, slow), connect(world, NEIGHBOUR) as line:
         line.send(_asked(server, "small"))
         assert (await line.answer(3.5)).status == 200
