@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from redis._parsers import _AsyncRESP2Parser  # has no other name, and the lengths of answers are seen nowhere else
 from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -21,8 +22,34 @@ _MOST_CONNECTIONS: Final = 64
 _CONNECT: Final = 1.0  # seconds for a connection that nobody waits for
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds until a lost one is tried again
 _STEADY: Final = 60.0  # seconds that it has to hold for the pause to be the first again
+_LONGEST: Final = (
+    32 * 1024 * 1024
+)  # bytes of one value; what is said to all is anyone's, and Redis itself ends it there
+_MOST_PARTS: Final = 64  # of one answer
 # redis-py lets Python's own errors through where an answer is none
 FAULTS: Final = (RedisError, OSError, TimeoutError, ValueError, LookupError, TypeError, AttributeError)
+
+
+class _Frugal(_AsyncRESP2Parser):
+    """Believes no lengths: whoever has taken the store's place would fill all memory with one answer, within seconds
+    and without end, since it is not known what of it is garbage until it is whole."""
+
+    _parts = 0
+
+    async def read_response(self, disable_decoding: bool = False) -> Any:
+        self._parts = 0
+        return await super().read_response(disable_decoding)
+
+    async def _read_response(self, disable_decoding: bool = False) -> Any:
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            raise Disconnected("an answer of too many parts")
+        return await super()._read_response(disable_decoding)
+
+    async def _read(self, length: int) -> bytes:
+        if not 0 <= length <= _LONGEST:
+            raise Disconnected("an answer that is too long")
+        return await super()._read(length)
 
 
 class Link:
@@ -147,6 +174,7 @@ def pool_of(state: SharedState, patience: float | None) -> BlockingConnectionPoo
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
+        parser_class=_Frugal,
         **tls,
     )
 

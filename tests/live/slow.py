@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 from tests.live.conftest import World
-from tests.live.limits import Site, asked
+from tests.live.limits import LARGE, Site, asked
 from tests.live.raw import Line, connect
 from tests.until import until
 
@@ -19,20 +19,14 @@ Slow = Callable[[Site, Line], Coroutine[None, None, None]]
 async def reads(site: Site, line: Line) -> None:
     """A large answer, in drops."""
     line.send(asked(site, "large?f=large"))
-    await line.reader.readuntil(b"\r\n\r\n")
-    while True:
-        await line.reader.readexactly(2048)
-        await asyncio.sleep(0.1)
+    await line.read_slowly(LARGE)
 
 
 async def sends(site: Site, line: Line) -> None:
     """A body that is too large to be kept for another try: the most of it at once, the rest in drops."""
     head = partial(asked, site, "upload", "POST", "Content-Type: application/octet-stream")
     line.send(head(f"Content-Length: {8 * MEBIBYTE}") + b"x" * (MEBIBYTE + 1))
-    while not line.writer.is_closing():
-        line.send(b"x" * 2048)
-        await line.writer.drain()
-        await asyncio.sleep(0.1)
+    await line.send_slowly()
 
 
 @asynccontextmanager

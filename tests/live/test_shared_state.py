@@ -123,6 +123,39 @@ async def test_a_slow_store_costs_a_tenth_of_a_second_and_its_late_answers_are_n
     assert arcgis.accounts.logins == 1
 
 
+@pytest.mark.parametrize(
+    ("begins", "goes_on"),
+    [
+        (b"*3\r\n$7\r\nmessage\r\n$22\r\nresource-proxy:dropped\r\n$999999999999\r\n", b"x" * 65536),
+        (b"*999999999\r\n", b"+a\r\n" * 16384),
+        (b"", b"*1000000\r\n" * 6000),
+    ],
+)
+async def test_a_store_that_goes_on_and_on_is_not_listened_to(
+    build: Build, arcgis: Simulator, stub: Stub, begins: bytes, goes_on: bytes
+) -> None:
+    sent = 0
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        while b"SUBSCRIBE" not in (piece := await reader.read(65536)):
+            if not piece:
+                return
+            writer.write(b"+OK\r\n" * piece.count(b"*"))
+        writer.write(b"*3\r\n$9\r\nsubscribe\r\n$22\r\nresource-proxy:dropped\r\n:1\r\n" + begins)
+        while True:
+            writer.write(goes_on)
+            await writer.drain()
+            sent += len(goes_on)
+
+    world: World = await build(sharing(arcgis, await stub(endless)))
+    async with asyncio.timeout(5):
+        while world.service.shared.is_up:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    assert await asked(world, 3) == [200] * 3
+    assert sent < 16 * 1024 * 1024
+
+
 async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """At once."""
 
