@@ -6,14 +6,19 @@ But it still asks by its own name.
 """
 
 import ipaddress
+from typing import Final
 
 from proxy.model import AdmitPolicy, RefererEntry
 
+# No registrar sells these (RFC 6761, 6762 and 8375; ICANN's resolutions of 2018 and 2024): Kubernetes' services
+# (svc.cluster.local), clouds and company networks have them.
+_INSIDE: Final = (".localhost", ".local", ".internal", ".home.arpa", ".corp", ".home")
+
 
 def is_of_here(host: str) -> bool:
-    """Whether no foreign DNS can have given the name: an address, or a name without a dot."""
-    name = host_of(host)
-    if "." not in name.removesuffix(".").removesuffix(".localhost") and ":" not in name:
+    """Whether no foreign DNS can have given the name: an address, a name without a dot, or one of the inside."""
+    name = host_of(host).lower().removesuffix(".")
+    if ("." not in name and ":" not in name) or name.endswith(_INSIDE):
         return True
     try:
         return bool(ipaddress.ip_address(name))

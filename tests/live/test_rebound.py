@@ -10,12 +10,23 @@ from tests.live.hostile import Hostile
 from tests.live.raw import connect
 
 OURS = ["maps.example.com", "maps.example.com:8080", "MAPS.example.com.", "maps.example.net"]
-OF_HERE = ["localhost:8080", "proxy", "gis.localhost", "192.0.2.7", "127.0.0.1:80", "[::1]:8080"]
+OF_HERE = [
+    "localhost:8080",
+    "proxy",
+    "gis.localhost",
+    "proxy.gis.svc.cluster.local:8080",
+    "MAPS.internal.",
+    "192.0.2.7",
+    "127.0.0.1:80",
+    "[::1]:8080",
+]
 FOREIGN = [
     "evil.example",
     "evil.example:8080",
     "maps.example.com.evil.example",
     "xmaps.example.com",
+    "internal.example",
+    "evil-internal.example.",
     "7f000001.rbndr.us",
 ]
 
