@@ -18,7 +18,7 @@ _CREDENTIALS: Final = inject.credential_names(names.TOKEN)
 
 def check_name(incoming: Incoming) -> None:
     """A mount's answers are full of our own address: raises BadRequest where the client gave none that can be one."""
-    if incoming.is_mounted and incoming.own_origin is None:
+    if incoming.own_origin is None:
         raise BadRequest(
             "The request names no host.", "Send a Host header, or set server.publicUrl.", slug="bad_header"
         )

@@ -47,7 +47,8 @@ class Pipeline:
         """The answer, its body still to be streamed. `exchange` gathers what is learned on the way."""
         runtime = self.current.runtime
         exchange.generation = runtime.generation
-        links.check_name(incoming)
+        if incoming.is_mounted:
+            links.check_name(incoming)
         plan = decide(runtime, incoming, exchange)
         user = None
         if plan.rule.users is not None:
@@ -64,8 +65,7 @@ class Pipeline:
             return hit  # the same request passed all that follows
         stay = self.room.stay() if incoming.body is not None else None
         try:
-            limit = runtime.configuration.limits.body
-            body = Body() if stay is None else await bodies.take(incoming, stay, limit=limit)
+            body = Body() if stay is None else await bodies.take(incoming, stay, runtime.configuration.limits.body)
             ready = prepared(plan, incoming, body, exchange)
             if plan.place.credential is not None and stay is not None:
                 said = answer_catalog(exchange.operation, body, incoming.headers.get(names.CONTENT_TYPE, ""))
@@ -133,7 +133,8 @@ class Pipeline:
             secrets = with_token(plan.place.secrets, token, self.clock)
             finding = PASSED if is_plainly_good(reply) else await examine(reply, ready.wanted, path, secrets)
             if finding.verdict is Verdict.PASS:
-                self._learn(audience, tried, path)
+                if tried:
+                    self._learn(audience, tried, path)
                 self.tokens.accepted(token, place)
                 return reply, secrets
             reply.close()
@@ -151,7 +152,7 @@ class Pipeline:
                 raise UpstreamFailed("The server wanted a fresh token; send the request again.", slug="not_replayable")
 
     def _learn(self, audience: Audience, places: list[Place], path: str) -> None:
-        if places and not is_file(path):
+        if not is_file(path):
             for place in places:
                 self.tokens.learn(audience, place, path)
 

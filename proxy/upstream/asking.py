@@ -19,14 +19,6 @@ class Rest(NamedTuple):
     length: int | None
 
 
-class Question(NamedTuple):
-    """What is sent at once, and the rest of the body."""
-
-    method: str
-    first: bytes
-    rest: Rest | None = None
-
-
 def framing_line(method: str, body: Body) -> str:
     """The line that says where the body ends; "" where there is none and none is expected."""
     if body.stream is not None and body.length is None:
@@ -38,16 +30,14 @@ def framing_line(method: str, body: Body) -> str:
     return ""
 
 
-def question(method: str, head: bytes, body: Body) -> Question:
-    """With `head` as made by `wire.request_head`."""
+def with_body(head: bytes, body: Body) -> tuple[bytes, Rest | None]:
+    """What is sent at once, and what follows. `head` as made by `wire.request_head`."""
     if body.stream is not None:
-        return Question(method, head, Rest(body.stream, body.length))
-    whole = body.whole
-    if not whole:
-        return Question(method, head)
+        return head, Rest(body.stream, body.length)
+    whole = body.whole or b""
     if len(whole) <= SLICE:  # it goes up together with its head
-        return Question(method, head + whole)
-    return Question(method, head, Rest(sliced(whole), len(whole)))
+        return head + whole, None
+    return head, Rest(sliced(whole), len(whole))
 
 
 async def uploaded(connection: Connection, waiter: asyncio.Future[Reply], rest: Rest, patience: float) -> Reply:

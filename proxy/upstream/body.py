@@ -62,7 +62,7 @@ class Stay:
         self._taken += more
 
 
-async def take(incoming: Incoming, stay: Stay, *, limit: int) -> Body:
+async def take(incoming: Incoming, stay: Stay, limit: int) -> Body:
     """The client's body, at most `limit` bytes. Raises BodyTooLarge, at once where the length is declared, BadRequest
     for a body that cannot be judged (`content.check`), and Overloaded.
 

@@ -76,7 +76,9 @@ async def conceal(reply: Reply, secrets: tuple[str, ...], exchange: Exchange) ->
     said = "\n".join(reply.headers.values())
     clean = without_secrets(said, secrets)
     if clean is not said:
-        reply.headers = dict(zip(reply.headers, clean.split("\n"), strict=True))  # no value has a line break
+        length = {name: reply.headers[name] for name in (names.CONTENT_LENGTH,) if name in reply.headers}
+        # No value has a line break. A length says nothing, whatever secret has the same digits
+        reply.headers = dict(zip(reply.headers, clean.split("\n"), strict=True)) | length
     kind = reply.headers.get(names.CONTENT_TYPE, "")
     coding = coding_of(reply.headers)
     if reply.status in (204, 304):

@@ -8,7 +8,7 @@ from proxy import names
 from proxy.identity import Route
 from proxy.traffic import Outgoing, Reply
 from proxy.upstream import asking, wire
-from proxy.upstream.asking import Question
+from proxy.upstream.asking import Rest
 from proxy.upstream.connection import NEVER, Connection, Stale
 from proxy.upstream.dial import Dialer
 from proxy.upstream.failures import bad_answer, busy, gives_way, proxy_refuses, stopping
@@ -63,7 +63,8 @@ class Pool:
 
     async def send(self, outgoing: Outgoing) -> Reply:
         """See `ports.Upstream.send`."""
-        (method, first, rest), patience = self._question(outgoing), self._route.header_timeout
+        method, patience = outgoing.method, self._route.header_timeout
+        first, rest = self._written(outgoing)
         connection = self._free.pop() if self._free else await self._checked(outgoing)
         is_second = False
         while True:
@@ -139,7 +140,8 @@ class Pool:
 
     # --- inside ------------------------------------------------------------------------------------------------
 
-    def _question(self, outgoing: Outgoing) -> Question:
+    def _written(self, outgoing: Outgoing) -> tuple[bytes, Rest | None]:
+        """What goes up at once, and what follows."""
         method, body, headers = outgoing.method, outgoing.body, outgoing.headers
         if self._added:
             headers = headers | self._added
@@ -147,7 +149,8 @@ class Pool:
         if outgoing.request_id:
             own += wire.own_line(names.X_REQUEST_ID, outgoing.request_id)
         address = self._prefix + outgoing.target.path_and_query
-        return asking.question(method, wire.request_head(method, address, self._host, headers, own), body)
+        head = wire.request_head(method, address, self._host, headers, own)
+        return (head, None) if body.whole == b"" else asking.with_body(head, body)
 
     async def _checked(self, outgoing: Outgoing) -> Connection:
         """The next one; after a wait the request may have lost its point."""

@@ -33,11 +33,13 @@ class SharedTokens:
     def __init__(self, channel: Channel, clock: Clock) -> None:
         self._channel, self._clock = channel, clock
         self._known: LRUCache[Audience, _Known] = LRUCache(_MOST_AUDIENCES)
+        # By identity, as in the store: to hash an audience takes as long as all else
+        self._near: dict[int, tuple[Audience, _Known]] = {}
         self.trace: Callable[[], str] = str  # for whom a login is made, where requests are traced
 
     async def get(self, audience: Audience) -> Token:
         """See `ports.TokenSource.get`."""
-        known = self._known.get(audience)
+        known = self._of(audience)
         if known is not None and self._clock() < known.fresh_until:
             return known.token
         said = await _asked(self._channel, "token", audience=audience_fields(audience), trace=self.trace())
@@ -48,13 +50,14 @@ class SharedTokens:
             before = tuple(Token(Secret(text), audience, *times) for text, *times in said["before"])
             token = Token(value, audience, said["obtainedAt"], said["expiresAt"], said["isRenewable"], before)
             known = self._known[audience] = _Known(token, said["freshUntil"], learned)
+            self._near.clear()  # another one may have gone for it
         known.fresh_until = said["freshUntil"]
         known.hearing.place = known.hearing.place or learned.place
         return known.token
 
     def accepted(self, token: Token, place: Place) -> None:
         """See `ports.Tokens.accepted`."""
-        known = self._known.get(token.audience)
+        known = self._of(token.audience)
         if known is not None and known.token is token and place not in known.proven:
             known.proven.add(place)
             known.hearing.hears_headers |= place is Place.HEADER
@@ -69,7 +72,7 @@ class SharedTokens:
 
     def place(self, audience: Audience, configured: Place | None, *, is_form: bool, path: str = "") -> Place:
         """See `ports.Tokens.place`."""
-        known = self._known.get(audience)
+        known = self._of(audience)
         return (known.hearing if known is not None else Hearing()).place_at(path, configured, is_form=is_form)
 
     def learn(self, audience: Audience, place: Place, path: str = "") -> None:
@@ -82,6 +85,18 @@ class SharedTokens:
     def forget(self) -> None:
         """After a reload: the supervisor knows which tokens are still good."""
         self._known.clear()
+        self._near.clear()
+
+    def _of(self, audience: Audience) -> _Known | None:
+        near = self._near.get(id(audience))
+        if near is not None:
+            return near[1]
+        known = self._known.get(audience)
+        if known is not None:
+            if len(self._near) >= _MOST_AUDIENCES:  # equal audiences that are not the same object
+                self._near.clear()
+            self._near[id(audience)] = audience, known
+        return known
 
 
 async def _asked(channel: Channel, name: str, **fields: object) -> Any:

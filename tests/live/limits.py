@@ -1,10 +1,10 @@
 """A proxy whose limits are set, and servers that send much, or without end."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from tests.live.conftest import Build, World, config
-from tests.live.hostile import Call, Hostile, Script, good, request
+from tests.live.hostile import Call, Script, good, request
 
 PIECE = b"x" * 65_536
 LARGE = 64 * 1024 * 1024
@@ -18,9 +18,16 @@ async def limited(build: Build, site: str, **limits: Any) -> World:
     return world
 
 
-def asked(hostile: Hostile, path: str, method: str = "GET", *headers: str) -> bytes:
+class Site(Protocol):
+    """A server behind the proxy."""
+
+    @property
+    def url(self) -> str: ...
+
+
+def asked(site: Site, path: str, method: str = "GET", *headers: str) -> bytes:
     """The head of a request for the server's `path`, on a connection that is used again."""
-    return request(f"{hostile.url}/{path}", method, *headers, close=False)
+    return request(f"{site.url}/{path}", method, *headers, close=False)
 
 
 def picture(size: int) -> Script:

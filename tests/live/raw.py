@@ -87,6 +87,20 @@ class Line:
         except ConnectionError:
             return b""
 
+    async def read_slowly(self, size: int) -> None:
+        """An answer of so many bytes, or to the end of the connection: 20 KB a second."""
+        await self.reader.readuntil(b"\r\n\r\n")
+        for _ in range(size // 2048):
+            await self.reader.readexactly(2048)
+            await asyncio.sleep(0.1)
+
+    async def send_slowly(self) -> None:
+        """More of a body, at 20 KB a second, to the end of the connection."""
+        while not self.writer.is_closing():
+            self.send(b"x" * 2048)
+            await self.writer.drain()
+            await asyncio.sleep(0.1)
+
     async def close(self) -> None:
         self.writer.close()
         with suppress(ConnectionError):

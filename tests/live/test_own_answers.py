@@ -1,13 +1,15 @@
 """What the proxy answers itself, and what it leaves behind: refusals, CORS, limits, its log line."""
 
+from dataclasses import replace
+from ipaddress import ip_network
+
 import pytest
 
 from tests.live.conftest import Build, World
+from tests.live.raw import CITY, connect, request
 
 
 async def test_a_rule_for_our_own_listener_does_not_make_a_loop(world: World) -> None:
-    from dataclasses import replace
-
     current = world.service.current.runtime.configuration
     port = world.service.public.port
     own = replace(current.rules[0], name="own", port=port, path="", credential=None)
@@ -94,3 +96,16 @@ async def test_a_request_leaves_one_line_without_query_values(world: World) -> N
     assert (line["request_id"], line["status"], line["outcome"]) == ("abc", 200, "ok")
     assert (line["query"], line["credential"], line["operation"]) == ("f,where", "city", "mapserver")
     assert "private" not in world.log.getvalue()
+
+
+async def test_who_asks_is_found_out_anew_where_headers_or_configuration_change(world: World) -> None:
+    stranger, (one, two) = world.service.current.runtime.configuration, ("198.51.100.1", "198.51.100.2")
+    trusted = replace(stranger, trusted_proxies=(ip_network("127.0.0.1"),))
+    async with connect(world) as line:
+        for configuration, said in ((stranger, one), (trusted, one), (trusted, two), (stranger, two)):
+            await world.service.apply(configuration)
+            line.send(request(world, CITY, f"X-Forwarded-For: {said}", f"X-Request-Id: for-{said}"))
+            assert (await line.answer()).headers["x-request-id"] == f"for-{said}"
+    await world.service.stop()
+    await world.logged("stopped")
+    assert [each["client"] for each in await world.logged("request")] == ["127.0.0.1", one, two, "127.0.0.1"]

@@ -1,20 +1,20 @@
 """Clients who are slow on purpose, beside others who want the same server: each gets its share, and no more."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import pytest
 
 from tests.live.conftest import Build, World, config
 from tests.live.hostile import Call, Hostile, good
-from tests.live.limits import LARGE, asked, large_and_good
+from tests.live.limits import asked, large_and_good
 from tests.live.raw import Line, connect
+from tests.live.slow import NEIGHBOUR, Slow, crowd, reads, sends
 from tests.until import until
 
 MOST = 8  # connections to the server
-NEIGHBOUR = "127.0.0.2"
 
 
 @pytest.fixture
@@ -34,44 +34,16 @@ async def proxy(build: Build, hostile: Hostile) -> World:
     return world
 
 
-async def reads(hostile: Hostile, line: Line) -> None:
-    line.send(asked(hostile, "large"))
-    await line.reader.readuntil(b"\r\n\r\n")
-    for _ in range(LARGE // 2048):
-        await line.reader.readexactly(2048)
-        await asyncio.sleep(0.1)
-
-
-async def sends(hostile: Hostile, line: Line) -> None:
-    form = "Content-Type: application/octet-stream"
-    line.send(asked(hostile, "upload", "POST", form, f"Content-Length: {2 * 1024 * 1024}") + b"x" * (1024 * 1024 + 1))
-    while not line.writer.is_closing():
-        line.send(b"x" * 2048)
-        await line.writer.drain()
-        await asyncio.sleep(0.1)
-
-
-Slow = Callable[[Hostile, Line], Coroutine[None, None, None]]
-
-
-@asynccontextmanager
-async def crowd(proxy: World, hostile: Hostile, slow: Slow, count: int = MOST) -> AsyncIterator[list[Line]]:
-    """Slow clients at one address."""
-    async with AsyncExitStack() as stack:
-        lines = [await stack.enter_async_context(connect(proxy, limit=1024)) for _ in range(count)]
-        tasks = [asyncio.create_task(slow(hostile, line)) for line in lines]
-        await until(lambda: hostile.open == min(count, MOST))
-        yield lines
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
-                await task
+def slow_clients(
+    proxy: World, hostile: Hostile, slow: Slow, count: int = MOST
+) -> AbstractAsyncContextManager[list[Line]]:
+    return crowd(proxy, hostile, slow, count, lambda: hostile.open == min(count, MOST))
 
 
 @pytest.mark.parametrize("slow", [reads, sends])
 async def test_slow_clients_leave_connections_for_others(proxy: World, hostile: Hostile, slow: Slow) -> None:
     hostile.script = large_and_good
-    async with crowd(proxy, hostile, slow):
+    async with slow_clients(proxy, hostile, slow):
         async with connect(proxy, NEIGHBOUR) as line:
             line.send(asked(hostile, "small"))
             assert (await line.answer(3.5)).body == b"good"
@@ -81,7 +53,7 @@ async def test_slow_clients_leave_connections_for_others(proxy: World, hostile: 
 
 async def test_nobody_gives_way_while_nobody_waits(proxy: World, hostile: Hostile) -> None:
     hostile.script = large_and_good
-    async with crowd(proxy, hostile, reads):
+    async with slow_clients(proxy, hostile, reads):
         await asyncio.sleep(1.5)
         assert hostile.open == MOST
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -39,6 +39,16 @@ async def workers(served: Served) -> dict[int, int]:
     """Their processes by number, of those that answer."""
     _, text = await served.get("/status.json", served.admin)
     return {row["worker"]: row["process"] for row in json.loads(text)["workers"]}
+
+
+def all_but(gone: int) -> Callable[[str], bool]:
+    """Whether there are as many as there should be, and not the one that is gone."""
+
+    def holds(text: str) -> bool:
+        there = [row["process"] for row in json.loads(text or '{"workers": []}')["workers"]]
+        return len(there) == WORKERS and gone not in there
+
+    return holds
 
 
 class Load:
@@ -123,7 +133,7 @@ async def test_who_waits_for_a_worker_that_dies_is_taken_by_the_others(
         assert any(not each.done() for each in asking)  # they wait in its queue
         os.kill(dying, signal.SIGKILL)
         assert {status for status, _ in await asyncio.wait_for(asyncio.gather(*asking), 2)} == {200}
-        await served.until("/status.json", lambda text: text.count('"worker":') == WORKERS)
+        await served.until("/status.json", all_but(dying))
 
 
 async def test_where_none_of_them_answers_another_machine_is_to_be_asked(serve: Serve, path: Path) -> None:

@@ -1,17 +1,19 @@
 """Many clients behind one Windows login: its connections are few, and nobody has them all for long."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from tests.live.conftest import PAGE, PASSWORD, World
-from tests.live.raw import Line, connect
+import pytest
+
+from tests.live.conftest import PASSWORD, World
+from tests.live.limits import asked
+from tests.live.raw import connect
+from tests.live.slow import NEIGHBOUR, Slow, crowd, reads, sends
 from tests.real.conftest import Behind, StartWindows, document
-from tests.real.windows_server import LARGE, Manner, WindowsServer
+from tests.real.windows_server import Manner, WindowsServer
 from tests.until import until
 
 MOST = 4  # connections to the server
-NEIGHBOUR = "127.0.0.2"
 GOOD = {"type": "ntlm", "username": "webmap", "password": PASSWORD, "domain": "CITY"}
 
 
@@ -19,43 +21,17 @@ async def _world(behind: Behind, server: WindowsServer) -> World:
     return await behind(document(server.url, GOOD, maxConnections=MOST, timeout="4s"))
 
 
-def _asked(server: WindowsServer, path: str, method: str = "GET", *headers: str) -> bytes:
-    lines = [f"{method} /proxy?{server.url}/{path} HTTP/1.1", "Host: p", f"Referer: {PAGE}", *headers, "", ""]
-    return "\r\n".join(lines).encode()
-
-
-async def _reads(server: WindowsServer, line: Line) -> None:
-    line.send(_asked(server, "large?f=large"))
-    await line.reader.readuntil(b"\r\n\r\n")
-    for _ in range(LARGE // 2048):
-        await line.reader.readexactly(2048)
-        await asyncio.sleep(0.1)
-
-
-async def _sends(server: WindowsServer, line: Line) -> None:
-    form = "Content-Type: application/octet-stream"
-    line.send(_asked(server, "upload", "POST", form, f"Content-Length: {8 * 1024 * 1024}") + b"x" * (1024 * 1024 + 1))
-    while not line.writer.is_closing():
-        line.send(b"x" * 2048)
-        await line.writer.drain()
-        await asyncio.sleep(0.1)
-
-
 @asynccontextmanager
-async def _crowd(world: World, server: WindowsServer, of_whom: str) -> AsyncIterator[None]:
-    """Slow clients at one address, as many as there are connections, each with one of them."""
-    slow = _reads if of_whom == "readers" else _sends
-    async with AsyncExitStack() as stack:
-        lines = [await stack.enter_async_context(connect(world, limit=1024)) for _ in range(MOST)]
-        tasks = [asyncio.create_task(slow(server, line)) for line in lines]
-        # An upload begins when the question about it, a HEAD, has been answered
-        path = "/arcgis/large" if of_whom == "readers" else "/arcgis/upload"
-        await until(lambda: len([each for each in server.answered() if each.path.startswith(path)]) == MOST)
+async def _crowd(world: World, server: WindowsServer, slow: Slow) -> AsyncIterator[None]:
+    """As many as there are connections, each with one of them."""
+    # An upload begins when the question about it, a HEAD, has been answered
+    path = "/arcgis/large" if slow is reads else "/arcgis/upload"
+
+    def each_has_one() -> bool:
+        return len([each for each in server.answered() if each.path.startswith(path)]) == MOST
+
+    async with crowd(world, server, slow, MOST, each_has_one):
         yield
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
-                await task
 
 
 async def test_clients_take_turns_however_many_requests_each_has(windows: StartWindows, behind: Behind) -> None:
@@ -66,10 +42,10 @@ async def test_clients_take_turns_however_many_requests_each_has(windows: StartW
     async with AsyncExitStack() as stack:
         many = [await stack.enter_async_context(connect(world)) for _ in range(40)]
         for line in many:
-            line.send(_asked(server, "many"))
+            line.send(asked(server, "many"))
         await until(lambda: any(each.path == "/arcgis/many" for each in server.answered()))
         async with connect(world, NEIGHBOUR) as line:
-            line.send(_asked(server, "one"))
+            line.send(asked(server, "one"))
             assert (await line.answer(4)).status == 200
         order = [each.path for each in server.answered()]
         assert order.index("/arcgis/one") - order.index("/arcgis/many") < 3 * MOST
@@ -78,17 +54,10 @@ async def test_clients_take_turns_however_many_requests_each_has(windows: StartW
     assert len({each.connection for each in server.arrived}) <= MOST
 
 
-async def test_slow_readers_leave_connections_for_others(windows: StartWindows, behind: Behind) -> None:
+@pytest.mark.parametrize("slow", [reads, sends])
+async def test_slow_clients_leave_connections_for_others(windows: StartWindows, behind: Behind, slow: Slow) -> None:
     server = await windows(Manner())
     world = await _world(behind, server)
-    async with _crowd(world, server, "readers"), connect(world, NEIGHBOUR) as line:
-        line.send(_asked(server, "small"))
-        assert (await line.answer(3.5)).status == 200
-
-
-async def test_slow_senders_leave_connections_for_others(windows: StartWindows, behind: Behind) -> None:
-    server = await windows(Manner())
-    world = await _world(behind, server)
-    async with _crowd(world, server, "senders"), connect(world, NEIGHBOUR) as line:
-        line.send(_asked(server, "small"))
+    async with _crowd(world, server, slow), connect(world, NEIGHBOUR) as line:
+        line.send(asked(server, "small"))
         assert (await line.answer(3.5)).status == 200
