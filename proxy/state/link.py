@@ -139,6 +139,7 @@ class Link:
                     async for message in said.listen():
                         if self.on_message is not None and isinstance(message["data"], bytes):
                             self.on_message(message["data"])
+                        await asyncio.sleep(0)  # a flood of them is read from memory, and would hold up everybody
                 except (Disconnected, OSError) as error:
                     self._lose(error)
                     return

@@ -1,13 +1,17 @@
 """Stores that are none: whatever answers at state.url, requests go on, and quickly."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from proxy.model import SharedState, StoreAddress
 from proxy.simulator.server import Simulator
+from proxy.state.link import Link
+from proxy.state.sealing import derived_key
 from tests.live.conftest import Build, World, config
 
 KEY = "canary-state-key-0123456789abcdef"
@@ -154,6 +158,35 @@ async def test_a_store_that_goes_on_and_on_is_not_listened_to(
             await asyncio.sleep(0.01)
     assert await asked(world, 3) == [200] * 3
     assert sent < 16 * 1024 * 1024
+
+
+async def test_a_flood_of_messages_lets_others_have_their_turns(build: Build, arcgis: Simulator, stub: Stub) -> None:
+    message = b"*3\r\n$7\r\nmessage\r\n$22\r\nresource-proxy:dropped\r\n$1\r\nx\r\n"
+
+    async def floods(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(65536):
+            if b"SUBSCRIBE" in piece:
+                writer.write(b"*3\r\n$9\r\nsubscribe\r\n$22\r\nresource-proxy:dropped\r\n:1\r\n" + message * 2000)
+            else:
+                writer.write(b"+OK\r\n" * piece.count(b"*"))
+
+    heard = 0
+
+    def hear(said: bytes) -> None:
+        nonlocal heard
+        heard += 1
+
+    address = StoreAddress("127.0.0.1", int((await stub(floods)).rpartition(":")[2]), is_tls=False)
+    link = Link(SharedState(address, derived_key(KEY), "resource-proxy", 1.0), time.monotonic, lambda is_up, why: None)
+    link.on_message = hear
+    await link.start()
+    turns = 0
+    async with asyncio.timeout(10):
+        while heard < 2000:
+            await asyncio.sleep(0)
+            turns += 1
+    await link.close()
+    assert turns > 1000
 
 
 async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
