@@ -9,16 +9,18 @@ COPY config/requirements-build.txt config/
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r config/requirements-build.txt
 
-# What every request passes is compiled: a third less CPU. With COMPILE=0, or where Debian's packages are out of reach, the
-# same modules run in Python; `resource-proxy --version` says which. The libraries are here for their types alone.
+# With COMPILE=1 what every request passes is compiled (mypyc): a third less CPU. Without it, or where Debian's packages
+# are out of reach, the same modules run in Python, as in most tests; `resource-proxy --version` says which.
 FROM tools AS wheel
-ARG COMPILE=1
+ARG COMPILE=0
 RUN headers=$(python -c 'import os, sysconfig; print(os.path.exists(sysconfig.get_path("include") + "/Python.h"))') \
     && if [ "$COMPILE" = 1 ]; then \
        apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev \
        $([ "$headers" = True ] || echo python3-dev) >/dev/null || echo "no C compiler: nothing will be compiled"; fi
 COPY config/requirements.txt config/
-RUN /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r config/requirements.txt
+# For their types alone
+RUN if [ "$COMPILE" = 1 ]; then \
+       /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r config/requirements.txt; fi
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY proxy proxy
 RUN RESOURCE_PROXY_COMPILE=$(command -v gcc >/dev/null && echo "$COMPILE") LDFLAGS=-s \

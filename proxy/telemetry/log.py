@@ -18,7 +18,8 @@ from proxy.traffic import Exchange
 
 _LOG: Final = logging.getLogger(LOGGER)
 _QUEUE: Final = 10_000  # lines
-_TROUBLES: Final = 100  # lines a second of requests that end in the same trouble
+_TROUBLES: Final = 10_000  # lines of requests that end in the same trouble, before they are only so many a second:
+_TROUBLES_A_SECOND: Final = 100
 _OK: Final = "ok"
 _FLOOD: Final = 50  # lines a second from other people's loggers
 _ALARMS: Final = ("_refused", "_rejected", "_unavailable", "_failed", "_stalled", "hold_off_began")
@@ -65,31 +66,37 @@ def configure(level: str, form: str, stream: TextIO | None = None, *, is_shared:
 
 class AccessLog:
     """Writes the canonical line of a request. To be refused costs nobody anything, and 70 bytes of a request are 400
-    of its line: of those that end in the same trouble within a second so many are written, and then their number."""
+    of its line: where many go on ending in the same trouble some are written, and the number of the others."""
 
     def __init__(self) -> None:
         self._second = 0
-        self._seen: dict[str, int] = {}  # in this second, by outcome; what went well is not counted
+        self._spent: dict[str, int] = {}  # lines that were written and not earned since, by outcome; none of what is ok
+        self._left_out: dict[str, int] = {}
 
     def __call__(self, exchange: Exchange, ended_at: float) -> None:
         """`ended_at` on the clock of `started_at`. Query keys only: values may be anything."""
         if _SINKS and _LOG.isEnabledFor(logging.INFO):
             now = time.time()
-            if exchange.outcome != _OK and not self._is_rare(exchange.outcome, int(now)):
+            if exchange.outcome != _OK and not self._may_write(exchange.outcome, int(now)):
                 return
             line = RequestLine(now, exchange, ended_at)
             for lines in _SINKS:
                 lines.put(line)
 
-    def _is_rare(self, outcome: str, second: int) -> bool:
-        """Whether its line is still written. The first one after such a second tells what was not."""
+    def _may_write(self, outcome: str, second: int) -> bool:
+        """Of what has to be left out the number is told, by the next one in another second."""
         if second != self._second:
-            for known, seen in self._seen.items():
-                if seen > _TROUBLES:
-                    state_change("requests_unlogged", outcome=known, count=seen - _TROUBLES)
-            self._second, self._seen = second, {}
-        seen = self._seen[outcome] = self._seen.get(outcome, 0) + 1
-        return seen <= _TROUBLES
+            for known, count in self._left_out.items():
+                state_change("requests_unlogged", outcome=known, count=count)
+            earned = max(0, second - self._second) * _TROUBLES_A_SECOND
+            self._spent = {known: spent - earned for known, spent in self._spent.items() if spent > earned}
+            self._second, self._left_out = second, {}
+        spent = self._spent.get(outcome, 0)
+        if spent >= _TROUBLES:
+            self._left_out[outcome] = self._left_out.get(outcome, 0) + 1
+            return False
+        self._spent[outcome] = spent + 1
+        return True
 
     def hit(self, hit: Hit) -> None:
         """The same line, of an answer from the cache."""
