@@ -141,10 +141,13 @@ def known_head(raw: bytes) -> Head:
         date, length = date or pieces[4], length or pieces[5]
         if date is None or length is None:  # one of them twice
             return parse_head(raw)
+    size = None if length is None else int(length)
     key = b"".join(pieces[::3]), date is None, length is None
     known = _known_heads.get(key)
     if known is None:
         head = parse_head(raw)
+        if head.length != size:  # it stands there in another form
+            return head
         is_single = len(head.headers) == raw.count(b"\r\n")  # no name twice: each value was looked at by itself
         if head.status < 200 or not is_single or head.headers.get(names.CONNECTION) not in _ORDINARY:
             return head
@@ -160,10 +163,8 @@ def known_head(raw: bytes) -> Head:
     headers.repeated = known.repeated
     if date is not None:
         headers[names.DATE] = date.decode("ascii")
-    size = None
     if length is not None:
         headers[names.CONTENT_LENGTH] = length.decode("ascii")
-        size = int(length)
     return Head(known.status, headers, size, known.is_chunked, known.persists)
 
 
