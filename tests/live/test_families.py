@@ -2,7 +2,7 @@
 
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from ipaddress import ip_network
 
 import pytest
@@ -47,9 +47,22 @@ def family(address: str) -> socket.AddressFamily:
 
 def listener(address: str, port: int = 0, *, backlog: int = 8) -> socket.socket:
     made = socket.socket(family(address))
-    made.bind((address, port))
+    try:
+        made.bind((address, port))
+    except OSError:
+        made.close()
+        raise
     made.listen(backlog)
     return made
+
+
+def listeners(sockets: ExitStack, alive: str, dead: str) -> int:
+    """A port that is free at both addresses, at one of which nobody will be heard."""
+    while True:
+        port = sockets.enter_context(listener(alive)).getsockname()[1]
+        with suppress(OSError):  # another test has it there
+            sockets.enter_context(listener(dead, port, backlog=0))
+            return int(port)
 
 
 async def reached(port: int, *addresses: str) -> str:
@@ -83,8 +96,7 @@ async def test_a_name_of_one_family_is_reached(alive: str) -> None:
 @pytest.mark.parametrize(("dead", "alive"), [(NEW, OLD), (OLD, NEW)])
 async def test_where_one_family_says_nothing_the_other_is_not_kept_waiting(dead: str, alive: str) -> None:
     with ExitStack() as sockets:
-        port = sockets.enter_context(listener(alive)).getsockname()[1]
-        sockets.enter_context(listener(dead, port, backlog=0))
+        port = listeners(sockets, alive, dead)
         for _ in range(4):  # fills the queue of those who wait to be accepted
             waiting = sockets.enter_context(socket.socket(family(dead)))
             waiting.setblocking(False)
