@@ -9,7 +9,6 @@ import os
 import resource
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +20,10 @@ from tests.unit.telemetry.logs import Begin, access, lines
 
 
 @pytest.fixture(autouse=True)
-def heap() -> Iterator[None]:
+def heap() -> None:
     """What other tests have left in memory is not looked through while these are timed."""
+    gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def leave() -> None:
