@@ -77,8 +77,8 @@ def load(pid: int, url: str, connections: int, seconds: int, targets: int) -> Ce
         check=True,
     ).stdout
     spent = cpu_seconds(pid) - before
-    requests = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]
+    requests = int(_found(r"(\d+) requests in", said)[1])
+    rate = float(_found(r"Requests/sec:\s+([\d.]+)", said)[1])
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
     errors = int(bad[1]) if bad else 0
     for count in re.findall(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said):
@@ -87,8 +87,15 @@ def load(pid: int, url: str, connections: int, seconds: int, targets: int) -> Ce
 
 
 def _milliseconds(said: str, percentile: str) -> float:
-    number, unit = re.search(rf"{percentile}\s+([\d.]+)(us|ms|s)", said).groups()  # type: ignore[union-attr]
-    return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+    found = _found(rf"{percentile}\s+([\d.]+)(us|ms|s)", said)
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
+
+
+def _found(pattern: str, said: str) -> re.Match[str]:
+    match = re.search(pattern, said)
+    if match is None:
+        raise ValueError(f"wrk did not say {pattern}:\n{said}")
+    return match
 
 
 def check(url: str) -> None:

@@ -22,9 +22,7 @@ _MOST_CONNECTIONS: Final = 64
 _CONNECT: Final = 1.0  # seconds for a connection that nobody waits for
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds until a lost one is tried again
 _STEADY: Final = 60.0  # seconds that it has to hold for the pause to be the first again
-_LONGEST: Final = (
-    32 * 1024 * 1024
-)  # bytes of one value; what is said to all is anyone's, and Redis itself ends it there
+_LONGEST: Final = 32 * 1024 * 1024  # bytes of a value: what is said to all is anyone's, and Redis ends it there
 _MOST_PARTS: Final = 64  # of one answer
 # redis-py lets Python's own errors through where an answer is none
 FAULTS: Final = (RedisError, OSError, TimeoutError, ValueError, LookupError, TypeError, AttributeError)

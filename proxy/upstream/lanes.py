@@ -115,8 +115,7 @@ class Lanes:
     def close(self) -> None:
         """See `Pool.close`."""
         self.retire()
-        while (turn := self._queue.next()) is not None:
-            turn.set_exception(stopping())
+        self._queue.end(stopping)
         for lane in [*self._taken]:
             lane.pool.close()
 
@@ -146,11 +145,8 @@ class Lanes:
             raise
 
     def _slot_is_free(self) -> None:
-        turn = self._queue.next()
-        if turn is None:
+        if not self._queue.pass_on(None):
             self._slots -= 1
-        else:
-            turn.set_result(None)
 
     def _relieve(self) -> None:
         """Looks again as long as somebody waits. See `Pool`."""

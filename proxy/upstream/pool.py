@@ -100,8 +100,7 @@ class Pool:
         """What is busy, too."""
         self._is_closed = True
         self.retire()
-        while (turn := self._queue.next()) is not None:
-            turn.set_exception(stopping())
+        self._queue.end(stopping)
         for connection in list(self._open):
             connection.fail(stopping())
         if self._relief is not None:
@@ -218,18 +217,13 @@ class Pool:
 
     def _give(self, connection: Connection) -> None:
         """To whoever waits longest, else it rests."""
-        if connection.is_open and (turn := self._queue.next()) is not None:
-            turn.set_result(connection)
-        elif connection.is_open:
+        if connection.is_open and not self._queue.pass_on(connection):
             self._free.append(connection)
             self._watch.at(connection.deadline)
 
     def _slot_is_free(self) -> None:
-        turn = self._queue.next()
-        if turn is None:
+        if not self._queue.pass_on(None):
             self._slots -= 1
-        else:
-            turn.set_result(None)
 
     def _relieve(self) -> None:
         """Others wait: what one client holds beyond its share, by being slow, is given up. Or it would be enough to

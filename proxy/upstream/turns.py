@@ -3,7 +3,7 @@ them has, and those who hold many by being slow give way. Opens and closes nothi
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Generic, Protocol, TypeVar
 
 from proxy.core.addresses import household
@@ -46,7 +46,19 @@ class Turns(Generic[_T]):
             del self._of[whose]
         return True
 
-    def next(self) -> asyncio.Future[_T] | None:
+    def pass_on(self, what: _T) -> bool:
+        """Gives it to whose turn it is; False where nobody waits any more."""
+        turn = self._next()
+        if turn is not None:
+            turn.set_result(what)
+        return turn is not None
+
+    def end(self, error: Callable[[], BaseException]) -> None:
+        """Nobody's turn will come: each is told by an error of its own."""
+        while (turn := self._next()) is not None:
+            turn.set_exception(error())
+
+    def _next(self) -> asyncio.Future[_T] | None:
         """Takes out whose turn it is; None where nobody waits any more."""
         while self._of:
             whose = next(iter(self._of))

@@ -180,3 +180,4 @@ async def test_a_folder_of_files_has_no_page_of_its_own(tmp_path: Path, arcgis: 
     document["serverUrls"] = [{"url": f"{arcgis.url}/rest/directories/arcgisoutput", "credential": "city"}]
     (line,) = await lines(tmp_path / "proxy.yaml", document)
     assert (line.good, line.answer[:17], line.advice) == (True, "reached: HTTP 404", "")
+    assert line.token.startswith("60 min left")

@@ -5,6 +5,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path, make: Callable[[Path], No
     make(place)
     (tmp_path / "link").symlink_to(place)
     for path in (place, tmp_path / "link"):
-        error = in_time(lambda path=path: files.read(path, 1))  # type: ignore[misc]
+        error = in_time(partial(files.read, path, 1))
         assert isinstance(error, NotAFile | IsADirectoryError)
         assert files.why(error).startswith(f"cannot be read: {expected}")
 

@@ -143,7 +143,6 @@ def test_documents_that_run_are_sandboxed(kind: str) -> None:
 def test_what_has_no_type_is_sandboxed() -> None:
     assert to_client({"etag": '"1"'}, private=False)["content-security-policy"] == "sandbox"
     assert "content-security-policy" not in to_client({"content-type": "image/png"}, private=False)
-    assert "content-security-policy" not in to_client({"content-type": "image/png"}, private=False)
 
 
 def test_lists_are_joined_and_contradictions_refused() -> None:
