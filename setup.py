@@ -11,14 +11,14 @@ from setuptools import setup
 
 COMPILED = [
     *sorted(str(path) for path in Path("proxy/core").glob("[!_]*.py")),
-    *(f"proxy/{name}.py" for name in "backlog identity links model pipeline plan runtime".split()),
+    *(f"proxy/{name}.py" for name in "attempts backlog identity links model pipeline plan runtime".split()),
     *(f"proxy/{name}.py" for name in "secret shape traffic urls".split()),
     *(f"proxy/state/{name}.py" for name in "allowance".split()),
     *(f"proxy/telemetry/{name}.py" for name in "lines requests".split()),
     *(f"proxy/upstream/{name}.py" for name in "asking body conceal connection framing lanes peek".split()),
     *(f"proxy/upstream/{name}.py" for name in "pool stream transport watch wire".split()),
-    *(f"proxy/web/{name}.py" for name in "answer chunks client connection framing handler".split()),
-    *(f"proxy/web/{name}.py" for name in "head hits inbox line".split()),
+    *(f"proxy/web/{name}.py" for name in "answer chunks client connection express framing handler".split()),
+    *(f"proxy/web/{name}.py" for name in "head hits inbox line serving".split()),
 ]
 
 

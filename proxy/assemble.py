@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from proxy.attempts import Attempts
 from proxy.core.addresses import names_loopback
 from proxy.credentials.accord import LOGIN
 from proxy.credentials.discover import Discovery
@@ -34,11 +35,12 @@ from proxy.upstream.transport import UpstreamTransport
 from proxy.users.identify import Users
 from proxy.web.app import Listener
 from proxy.web.client import is_trusted
-from proxy.web.connection import Handler, unhurried
+from proxy.web.express import Express
 from proxy.web.front import Front
 from proxy.web.handler import Door
 from proxy.web.hits import Hits
 from proxy.web.queues import Queues
+from proxy.web.serving import Handler, Quick, unhurried
 
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner
@@ -117,16 +119,8 @@ class Service:
         """Clients, from the socket inwards: the listener, the front, the door, the path."""
         tracing, configuration = self._tracing, self._begun
         self.allowance = allowance
-        self.pipeline = Pipeline(
-            self.current,
-            self.web_tier,
-            tokens if tracing is None else TracedTokens(tracing, tokens),
-            self.discovery,
-            self.users,
-            allowance,
-            self.responses,
-            time.monotonic,
-        )
+        attempts = Attempts(self.web_tier, tokens if tracing is None else TracedTokens(tracing, tokens), time.monotonic)
+        self.pipeline = Pipeline(self.current, attempts, self.discovery, self.users, allowance, self.responses)
         hits = Hits(self.current, allowance, self.responses, time.monotonic, self._witness.hit, self._is_draining)
         begun, ended = self.metrics.begun, self._witness.request
         door = Door(self.current, self.pipeline, begun, ended, time.monotonic, self._is_draining)
@@ -135,7 +129,7 @@ class Service:
             configuration.limits,
             self.metrics.malformed,
             lambda address: is_trusted(address, self.current.runtime.configuration.trusted_proxies),
-            hits if tracing is None else unhurried,  # spans are made on the long way
+            _either(hits, Express(door, self.transport)) if tracing is None else unhurried,  # it makes no spans
         )
         self.public = Listener(
             front,
@@ -248,6 +242,10 @@ class Service:
     def not_ready(self) -> str | None:
         """Why this process should get no requests just now."""
         return "draining" if self.draining else self._pulse.trouble
+
+
+def _either(first: Quick, second: Quick) -> Quick:
+    return lambda connection: first(connection) or second(connection)
 
 
 async def run(service: Service, until: Awaitable[object]) -> None:

@@ -20,8 +20,9 @@ from proxy.simulator.server import Simulator, run
 from proxy.traffic import Body, Exchange, Outgoing, Reply
 from proxy.urls import Origin, Target
 from proxy.web import answer
-from proxy.web.connection import Connection, Handler
+from proxy.web.connection import Connection
 from proxy.web.respond import json_reply
+from proxy.web.serving import Handler
 
 # Any page of this machine's own may ask: it is reached as localhost, 127.0.0.1, or through a container's port
 _CONFIGURATION: Final = """

@@ -8,23 +8,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from proxy import links, names, refusals
+from proxy.attempts import Attempts, Begun
 from proxy.cached import asked, remember
-from proxy.core import hygiene, inject, users
-from proxy.core.classify import PASSED, Finding, Verdict, is_plainly_good
-from proxy.core.content import is_form as is_form_type
-from proxy.core.paths import is_file
-from proxy.errors import UpstreamFailed
-from proxy.identity import Place
-from proxy.model import Rule
+from proxy.core import hygiene, users
 from proxy.plan import Plan, decide, speak_for
-from proxy.ports import Allowance, Clock, ServerInfoSource, Tokens, Upstream
-from proxy.runtime import Bearer, Current, Runtime
+from proxy.ports import Allowance, ServerInfoSource
+from proxy.runtime import Current, Runtime
 from proxy.server_info import answer_catalog, answer_info
 from proxy.shape import Ready, finished, prepared
 from proxy.state.responses import Responses
-from proxy.traffic import Audience, Body, Changes, Exchange, Fetched, Incoming, Outgoing, Reply, Token
+from proxy.traffic import Body, Changes, Exchange, Fetched, Incoming, Reply
 from proxy.upstream import body as bodies
-from proxy.upstream.conceal import conceal, is_clean, with_token
+from proxy.upstream.conceal import conceal, is_clean
 from proxy.upstream.peek import examine
 from proxy.users.identify import Users
 
@@ -34,13 +29,11 @@ class Pipeline:
     """Answers requests by the current runtime."""
 
     current: Current
-    upstream: Upstream
-    tokens: Tokens
+    attempts: Attempts
     infos: ServerInfoSource
     users: Users
     allowance: Allowance
     responses: Responses
-    clock: Clock
     room: bodies.Room = field(default_factory=bodies.Room)
 
     async def handle(self, incoming: Incoming, exchange: Exchange) -> Reply:
@@ -84,8 +77,27 @@ class Pipeline:
             if stay is not None:
                 stay.close()
 
+    async def resume(self, runtime: Runtime, incoming: Incoming, exchange: Exchange, begun: Begun | None) -> Reply:
+        """As `handle`, of a request that was let in and sent by a course (`web.express`); None: it has to be sent
+        anew. Closes the answer that has begun where it fails."""
+        try:
+            plan = decide(runtime, incoming, exchange)
+            ready = prepared(plan, incoming, Body(), exchange)
+            return (await self._fetch(runtime, plan, incoming, ready, exchange, {}, begun)).reply
+        except BaseException:
+            if begun is not None:
+                begun.reply.close()
+            raise
+
     async def _fetch(
-        self, runtime: Runtime, plan: Plan, incoming: Incoming, ready: Ready, exchange: Exchange, changes: Changes
+        self,
+        runtime: Runtime,
+        plan: Plan,
+        incoming: Incoming,
+        ready: Ready,
+        exchange: Exchange,
+        changes: Changes,
+        begun: Begun | None = None,
     ) -> Fetched:
         """From the upstream, with some headers of the request changed."""
         outgoing, place = ready.outgoing, plan.place
@@ -93,9 +105,9 @@ class Pipeline:
         if changes:
             outgoing = replace(outgoing, headers=hygiene.changed(outgoing.headers, changes))
         if place.bearer is not None:
-            reply, secrets = await self._attempts(plan, place.bearer, ready, outgoing, exchange)
+            reply, secrets = await self.attempts.by_token(plan, place.bearer, ready, outgoing, exchange, begun)
         else:
-            reply = await self._send(outgoing, exchange)
+            reply = await self.attempts.send(outgoing, exchange)
             if place.credential is not None:
                 finding = await examine(reply, ready.wanted, place.path, secrets)
                 if (denied := refusals.of_web_credential(finding, reply, place.credential)) is not None:
@@ -114,72 +126,3 @@ class Pipeline:
             reply.close()
             raise
         return Fetched(reply, told)
-
-    async def _attempts(
-        self, plan: Plan, bearer: Bearer, ready: Ready, outgoing: Outgoing, exchange: Exchange
-    ) -> tuple[Reply, tuple[str, ...]]:
-        """At most one renewal and, where the place of the token is not known yet, one change of place. Also
-        what must not come down of what went up."""
-        (credential, audience), rule, path = bearer, plan.rule, plan.place.path
-        is_form = bool(outgoing.body.whole) and is_form_type(outgoing.headers.get(names.CONTENT_TYPE, ""))
-        renewed: Token | None = None
-        tried: list[Place] = []  # learned once a request passes
-        while True:
-            token = await self.tokens.get(audience)
-            if token is renewed:
-                raise refusals.rejected(token)  # the store holds off: there is no other token to try
-            place = tried[-1] if tried else self.tokens.place(audience, rule.place, is_form=is_form, path=path)
-            reply = await self._send(inject.authorize(outgoing, token, place, credential), exchange)
-            secrets = with_token(plan.place.secrets, token, self.clock)
-            finding = PASSED if is_plainly_good(reply) else await examine(reply, ready.wanted, path, secrets)
-            if finding.verdict is Verdict.PASS:
-                if tried:
-                    self._learn(audience, tried, path)
-                self.tokens.accepted(token, place)
-                return reply, secrets
-            reply.close()
-            denied = refusals.of_token(finding, reply, rule, credential)
-            if denied is not None:
-                raise denied
-            elsewhere = _next_place(finding, rule, place, is_form=is_form, was_renewed=renewed is not None)
-            if elsewhere is not None:
-                tried.append(elsewhere)
-            else:
-                self._reject(token, finding, exchange, can_heal=renewed is None, reads=ready.reads)
-                renewed = token
-            if not outgoing.body.replayable:
-                self._learn(audience, tried, path)  # or it would never pass
-                raise UpstreamFailed("The server wanted a fresh token; send the request again.", slug="not_replayable")
-
-    def _learn(self, audience: Audience, places: list[Place], path: str) -> None:
-        if not is_file(path):
-            for place in places:
-                self.tokens.learn(audience, place, path)
-
-    def _reject(self, token: Token, finding: Finding, exchange: Exchange, *, can_heal: bool, reads: bool) -> None:
-        """Drops this very token. Raises where sending again is not safe or was tried already."""
-        if finding.verdict is Verdict.LOGIN and not reads:
-            # Ambiguous: the edit may have been made. Only 498 and 499 say that the token was looked at first.
-            raise UpstreamFailed("The server answered an edit with a sign-in page.", slug="login_page")
-        self.tokens.reject(token)
-        if not can_heal or not token.is_renewable:
-            raise refusals.rejected(token)
-        exchange.renewals += 1
-
-    async def _send(self, outgoing: Outgoing, exchange: Exchange) -> Reply:
-        exchange.attempts += 1
-        began = self.clock()
-        try:
-            return await self.upstream.send(outgoing)
-        finally:
-            exchange.upstream_seconds += self.clock() - began
-
-
-def _next_place(finding: Finding, rule: Rule, place: Place, *, is_form: bool, was_renewed: bool) -> Place | None:
-    """Where the same token goes next, since it may be good and went unheard; None: another token is needed."""
-    is_required = finding.verdict is Verdict.TOKEN_REQUIRED
-    if is_required and rule.place is None and place is Place.HEADER:
-        return Place.QUERY  # and if it is heard there, always
-    if is_form and place is Place.QUERY and (was_renewed or is_required):
-        return Place.URL  # it was a field of the form; some say "invalid" to that (Koop), which a fresh one shows
-    return None

@@ -23,7 +23,7 @@ from proxy.urls import Target
 _MOST_ADMITTED: Final = 4096
 _MOST_KEPT, _LONGEST_KEPT = 8192, 512  # places, and characters of one
 _MOST_COURSES, _LONGEST_HEADERS = 1024, 2048  # and characters of the headers of one
-_MOST_SHOWN: Final = 30  # keys of a query, in log lines: they wait to be written
+MOST_SHOWN: Final = 30  # keys of a query, in log lines: they wait to be written
 READING = ("GET", "HEAD", "POST")
 EDITING = (*READING, "PUT", "PATCH", "DELETE")
 
@@ -55,7 +55,7 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
     place, rule = course.place, course.rule
     target = Target(place.origin, place.path, clean_query(query))
     parts = split(target.query)
-    exchange.target, exchange.query_keys = place.shown, parts.keys.written[:_MOST_SHOWN]
+    exchange.target, exchange.query_keys = place.shown, parts.keys.written[:MOST_SHOWN]
     exchange.policy = place.policy
     exchange.rule, exchange.credential = rule.name, rule.credential or ""
     return Plan(place, target, parts, rule, course)
@@ -76,7 +76,7 @@ def _judged(runtime: Runtime, incoming: Incoming, exchange: Exchange, raw: str, 
                 runtime.destinations.clear()
             runtime.destinations[base] = place
     parts = split(target.query)
-    exchange.target, exchange.query_keys = place.shown, parts.keys.written[:_MOST_SHOWN]
+    exchange.target, exchange.query_keys = place.shown, parts.keys.written[:MOST_SHOWN]
     exchange.policy = place.policy
     _admit(runtime, place.policy, incoming)
     rule = place.rule or runtime.table.find(target)  # which refuses
@@ -106,10 +106,22 @@ def _remember(runtime: Runtime, way: Way, place: Destination, rule: Rule, incomi
             operation = None  # each is told why
     if len(runtime.courses) >= _MOST_COURSES:
         runtime.courses.clear()
-    upward = hygiene.to_upstream(headers, referer=rule.referer)
     runtime.courses[way] = Course(
-        place, rule, headers, incoming.own_origin, incoming.peer_is_trusted, upward, operation
+        place,
+        rule,
+        headers,
+        incoming.own_origin,
+        incoming.peer_is_trusted,
+        hygiene.to_upstream(headers, referer=rule.referer),
+        operation,
+        is_express=operation is not None and incoming.method == "GET" and _is_express(place, rule, operation),
     )
+
+
+def _is_express(place: Destination, rule: Rule, operation: operations.Operation) -> bool:
+    asks_others = place.is_info or place.names_hosts or rule.users is not None or rule.cache is not None
+    is_by_token = place.bearer is not None and rule.route.identity is None
+    return is_by_token and not asks_others and operation.access is Access.READ
 
 
 def _destination(runtime: Runtime, target: Target) -> Destination:

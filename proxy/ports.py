@@ -110,6 +110,10 @@ class TokenSource(Protocol):
 class Tokens(TokenSource, Protocol):
     """The store as the path sees it."""
 
+    def at_hand(self, audience: Audience) -> Token | None:
+        """The token that `get` would give at once; None where that has something to do first, or on the side."""
+        ...
+
     def place(self, audience: Audience, configured: Place | None, *, is_form: bool, path: str = "") -> Place:
         """Where the token travels on its way to `path`: as configured or, for None (auto), as learned."""
         ...

@@ -9,9 +9,9 @@ from proxy.core.match import RuleTable
 from proxy.core.mount import Mounts
 from proxy.core.operations import Operation
 from proxy.core.repeated import Upward
-from proxy.identity import Credential, Route, StaticCredential, TokenCredential, WebCredential
+from proxy.identity import Credential, Place, Route, StaticCredential, TokenCredential, WebCredential
 from proxy.model import AdmitPolicy, Configuration, JwtUsers, Rule
-from proxy.traffic import Audience
+from proxy.traffic import Audience, Token
 from proxy.urls import Origin
 
 
@@ -42,6 +42,17 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Authorized:
+    """What a token adds to all requests of a course."""
+
+    token: Token
+    place: Place
+    headers: Mapping[str, str]  # as they go up with it
+    more: str  # of the query, with its `&`
+    secrets: tuple[str, ...]  # what must not come down of what goes up
+
+
+@dataclass(slots=True, eq=False)
 class Course:
     """What requests have in common that differ in their query alone: they were all let in. Only of GET and HEAD."""
 
@@ -52,6 +63,8 @@ class Course:
     is_fronted: bool  # they came by a trusted proxy
     upward: Upward  # the headers as they go up
     operation: Operation | None  # where the query says nothing that is judged; None: each has to be looked at
+    is_express: bool  # nothing is asked of anybody but the server, by token
+    authorized: Authorized | None = None  # with the last token
 
 
 @dataclass(frozen=True, slots=True, eq=False)

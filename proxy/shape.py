@@ -5,6 +5,7 @@ from typing import NamedTuple
 from proxy import links, names
 from proxy.core import demands, hygiene, operations, parameters, users
 from proxy.core.operations import Operation
+from proxy.core.parameters import Query
 from proxy.errors import NotAllowed
 from proxy.model import Access
 from proxy.plan import Plan, check_operation
@@ -25,11 +26,20 @@ class Ready(NamedTuple):
 def prepared(plan: Plan, incoming: Incoming, body: Body, exchange: Exchange) -> Ready:
     """Raises NotAllowed where the operation is not allowed: a form's fields have to be judged, too."""
     course = plan.course
-    if course is not None and course.operation is not None and plan.place.dropped.isdisjoint(plan.query.keys.names):
-        wanted = demands.format_alone(plan.query)
-        if wanted is not None and wanted != "html":
+    if course is not None and course.operation is not None:
+        wanted = format_alone(course, plan.query)
+        if wanted is not None:
             return _as_before(course, course.operation, plan.target, wanted, incoming, body, exchange)
     return _judged(plan, incoming, body, exchange)
+
+
+def format_alone(course: Course, query: Query) -> str | None:
+    """The format asked for, where a query says nothing else that is judged, and nothing that is taken out; None where
+    it has to be looked at."""
+    if not course.place.dropped.isdisjoint(query.keys.names):
+        return None
+    wanted = demands.format_alone(query)
+    return None if wanted == "html" else wanted
 
 
 def _as_before(

@@ -20,8 +20,8 @@ _PARTS: Final = re.compile(f"[{_SAME}]+|[^{_SAME}]")
 _LONG: Final = 16  # bytes of letters and digits that most texts have nowhere together
 _LONGEST_RUN: Final = 64
 _LETTER: Final = b"x"
-# Letters, digits and what else base64 has, all as one; anything else as a blank
-_AS_RUNS: Final = bytes(_LETTER[0] if re.match(rb"[0-9A-Za-z+/_-]", bytes((c,))) else 0x20 for c in range(256))
+# Letters and digits all as one; anything else, dashes and lines of them too, as a blank
+_AS_RUNS: Final = bytes(_LETTER[0] if re.match(rb"[0-9A-Za-z]", bytes((c,))) else 0x20 for c in range(256))
 _LEADS: Final = (b"%", b"&", b"\\")  # with these begin all spellings but the plain one, and `+` for a blank
 _FIRST_BYTES: Final = b"".join((*_LEADS, b"+"))
 _MORE: Final = rb"[#%%&\\;0-9A-Za-z]{0,%d}" % _LONGEST_CHARACTER
@@ -165,9 +165,9 @@ def forms_of(secrets: tuple[str, ...], in_binary: bool) -> Forms:
             bit <<= 1
         last |= bit
         bit <<= 1
-    runs = [max(_RUN.findall(secret), key=len, default="").encode() for secret in usable]
+    runs = [_longest_run(secret) for secret in usable]
     is_known = all(len(run) >= _FIRST for run in runs)
-    shortest = min(map(len, (*runs, *encoded)), default=0)
+    shortest = min(map(len, (*runs, *(_longest_run(form.decode("ascii")) for form in encoded))), default=0)
     zeros = [b"\0"] if wide else []  # those of UTF-16 would each cost as much, and hardly any text has one
     return Forms(
         steps=tuple(states.items()),
@@ -180,6 +180,10 @@ def forms_of(secrets: tuple[str, ...], in_binary: bool) -> Forms:
         run=_LETTER * min(shortest, _LONGEST_RUN) if shortest >= _LONG else b"",
         has_zeros=bool(zeros),
     )
+
+
+def _longest_run(text: str) -> bytes:
+    return max(_RUN.findall(text), key=len, default="").encode()
 
 
 def _spelled(secret: str) -> _Chain:

@@ -11,7 +11,7 @@ from typing import Final
 from proxy import names
 from proxy.core import trace
 from proxy.core.remembering import remembered
-from proxy.core.repeated import Answered, Upward
+from proxy.core.repeated import Answered, Repeated, Upward
 from proxy.errors import BadRequest, UpstreamFailed
 from proxy.traffic import Headers
 
@@ -184,15 +184,19 @@ def to_client(given: Headers, *, private: bool) -> dict[str, str]:
     between us and the browser must not keep it."""
     if not isinstance(given, Answered):
         return _downward(given, private=private)
-    known = given.repeated.down
-    same = known.get(private)
-    if same is None:
-        same = known[private] = _downward(given.repeated.headers, private=private)
-    down = dict(same)
+    down = dict(repeated_to_client(given.repeated, private=private))
     for name in CHANGING:
         if name in given:
             down[name] = given[name]
     return down
+
+
+def repeated_to_client(given: Repeated, *, private: bool) -> Headers:
+    """Of what a server repeats."""
+    same = given.down.get(private)
+    if same is None:
+        same = given.down[private] = _downward(given.headers, private=private)
+    return same
 
 
 def _downward(given: Headers, *, private: bool) -> dict[str, str]:

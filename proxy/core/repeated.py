@@ -31,15 +31,17 @@ class Upward(dict[str, str]):
 class Repeated:
     """What a server says with one answer after the other, less date and length. `down` is what crosses of it, once by
     itself and once with a credential; `clean_of` are the secrets that were last looked for in it, and are not there,
-    and then it is known what kind of body it announces."""
+    and then it is known what kind of body it announces. `opening` is how its answers begin that were made with a
+    credential, for those who are told the same beside it (`web.express`): what they are told, and the text."""
 
-    __slots__ = ("clean_of", "down", "headers", "is_picture", "is_plain_text")
+    __slots__ = ("clean_of", "down", "headers", "is_picture", "is_plain_text", "opening")
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self.headers = headers
         self.down: dict[bool, dict[str, str]] = {}
         self.clean_of: tuple[str, ...] = ()
         self.is_picture = self.is_plain_text = False
+        self.opening: tuple[Mapping[str, str], str] | None = None
 
 
 class Answered(dict[str, str]):

@@ -64,9 +64,14 @@ def parse_url(text: str) -> Target:
     return Target(origin, path, clean_query(query))
 
 
+def is_plain_query(query: str) -> bool:
+    """Whether `clean_query` gives it back as it is; an empty one is none."""
+    return _PLAIN_QUERY.fullmatch(query) is not None
+
+
 def clean_query(query: str) -> str | None:
     """What follows the first `?`, as it is sent. Raises BadRequest."""
-    if _PLAIN_QUERY.fullmatch(query):
+    if is_plain_query(query):
         return query
     if not _PRINTABLE.fullmatch(query):
         raise _unprintable()

@@ -77,6 +77,13 @@ class TokenStore:
         self._providers: Mapping[str, TokenProvider] = {}
         self._fetches: set[asyncio.Task[Token]] = set()
 
+    def at_hand(self, audience: Audience) -> Token | None:
+        """See `ports.Tokens.at_hand`."""
+        known = self._known.get(id(audience))
+        if known is None or lifetime.decide(known[1].slot, self._clock()) is not Do.USE:
+            return None
+        return known[1].slot.token
+
     async def get(self, audience: Audience) -> Token:
         """See `ports.TokenSource.get`."""
         known = self._known.get(id(audience))

@@ -14,7 +14,7 @@ from proxy.traffic import Reply
 from proxy.upstream import wire
 from proxy.upstream.failures import bad_answer, broken, late
 from proxy.upstream.framing import Framing, framing_of, has_no_body
-from proxy.upstream.owner import Owner
+from proxy.upstream.owner import Owner, Waiter
 from proxy.upstream.stream import Stream
 
 _WHOLE: Final = 64 * 1024  # bytes of a body that are handed on in one piece, if they are there with the head
@@ -36,7 +36,7 @@ class Connection(asyncio.Protocol):
         self.method = self.client = ""  # of the last request
         self.held_since = NEVER  # since when it waits for its client, while it does
         self.is_open = False
-        self._waiter: asyncio.Future[Reply] | None = None  # for the head of the answer
+        self._waiter: Waiter | None = None  # for the head of the answer
         self._is_silent = True  # not a byte of the answer has come
         self._is_sending = False  # the request's body is still going up
         self._heads = wire.HeadReader()
@@ -51,15 +51,20 @@ class Connection(asyncio.Protocol):
     def ask(self, request: bytes, method: str, patience: float, *, has_more: bool = False) -> asyncio.Future[Reply]:
         """Sends a request, or its head if `has_more` follows (`send`, `end`). The future may fail with ProxyError or
         Stale; whoever stops waiting calls `abandon`. The answer has to begin within `patience` seconds."""
-        waiter = self._waiter = self._loop.create_future()
-        self.method, self._is_silent, self._is_sending = method, True, has_more
-        self._write(request)
+        waiter: asyncio.Future[Reply] = self._loop.create_future()
         if has_more:
-            self.deadline = NEVER  # it is the client's turn
+            self._begin(request, method, waiter)
+            self._is_sending, self.deadline = True, NEVER  # it is the client's turn
             self._hold()
         else:
-            self._expect(patience)
+            self.tell(request, method, patience, waiter)
         return waiter
+
+    def tell(self, request: bytes, method: str, patience: float, waiter: Waiter) -> None:
+        """Sends a whole request; `waiter` is told of its answer, as the future of `ask` is. Whoever stops waiting calls
+        `leave`."""
+        self._begin(request, method, waiter)
+        self._expect(patience)
 
     async def send(self, data: bytes, patience: float) -> bool:
         """A piece of the request's body, which the server has to take within `patience` seconds. False where it wants
@@ -84,11 +89,16 @@ class Connection(asyncio.Protocol):
 
     def abandon(self, waiter: asyncio.Future[Reply]) -> None:
         """Nobody waits for the answer any more. It may have come at the same moment."""
-        if self._waiter is waiter:
-            self._waiter = None
-            self.abort()
-        elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+        if not self.leave(waiter) and waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             waiter.result().close()
+
+    def leave(self, waiter: Waiter) -> bool:
+        """Nobody waits for the answer any more; whether it had still to come."""
+        if self._waiter is not waiter:
+            return False
+        self._waiter = None
+        self.abort()
+        return True
 
     def abort(self) -> None:
         """Closes it at once; safe to call twice."""
@@ -195,6 +205,10 @@ class Connection(asyncio.Protocol):
         self._let_flow()
 
     # --- inside ------------------------------------------------------------------------------------------------
+
+    def _begin(self, request: bytes, method: str, waiter: Waiter) -> None:
+        self._waiter, self.method, self._is_silent, self._is_sending = waiter, method, True, False
+        self._write(request)
 
     def _hold(self) -> None:
         self.held_since = self._loop.time()

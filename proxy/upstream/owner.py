@@ -1,6 +1,8 @@
-"""What a connection tells its pool. Nothing here does anything."""
+"""What a connection tells its pool, and whoever waits for an answer. Nothing here does anything."""
 
 from typing import Protocol, TypeVar
+
+from proxy.traffic import Reply
 
 _Connection = TypeVar("_Connection", contravariant=True)
 
@@ -22,4 +24,20 @@ class Owner(Protocol[_Connection]):
 
     def watch(self, deadline: float) -> None:
         """`expire` has to be called at `deadline`, unless it has been moved until then."""
+        ...
+
+
+class Waiter(Protocol):
+    """Who waits for an answer: a future, or what is called in the turn of the loop in which the answer comes."""
+
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
+        ...
+
+    def set_result(self, reply: Reply, /) -> None:
+        """The answer has begun."""
+        ...
+
+    def set_exception(self, error: Exception, /) -> None:
+        """There is none: ProxyError or Stale."""
         ...

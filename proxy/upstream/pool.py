@@ -1,7 +1,7 @@
 """The connections to one origin by one route: bounded, given out in order, and thrown away when in doubt."""
 
 import asyncio
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from typing import Final
 
 from proxy import names
@@ -12,6 +12,7 @@ from proxy.upstream.asking import Rest
 from proxy.upstream.connection import NEVER, Connection, Stale
 from proxy.upstream.dial import Dialer
 from proxy.upstream.failures import bad_answer, busy, gives_way, proxy_refuses, stopping
+from proxy.upstream.owner import Waiter
 from proxy.upstream.turns import Turns, too_many
 from proxy.upstream.watch import Watch
 from proxy.urls import DEFAULT_PORTS, Origin
@@ -85,6 +86,22 @@ class Pool:
             reply.close()
             raise proxy_refuses(reply.status)
         return reply
+
+    @property
+    def is_ready(self) -> bool:
+        """There is a connection for `tell`."""
+        return bool(self._free) and self._dialer.way is None
+
+    def head(self, address: str, headers: Mapping[str, str], request_id: str) -> bytes:
+        """Of a GET of `address`, a path and its query, as it goes to the server itself. Raises BadRequest."""
+        return wire.request_head("GET", address, self._host, headers, wire.own_line(names.X_REQUEST_ID, request_id))
+
+    def tell(self, head: bytes, client: str, waiter: Waiter) -> Connection:
+        """Sends it on a connection that is free (`is_ready`); see `Connection.tell`."""
+        connection = self._free.pop()
+        connection.client = client
+        connection.tell(head, "GET", self._route.header_timeout, waiter)
+        return connection
 
     def retire(self) -> None:
         """What is free is closed, what is busy is when it ends."""

@@ -39,6 +39,12 @@ class UpstreamTransport:
             pool = self._new(pools, origin, route)
         return pool.send(outgoing)
 
+    def ready(self, origin: Origin, route: Route) -> Pool | None:
+        """Where one of the connections there can be asked at once."""
+        known = self._known.get(id(route))
+        pool = known[1].get((origin.host, origin.port, origin.scheme)) if known is not None else None
+        return pool if pool is not None and pool.is_ready else None
+
     async def lane(self, origin: Origin, route: Route, client: str) -> Lane:
         """See `ports.Transport.lane`."""
         lanes = self._lanes.get((origin, route))

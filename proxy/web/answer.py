@@ -79,7 +79,7 @@ def _head(connection: Connection, reply: Reply, framing: Sequence[str] = (), *, 
         headers.pop(names.CONTENT_LENGTH, None)
     lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} ", *map(": ".join, headers.items()), *framing]
     if names.DATE not in headers:
-        lines.append(f"{names.DATE}: {_now()}")
+        lines.append(f"{names.DATE}: {now()}")
     if connection.begin_answer(is_last=is_last):
         lines.append(f"{names.CONNECTION}: close")
     elif not connection.head.minor:
@@ -102,7 +102,8 @@ def joined(lines: list[str]) -> str:
     return "\r\n".join(lines)
 
 
-def _now() -> str:
+def now() -> str:
+    """The date of an answer that has none."""
     global _date
     second = int(time.time())
     if _date[0] != second:

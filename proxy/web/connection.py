@@ -5,19 +5,17 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Final
 
 from proxy.errors import BadRequest, ClientGone, Overloaded, ProxyError, TooSlow
-from proxy.model import Limits
 from proxy.web.framing import Framing, Phase
 from proxy.web.head import Head
 from proxy.web.inbox import Inbox
 from proxy.web.line import Line
 from proxy.web.respond import error_bytes
-from proxy.web.watch import Watch
+from proxy.web.serving import Errand, Handler, Serving
 
 _LOG: Final = logging.getLogger(__name__)
 _PIPELINED: Final = 64 * 1024  # bytes that wait behind the request in flight before we stop reading
@@ -26,27 +24,6 @@ _FLOOR: Final = 1024  # bytes a second of a body, on average; who was faster has
 _MOST_REQUESTS: Final = 1000
 _LONGEST: Final = 3600.0  # seconds of a connection's life; then its next answer closes it
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-Handler = Callable[["Connection"], Awaitable[None]]
-# Answers at once, without waiting, or says that it cannot; then nothing has been done
-Quick = Callable[["Connection"], bool]
-
-
-def unhurried(connection: "Connection") -> bool:
-    """Is a `Quick` that never can."""
-    return False
-
-
-@dataclass(slots=True)
-class Serving:
-    """What all connections of a listener share. `refused` is told of each refusal before there is a request."""
-
-    handler: Handler
-    limits: Limits
-    watch: Watch
-    refused: Callable[[str], None]
-    quick: Quick = unhurried
-    is_draining: bool = False
 
 
 class Connection(Line):
@@ -61,6 +38,8 @@ class Connection(Line):
         self.inbox: Inbox | None = None
         self.asker: object = None  # what `client` knows of whoever asks on this connection
         self.page: object = None  # and `quick`
+        self.errand: Errand | None = None
+        self._handler = serving.handler  # of the request in flight
         self._task: asyncio.Task[None] | None = None
         self._turn: asyncio.Future[None] | None = None  # of the next request
         self._is_busy = False  # a request is in flight
@@ -87,6 +66,8 @@ class Connection(Line):
         self._serving.watch.leave(self)
         if self.inbox is not None:
             self.inbox.end(ClientGone())
+        if self.errand is not None:
+            self.errand.gone()
         if self._task is not None:
             self._task.cancel()
 
@@ -122,10 +103,11 @@ class Connection(Line):
         with closing(self):
             try:
                 while True:
-                    await self._serving.handler(self)
+                    await self._handler(self)
+                    self._handler = self._serving.handler
                     if not self._go_on():
                         return
-                    if not self._is_busy:
+                    if not self._is_busy or self.errand is not None:
                         self._turn = self._loop.create_future()
                         await self._turn
             except ClientGone:
@@ -144,10 +126,13 @@ class Connection(Line):
             self.inbox = Inbox(self, self._loop)
             self._began, self._spent = self._loop.time(), 0
             self._body_moved(piece)
-        elif self._is_answered():
-            if not self._go_on():
-                self.close()
+        elif self._is_taken():
+            if self.errand is None:
+                self.answered()
             return
+        self._serve_it()
+
+    def _serve_it(self) -> None:
         if self._task is None:
             self._task = self._loop.create_task(self._serve())
         elif self._turn is not None:
@@ -155,8 +140,18 @@ class Connection(Line):
             if not turn.done():
                 turn.set_result(None)
 
-    def _is_answered(self) -> bool:
-        """At once. Not where another request waits behind it, which would make a recursion, or the client does not
+    def answered(self) -> None:
+        """The request in flight was, without a task."""
+        if not self._go_on():
+            self.close()
+
+    def go_on_by(self, handler: Handler) -> None:
+        """The request in flight needs a task after all."""
+        self._handler = handler
+        self._serve_it()
+
+    def _is_taken(self) -> bool:
+        """By `quick`. Not where another request waits behind it, which would make a recursion, or the client does not
         read what it is sent."""
         if self._framing.waiting or not self.is_drained:
             return False

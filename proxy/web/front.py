@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 from proxy.model import Limits
 from proxy.telemetry.log import state_change
-from proxy.web.connection import Connection, Handler, Quick, Serving, unhurried
+from proxy.web.connection import Connection
 from proxy.web.gate import Gate
+from proxy.web.serving import Handler, Quick, Serving, unhurried
 from proxy.web.watch import Watch, affordable
 
 

@@ -6,13 +6,13 @@ The one place that catches everything, so that each request ends with an answer 
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from proxy import names
 from proxy.core import admit, browsers, hygiene
-from proxy.core.mount import wanted
+from proxy.core.mount import Wanted, wanted
 from proxy.core.target import parse_request_target
 from proxy.errors import ClientGone, NotFound, Overloaded, ProxyError
 from proxy.model import AdmitPolicy
@@ -49,18 +49,23 @@ class Door:
         request_id = asker.request_id or f"{random.getrandbits(128):032x}"
         exchange = Exchange(request_id, connection.head.method, self.clock(), asker.address)
         self.begun()
+        await self.answer(connection, runtime, asker, exchange, self._reply(connection, runtime, asker, exchange))
+
+    async def answer(
+        self, connection: Connection, runtime: Runtime, asker: Asker, exchange: Exchange, reply_of: Awaitable[Reply]
+    ) -> None:
+        """Sends what comes of `reply_of`, and has it recorded."""
         try:
             try:
-                opened = self._opened(connection, runtime, asker, exchange)
-                reply = opened if isinstance(opened, Reply) else await self.pipeline.handle(opened, exchange)
+                reply = await reply_of
                 exchange.outcome, is_theirs = "ok", exchange.policy is not None
             except ClientGone:
                 raise
             except Exception as error:  # noqa: BLE001 - the web edge: whatever it is, the client gets an answer
                 reply, is_theirs = _failure(error, exchange), False
             policy = exchange.policy or runtime.configuration.admit
-            put_on(reply.headers, _said(runtime, policy, asker, is_theirs=is_theirs))
-            reply.headers[names.X_REQUEST_ID] = request_id
+            put_on(reply.headers, said(runtime, policy, asker, is_theirs=is_theirs))
+            reply.headers[names.X_REQUEST_ID] = exchange.request_id
             exchange.status = reply.status
             await answer.send(connection, reply, exchange)
         except (ClientGone, asyncio.CancelledError):
@@ -69,9 +74,9 @@ class Door:
         finally:
             self.record(exchange)
 
-    def _opened(self, connection: Connection, runtime: Runtime, asker: Asker, exchange: Exchange) -> Reply | Incoming:
-        """What the pipeline is to answer, or an answer that needs no pipeline."""
-        head, inbox, configuration = connection.head, connection.inbox, runtime.configuration
+    async def _reply(self, connection: Connection, runtime: Runtime, asker: Asker, exchange: Exchange) -> Reply:
+        """The pipeline's, or one that needs no pipeline."""
+        head, configuration = connection.head, runtime.configuration
         path = head.target.partition("?")[0]
         if path == "/healthz" and head.method in names.SAFE_METHODS:
             return json_reply(200, {"status": "ok"})
@@ -85,18 +90,24 @@ class Door:
             return ping_reply("OK")
         if head.method == "OPTIONS":
             return _preflight(runtime, raw_target, head.headers, exchange)
-        return Incoming(
-            method=head.method,
-            path=path,
-            raw_target=raw_target,
-            headers=head.headers,
-            client=asker.address,
-            own_origin=asker.own_origin,
-            body=None if inbox is None else counted(inbox, exchange),
-            raw_headers=head.headers.raw,
-            peer_is_trusted=asker.is_trusted,
-            is_mounted=asked.is_mounted,
-        )
+        return await self.pipeline.handle(incoming_of(connection, asked, asker, exchange), exchange)
+
+
+def incoming_of(connection: Connection, asked: Wanted, asker: Asker, exchange: Exchange) -> Incoming:
+    """The request in flight, as the pipeline sees it."""
+    head, inbox = connection.head, connection.inbox
+    return Incoming(
+        method=head.method,
+        path=head.target.partition("?")[0],
+        raw_target=asked.raw_target,
+        headers=head.headers,
+        client=asker.address,
+        own_origin=asker.own_origin,
+        body=None if inbox is None else counted(inbox, exchange),
+        raw_headers=head.headers.raw,
+        peer_is_trusted=asker.is_trusted,
+        is_mounted=asked.is_mounted,
+    )
 
 
 def _failure(error: Exception, exchange: Exchange) -> Reply:
@@ -124,32 +135,32 @@ def _preflight(runtime: Runtime, raw_target: str | None, headers: Headers, excha
     return Reply(204, allowed | {names.VARY: names.ACCESS_CONTROL_REQUEST_HEADERS} | hygiene.COMMON)
 
 
-def put_on(headers: dict[str, str], said: Headers) -> None:
+def put_on(headers: dict[str, str], told: Headers) -> None:
     """What answers tell a page's browser, beside what this one says."""
-    if headers.keys().isdisjoint(said):
-        headers.update(said)
+    if headers.keys().isdisjoint(told):
+        headers.update(told)
     else:
-        for name, value in said.items():
+        for name, value in told.items():
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
 
 
-def _said(runtime: Runtime, policy: AdmitPolicy, asker: Asker, *, is_theirs: bool) -> Headers:
+def said(runtime: Runtime, policy: AdmitPolicy, asker: Asker, *, is_theirs: bool) -> Headers:
     """What answers tell a page's browser: the same for all of its pictures."""
     last = asker.said
     if last is not None and last[0] is policy and last[1] is is_theirs:
         return last[2]
     asking = id(policy), asker.headers.get(names.ORIGIN, ""), asker.own_origin, is_theirs
-    said = runtime.said.get(asking) or _say(runtime, policy, asking)
-    asker.said = policy, is_theirs, said
-    return said
+    told = runtime.said.get(asking) or _say(runtime, policy, asking)
+    asker.said = policy, is_theirs, told
+    return told
 
 
 def _say(runtime: Runtime, policy: AdmitPolicy, asking: Asking) -> dict[str, str]:
     """Kept for all who ask from there."""
     _, origin, own, is_theirs = asking
-    said = browsers.answer_headers(policy, own, origin=origin, is_theirs=is_theirs)
+    told = browsers.answer_headers(policy, own, origin=origin, is_theirs=is_theirs)
     if len(origin) <= _LONGEST_ORIGIN:
         if len(runtime.said) >= _MOST_SAID:
             runtime.said.clear()
-        runtime.said[asking] = said
-    return said
+        runtime.said[asking] = told
+    return told

@@ -48,7 +48,7 @@ class _Page:
 
 @dataclass(slots=True)
 class Hits:
-    """Answers hits: see `connection.Quick`. `record` is told of each."""
+    """Answers hits: see `serving.Quick`. `record` is told of each."""
 
     current: Current
     allowance: Allowance

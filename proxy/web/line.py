@@ -71,6 +71,11 @@ class Line(asyncio.Protocol):
         """There is room for more: nobody needs to wait."""
         return self._room is None and not self._is_closing
 
+    @property
+    def is_closing(self) -> bool:
+        """Nobody hears what is sent from now on."""
+        return self._is_closing
+
     async def drained(self) -> None:
         """There is room for more. Raises ClientGone."""
         if self._room is not None:

@@ -37,11 +37,16 @@ class SharedTokens:
         self._near: dict[int, tuple[Audience, _Known]] = {}
         self.trace: Callable[[], str] = str  # for whom a login is made, where requests are traced
 
+    def at_hand(self, audience: Audience) -> Token | None:
+        """See `ports.Tokens.at_hand`."""
+        known = self._of(audience)
+        return known.token if known is not None and self._clock() < known.fresh_until else None
+
     async def get(self, audience: Audience) -> Token:
         """See `ports.TokenSource.get`."""
-        known = self._of(audience)
-        if known is not None and self._clock() < known.fresh_until:
-            return known.token
+        token = self.at_hand(audience)
+        if token is not None:
+            return token
         said = await _asked(self._channel, "token", audience=audience_fields(audience), trace=self.trace())
         known = self._known.get(audience)
         value = Secret(said["value"])

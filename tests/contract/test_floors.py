@@ -11,7 +11,7 @@ FLOORS = [
     {"errors", "names", "secret", "urls", "identity", "model", "traffic", "ports", "backlog", "__init__"},
     {"core"},
     {"credentials", "upstream", "state", "telemetry", "users", "runtime", "server_info", "refusals", "links", "files"},
-    {"pipeline", "plan", "shape", "cached"},
+    {"pipeline", "attempts", "plan", "shape", "cached"},
     {"web", "settings", "explain", "policy"},
     {
         "assemble",

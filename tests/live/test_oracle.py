@@ -50,7 +50,7 @@ class Broken:
 
 
 async def test_what_fails_in_an_unforeseen_way_says_nothing(world: World) -> None:
-    world.service.pipeline.upstream = Broken()
+    world.service.pipeline.attempts.upstream = Broken()
     got = await world.client.get(world.url())
     assert got.status == 500
     assert b"canary" not in got.body

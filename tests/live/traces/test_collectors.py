@@ -137,7 +137,7 @@ async def test_a_variable_that_cannot_be_read_is_named(path: Path) -> None:
 
 async def test_where_nothing_is_traced_nothing_of_it_is_there(world: World, path: Path) -> None:
     assert world.service.web_tier._transport is world.service.transport
-    assert world.service.pipeline.tokens is world.service.store
+    assert world.service.pipeline.attempts.tokens is world.service.store
     code = "import sys, proxy.cli, proxy.workers.worker; print([name for name in sys.modules if 'telemetry.' in name])"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()

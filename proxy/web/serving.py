@@ -1,0 +1,40 @@
+"""What stands behind the connections of a listener: who answers, and by which limits. Nothing here does anything."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from proxy.model import Limits
+
+if TYPE_CHECKING:
+    from proxy.web.connection import Connection
+    from proxy.web.watch import Watch
+
+Handler = Callable[["Connection"], Awaitable[None]]
+# Answers at once, without waiting, or has it done by an `Errand`; or says that it cannot: then nothing has been done
+Quick = Callable[["Connection"], bool]
+
+
+class Errand(Protocol):
+    """Answers the request in flight without a task: it ends with `answered`, or goes on in one by `go_on_by`."""
+
+    def gone(self) -> None:
+        """The client has left."""
+        ...
+
+
+def unhurried(connection: "Connection") -> bool:
+    """Is a `Quick` that never can."""
+    return False
+
+
+@dataclass(slots=True)
+class Serving:
+    """What all connections of a listener share. `refused` is told of each refusal before there is a request."""
+
+    handler: Handler
+    limits: Limits
+    watch: "Watch"
+    refused: Callable[[str], None]
+    quick: Quick = unhurried
+    is_draining: bool = False
