@@ -40,7 +40,7 @@ from proxy.web.front import Front
 from proxy.web.handler import Door
 from proxy.web.hits import Hits
 from proxy.web.queues import Queues
-from proxy.web.serving import Handler, Quick, unhurried
+from proxy.web.serving import Handler
 
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner
@@ -129,7 +129,7 @@ class Service:
             configuration.limits,
             self.metrics.malformed,
             lambda address: is_trusted(address, self.current.runtime.configuration.trusted_proxies),
-            _either(hits, Express(door, self.transport)) if tracing is None else unhurried,  # it makes no spans
+            (hits, Express(door, self.transport)) if tracing is None else (),  # spans are made on the long way
         )
         self.public = Listener(
             front,
@@ -242,10 +242,6 @@ class Service:
     def not_ready(self) -> str | None:
         """Why this process should get no requests just now."""
         return "draining" if self.draining else self._pulse.trouble
-
-
-def _either(first: Quick, second: Quick) -> Quick:
-    return lambda connection: first(connection) or second(connection)
 
 
 async def run(service: Service, until: Awaitable[object]) -> None:

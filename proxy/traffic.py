@@ -171,14 +171,9 @@ class Answer:
     body: bytes
 
 
-@dataclass(slots=True)
 class Exchange:
     """The record of one request, gathered as it goes; it becomes the canonical line and feeds the metrics."""
 
-    request_id: str
-    method: str
-    started_at: float
-    client: str = ""
     user: str = ""  # the name alone, where the rule asks who it is
     outcome: str = "internal"
     status: int = 0
@@ -199,3 +194,12 @@ class Exchange:
     advice: str = ""  # what to do about it, where it was refused or failed
     note: str = ""  # a sentence for the operator, e.g. the token service's own words
     trace_id: str = ""  # where requests are traced
+
+    def __init__(self, request_id: str, method: str, started_at: float, client: str = "") -> None:
+        self.request_id, self.method, self.started_at, self.client = request_id, method, started_at, client
+
+    def aside(self) -> "Exchange":
+        """A record that nobody is told of, for what goes on when the request has its answer."""
+        exchange = Exchange(self.request_id, self.method, self.started_at, self.client)
+        exchange.operation = self.operation
+        return exchange

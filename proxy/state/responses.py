@@ -109,7 +109,7 @@ class Responses:
             age = self._clock() - stored.born_at
             if caching.use(stored.life, age, wish) is Use.MEANWHILE:
                 if self._flight(asked) is None:
-                    self._start(asked, replace(exchange), fetch, stored, Flight(is_behind=True))
+                    self._start(asked, exchange.aside(), fetch, stored, Flight(is_behind=True))
                 return served(stored, asked, exchange, age, "stale", _BEHIND.format(int(stored.life.fresh - age)))
         if wish.only_if_cached:
             raise UpstreamTimeout("There is no stored answer, and no other is wanted.", slug="only_if_cached")

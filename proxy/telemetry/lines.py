@@ -97,22 +97,12 @@ class Hit:
     def exchange(self) -> Exchange:
         """The record that every other request has."""
         known = self.known
-        return Exchange(
-            request_id=self.request_id,
-            method="GET",
-            started_at=self.began_at,
-            client=self.client,
-            outcome="ok",
-            status=self.status,
-            rule=known.rule.name,
-            credential=known.credential,
-            target=known.shown,
-            query_keys=known.query_keys,
-            operation=known.operation,
-            cache="hit",
-            bytes_out=self.size,
-            generation=known.generation,
-        )
+        exchange = Exchange(self.request_id, "GET", self.began_at, self.client)
+        exchange.outcome, exchange.status, exchange.bytes_out = "ok", self.status, self.size
+        exchange.rule, exchange.credential, exchange.cache = known.rule.name, known.credential, "hit"
+        exchange.target, exchange.query_keys = known.shown, known.query_keys
+        exchange.operation, exchange.generation = known.operation, known.generation
+        return exchange
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ class Connection(Line):
         self.head: Head
         self.inbox: Inbox | None = None
         self.asker: object = None  # what `client` knows of whoever asks on this connection
-        self.page: object = None  # and `quick`
+        self.page: object = None  # and `hits`
         self.errand: Errand | None = None
         self._handler = serving.handler  # of the request in flight
         self._task: asyncio.Task[None] | None = None
@@ -151,12 +151,15 @@ class Connection(Line):
         self._serve_it()
 
     def _is_taken(self) -> bool:
-        """By `quick`. Not where another request waits behind it, which would make a recursion, or the client does not
-        read what it is sent."""
+        """By one of the quick ones. Not where another request waits behind it, which would make a recursion, or the
+        client does not read what it is sent."""
         if self._framing.waiting or not self.is_drained:
             return False
         try:
-            return self._serving.quick(self)
+            for quick in self._serving.quicks:  # noqa: SIM110 - `any` would cost as much as the asking
+                if quick(self):
+                    return True
+            return False
         except Exception as error:  # noqa: BLE001 - as in `_serve`
             _LOG.error("an answer failed in an unforeseen way: %s", type(error).__name__)
             self.cut()

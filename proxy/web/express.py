@@ -75,20 +75,11 @@ class Express:
                 return False
         except ProxyError:
             return False  # the long way says so
-        exchange = Exchange(
-            request_id,
-            head.method,
-            began,
-            asker.address,
-            rule=rule.name,
-            credential=bearer.credential.name,
-            target=place.shown,
-            query_keys=parts.keys.written[:MOST_SHOWN],
-            operation=course.operation.name if course.operation is not None else "",
-            attempts=1,
-            generation=runtime.generation,
-            policy=place.policy,
-        )
+        exchange = Exchange(request_id, head.method, began, asker.address)
+        exchange.generation, exchange.policy, exchange.attempts = runtime.generation, place.policy, 1
+        exchange.rule, exchange.credential = rule.name, bearer.credential.name
+        exchange.target, exchange.query_keys = place.shown, parts.keys.written[:MOST_SHOWN]
+        exchange.operation = course.operation.name if course.operation is not None else ""
         errand = _Errand(self, connection, runtime, asker, authorized, exchange)
         self.door.begun()
         connection.errand = errand

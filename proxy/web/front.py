@@ -7,7 +7,7 @@ from proxy.model import Limits
 from proxy.telemetry.log import state_change
 from proxy.web.connection import Connection
 from proxy.web.gate import Gate
-from proxy.web.serving import Handler, Quick, Serving, unhurried
+from proxy.web.serving import Handler, Quick, Serving
 from proxy.web.watch import Watch, affordable
 
 
@@ -20,14 +20,14 @@ class Front:
         limits: Limits,
         refused: Callable[[str], None],
         is_trusted: Callable[[str], bool] = lambda address: False,
-        quick: Quick = unhurried,
+        quicks: tuple[Quick, ...] = (),
     ) -> None:
         """`refused` is told of every refusal before there is a request. `is_trusted` says whether an address is a
         proxy in front of us: its connections are many people's and have no share of their own."""
         most = affordable(limits.connections)
         if most < limits.connections:
             state_change("connections_unavailable", wanted=limits.connections, possible=most)
-        self._serving = Serving(handler, limits, Watch(limits, is_trusted, most), refused, quick)
+        self._serving = Serving(handler, limits, Watch(limits, is_trusted, most), refused, quicks)
 
     def __call__(self, hand_over: Callable[[], None] | None = None) -> Connection:
         """`hand_over` as in `Connection`."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from proxy.model import Limits
+from proxy.web.watch import Watch
 
 if TYPE_CHECKING:
     from proxy.web.connection import Connection
-    from proxy.web.watch import Watch
 
 Handler = Callable[["Connection"], Awaitable[None]]
 # Answers at once, without waiting, or has it done by an `Errand`; or says that it cannot: then nothing has been done
@@ -23,18 +23,13 @@ class Errand(Protocol):
         ...
 
 
-def unhurried(connection: "Connection") -> bool:
-    """Is a `Quick` that never can."""
-    return False
-
-
 @dataclass(slots=True)
 class Serving:
     """What all connections of a listener share. `refused` is told of each refusal before there is a request."""
 
     handler: Handler
     limits: Limits
-    watch: "Watch"
+    watch: Watch
     refused: Callable[[str], None]
-    quick: Quick = unhurried
+    quicks: tuple[Quick, ...] = ()  # asked one after the other, before the handler
     is_draining: bool = False
