@@ -39,13 +39,7 @@ class Attempts:
     clock: Clock
 
     async def by_token(
-        self,
-        plan: Plan,
-        bearer: Bearer,
-        ready: Ready,
-        outgoing: Outgoing,
-        exchange: Exchange,
-        begun: Begun | None,
+        self, plan: Plan, bearer: Bearer, ready: Ready, outgoing: Outgoing, exchange: Exchange, begun: Begun | None
     ) -> tuple[Reply, tuple[str, ...]]:
         """At most one renewal and, where the place of the token is not known yet, one change of place. Also
         what must not come down of what went up."""
