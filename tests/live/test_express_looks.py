@@ -170,7 +170,7 @@ async def test_what_is_not_as_simple_goes_the_long_way(
 
 async def test_a_page_with_the_first_bytes_of_a_picture_is_no_picture(build: Build, hostile: Hostile) -> None:
     world = await faulty(build, hostile)
-    body = b"GIF89a<script>1</script>"
+    body = b"\xff\xd8\xff<script>1</script>"
     hostile.script = bytes_and_wait(
         b"HTTP/1.1 200 OK\r\nContent-Type: Text/HTML\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     )
