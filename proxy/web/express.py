@@ -112,8 +112,8 @@ class _Errand:
     ) -> None:
         self._express, self._client, self._runtime, self._asker = express, client, runtime, asker
         self._authorized, self._exchange = authorized, exchange
-        self.asked: Asked | None = None  # there while the answer has not begun
-        self._begun: Begun | None = None  # there while it has and the task does not run yet that goes on
+        self.asked: Asked | None = None  # the server's connection
+        self._begun: Begun | None = None  # there where the answer has begun and is for a task to send
         self._error: Exception | None = None
 
     # --- what the server's connection calls
@@ -157,7 +157,6 @@ class _Errand:
     # --- inside
 
     def _heard(self) -> None:
-        self.asked = None
         self._exchange.upstream_seconds = self._express.clock() - self._exchange.started_at
 
     def _end(self, outcome: str) -> None:
@@ -202,11 +201,9 @@ class _Errand:
     async def _go_on(self, client: Connection) -> None:
         """In a task, from where it stands."""
         client.errand = None
-        begun, self._begun = self._begun, None
-        door, exchange = self._express.door, self._exchange
-        await door.answer(client, self._runtime, self._asker, exchange, self._reply(begun))
+        await self._express.door.answer(client, self._runtime, self._asker, self._exchange, self._reply())
 
-    async def _reply(self, begun: Begun | None) -> Reply:
+    async def _reply(self) -> Reply:
         exchange = self._exchange
         if isinstance(self._error, Stale):
             exchange.attempts = 0  # nobody has heard of it
@@ -214,4 +211,4 @@ class _Errand:
             raise self._error
         asked = Wanted(self._client.head.target.partition("?")[2])
         incoming = incoming_of(self._client, asked, self._asker, exchange)
-        return await self._express.door.pipeline.resume(self._runtime, incoming, exchange, begun)
+        return await self._express.door.pipeline.resume(self._runtime, incoming, exchange, self._begun)

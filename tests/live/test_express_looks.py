@@ -1,21 +1,21 @@
-"""What `web.express` looks at each time, although a course knows the rest; and what never goes by it."""
+"""What `web.express` looks at each time, although a course knows the rest."""
 
 import asyncio
 import socket
 import struct
+import time
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from typing import Any
 
+import aiohttp
 import pytest
 
-from proxy.simulator.server import Simulator
 from tests.live.conftest import PAGE, Build, World, config
 from tests.live.express import GOOD, HEAD, LEGEND, faulty, good, is_known, told, warm_line, warmed
 from tests.live.hostile import Call, Hostile, bytes_and_wait
 from tests.live.raw import connect
 from tests.until import until
-
-CITY = "/rest/services/Secure/City"
 
 
 async def test_no_task_is_made(build: Build, hostile: Hostile) -> None:
@@ -125,7 +125,23 @@ async def test_the_token_and_its_place_are_those_of_now(world: World) -> None:
         assert (await world.client.get(target)).status == 200
     seen = [(line["attempts"], line["renewals"]) for line in (await world.logged("request", 10))[-6:]]
     assert seen == [(2, 1), (1, 0), (1, 0), (2, 0), (1, 0), (1, 0)]
-    assert [entry.credential for entry in world.arcgis.journal.to("legend")][-4:] == ["header", *["query"] * 3]
+    entries = world.arcgis.journal.to("legend")[-8:]
+    assert [entry.credential for entry in entries] == ["header"] * 5 + ["query"] * 3
+    assert {entry.query.partition("&token=")[0] for entry in entries} == {"f=json"}
+
+
+async def test_a_token_that_was_renewed_ahead_is_proven_by_what_passes_with_it(world: World) -> None:
+    """Or a few rejections of it would count as those of tokens that never were any good."""
+    world.arcgis.options.token_seconds = 4.0  # renewed ahead in the second half of its life
+    target = await warmed(world)
+    (held,) = world.service.store._held.values()
+    first = held.slot.token
+    await asyncio.sleep(2.1)
+    assert (await world.client.get(target)).status == 200  # which has it renewed, on the side
+    await until(lambda: held.slot.token is not first)
+    assert not held.slot.proven
+    assert (await world.client.get(target)).status == 200
+    assert held.slot.proven
 
 
 async def test_a_request_keeps_its_name_and_its_keys_are_logged_up_to_a_number(world: World) -> None:
@@ -143,31 +159,6 @@ async def test_a_request_keeps_its_name_and_its_keys_are_logged_up_to_a_number(w
     assert "k29" not in lines[0]["query"]
 
 
-@pytest.mark.parametrize(
-    ("rule", "path", "asking"),
-    [
-        ({"cache": {"maxAge": "1m"}}, f"{CITY}/MapServer/legend?f=json", {}),
-        ({"setParameters": {"where": "1=1"}}, f"{CITY}/MapServer/0/query?f=json", {}),
-        ({"users": "required"}, f"{CITY}/MapServer/legend?f=json", {"X_Forwarded_User": "anna"}),
-        ({"headers": {"X-Key": "canary-of-a-gateway"}}, f"{CITY}/MapServer/legend?f=json", {}),
-        ({"access": "edit"}, f"{CITY}/FeatureServer/0/addFeatures?f=json&features=[]", {}),
-        ({}, f"{CITY}/MapServer/legend?f=json", {"If_None_Match": '"a"'}),
-        ({}, f"{CITY}/MapServer?f=json", {}),
-        ({}, "/rest/info?f=json", {}),
-    ],
-)
-async def test_what_is_not_as_simple_goes_the_long_way(
-    build: Build, arcgis: Simulator, rule: dict[str, Any], path: str, asking: dict[str, str]
-) -> None:
-    document = config(arcgis.url, **rule)
-    document["server"]["trustedProxies"] = ["127.0.0.0/8"]
-    document["users"] = {"source": "forwarded", "header": "X-Forwarded-User"}
-    world = await build(document)
-    got = [await world.client.get(f"{arcgis.url}{path}", **asking) for _ in range(5)]
-    assert {each.status for each in got} == {200}
-    assert not is_known(world)
-
-
 async def test_a_page_with_the_first_bytes_of_a_picture_is_no_picture(build: Build, hostile: Hostile) -> None:
     world = await faulty(build, hostile)
     body = b"\xff\xd8\xff<script>1</script>"
@@ -180,7 +171,8 @@ async def test_a_page_with_the_first_bytes_of_a_picture_is_no_picture(build: Bui
 
 async def test_the_date_is_the_servers_or_ours(build: Build, hostile: Hostile) -> None:
     world = await faulty(build, hostile)
-    assert (await world.client.get(f"{hostile.url}/map?f=json")).headers["date"]
+    told_by_us = (await world.client.get(f"{hostile.url}/map?f=json")).headers["date"]
+    assert abs(parsedate_to_datetime(told_by_us).timestamp() - time.time()) < 60
     date = "Thu, 01 Jan 2015 00:00:00 GMT"
     hostile.script = bytes_and_wait(GOOD.replace(HEAD, HEAD + f"Date: {date}\r\n".encode()))
     assert (await world.client.get(f"{hostile.url}/map?f=json")).headers["date"] == date
@@ -224,6 +216,20 @@ async def test_what_fails_in_an_unforeseen_way_ends_with_an_answer(build: Build,
     for course in courses:
         course.authorized = None
     assert told(await world.client.get(target)) == before
+
+
+async def test_what_fails_in_an_unforeseen_way_before_it_is_sent_ends_its_connection(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = await warmed(world)
+    broken: Any = object()
+    for course in world.service.current.runtime.courses.values():
+        course.authorized = broken
+    with pytest.raises(aiohttp.ClientError):
+        await world.client.get(target)
+    said = {record.getMessage() for record in caplog.records if record.levelname == "ERROR"}
+    assert said == {"an answer failed in an unforeseen way: AttributeError"}
+    assert world.in_flight == 0
 
 
 async def test_who_leaves_as_a_long_answer_begins_leaves_nothing_behind(build: Build, hostile: Hostile) -> None:
