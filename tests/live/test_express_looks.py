@@ -207,7 +207,7 @@ async def test_what_fails_in_an_unforeseen_way_ends_with_an_answer(build: Build,
     courses = world.service.current.runtime.courses.values()
     for course in courses:
         if course.authorized is not None:
-            broken: Any = object()
+            broken: Any = (None,)
             course.authorized = replace(course.authorized, secrets=broken)
     got = await world.client.get(target)
     assert got.status == 500
@@ -222,13 +222,14 @@ async def test_what_fails_in_an_unforeseen_way_before_it_is_sent_ends_its_connec
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     target = await warmed(world)
-    broken: Any = object()
+    broken: Any = {"accept": None}
     for course in world.service.current.runtime.courses.values():
-        course.authorized = broken
+        if course.authorized is not None:
+            course.authorized = replace(course.authorized, headers=broken)
     with pytest.raises(aiohttp.ClientError):
         await world.client.get(target)
     said = {record.getMessage() for record in caplog.records if record.levelname == "ERROR"}
-    assert said == {"an answer failed in an unforeseen way: AttributeError"}
+    assert said == {"an answer failed in an unforeseen way: TypeError"}
     assert world.in_flight == 0
 
 
