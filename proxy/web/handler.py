@@ -49,12 +49,12 @@ class Door:
         await self.answer(connection, runtime, asker, exchange, self._reply(connection, runtime, asker, exchange))
 
     async def answer(
-        self, connection: Connection, runtime: Runtime, asker: Asker, exchange: Exchange, reply_of: Awaitable[Reply]
+        self, connection: Connection, runtime: Runtime, asker: Asker, exchange: Exchange, coming: Awaitable[Reply]
     ) -> None:
-        """Sends what comes of `reply_of`, and has it recorded."""
+        """Sends the reply that is coming, or the error that comes in its place, and has it recorded."""
         try:
             try:
-                reply = await reply_of
+                reply = await coming
                 exchange.outcome, is_theirs = "ok", exchange.policy is not None
             except ClientGone:
                 raise
