@@ -40,16 +40,10 @@ class Attempts:
     clock: Clock
 
     async def by_token(
-        self,
-        plan: Plan,
-        bearer: Bearer,
-        ready: Ready,
-        outgoing: Outgoing,
-        exchange: Exchange,
-        begun: Begun | None,
+        self, plan: Plan, bearer: Bearer, ready: Ready, outgoing: Outgoing, exchange: Exchange, begun: Begun | None
     ) -> tuple[Reply, tuple[str, ...]]:
-        """At most one renewal and, where the place of the token is not known yet, one change of place. Also
-        what must not come down of what went up."""
+        """At most one renewal and, where the place of the token is not known yet, one change of place. `begun` is the
+        first attempt, if it was made already. Also what must not come down of what went up. Raises ProxyError."""
         (credential, audience), rule, path = bearer, plan.rule, plan.place.path
         is_form = bool(outgoing.body.whole) and is_form_type(outgoing.headers.get(names.CONTENT_TYPE, ""))
         renewed: Token | None = None

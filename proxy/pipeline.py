@@ -1,7 +1,7 @@
 """THE HOT PATH: admit → parse → match → who → allow → cache → [token → inject → send → classify] → conceal → clean.
 
-What is decided is in `core/`; here stands the order, and all that waits. Knows no aiohttp and no settings. Raises
-`ProxyError` and nothing else; every reply obtained is closed on every path.
+What is decided is in `core/`; here stands the order, and what waits, but for the part in brackets: `attempts`. Knows no
+aiohttp and no settings. Raises `ProxyError` and nothing else; every reply obtained is closed on every path.
 """
 
 from dataclasses import dataclass, field, replace
@@ -79,8 +79,8 @@ class Pipeline:
                 stay.close()
 
     async def resume(self, runtime: Runtime, incoming: Incoming, exchange: Exchange, begun: Begun | None) -> Reply:
-        """As `handle`, of a request that was let in and sent by a course (`web.express`); None: it has to be sent
-        anew. Closes the answer that has begun where it fails."""
+        """As `handle`, from where a request stands that a course let in (`web.express`): `begun` is its first attempt,
+        None where it has to be sent. Closes that attempt's answer where it raises."""
         try:
             plan = decide(runtime, incoming, exchange)
             ready = prepared(plan, incoming, Body(), exchange)

@@ -18,7 +18,7 @@ from proxy.runtime import Bearer, Course, Destination, Runtime, Way
 from proxy.server_info import info_rule
 from proxy.traffic import Exchange, Incoming, Outgoing, User
 from proxy.upstream.conceal import secrets_of
-from proxy.urls import Target
+from proxy.urls import Origin, Target
 
 _MOST_ADMITTED: Final = 4096
 _MOST_KEPT, _LONGEST_KEPT = 8192, 512  # places, and characters of one
@@ -45,12 +45,8 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
         raise BadRequest("There is no target URL.", "Write it after the question mark: /proxy?https://host/…")
     base, mark, query = raw.partition("?")
     way = base, incoming.method, id(incoming.headers)
-    course = runtime.courses.get(way) if mark else None
-    if (
-        course is None
-        or course.own_origin is not incoming.own_origin
-        or course.is_fronted is not incoming.peer_is_trusted
-    ):
+    course = course_of(runtime, way, incoming.own_origin, is_fronted=incoming.peer_is_trusted) if mark else None
+    if course is None:
         return _judged(runtime, incoming, exchange, raw, way)
     place, rule = course.place, course.rule
     target = Target(place.origin, place.path, clean_query(query))
@@ -59,6 +55,14 @@ def decide(runtime: Runtime, incoming: Incoming, exchange: Exchange) -> Plan:
     exchange.policy = place.policy
     exchange.rule, exchange.credential = rule.name, rule.credential or ""
     return Plan(place, target, parts, rule, course)
+
+
+def course_of(runtime: Runtime, way: Way, own_origin: Origin | None, *, is_fronted: bool) -> Course | None:
+    """What is known of requests that go this way, for whom the same was said of how they reached us."""
+    course = runtime.courses.get(way)
+    if course is None or course.own_origin is not own_origin or course.is_fronted is not is_fronted:
+        return None
+    return course
 
 
 def _judged(runtime: Runtime, incoming: Incoming, exchange: Exchange, raw: str, way: Way) -> Plan:

@@ -174,6 +174,7 @@ class Answer:
 class Exchange:
     """The record of one request, gathered as it goes; it becomes the canonical line and feeds the metrics."""
 
+    # No dataclass: that would write each of these anew for each request, most of which learn half of them
     user: str = ""  # the name alone, where the rule asks who it is
     outcome: str = "internal"
     status: int = 0

@@ -79,21 +79,18 @@ class TokenStore:
 
     def at_hand(self, audience: Audience) -> Token | None:
         """See `ports.Tokens.at_hand`."""
-        known = self._known.get(id(audience))
-        if known is None or lifetime.decide(known[1].slot, self._clock()) is not Do.USE:
-            return None
-        return known[1].slot.token
+        slot = self._of(audience).slot
+        return slot.token if lifetime.decide(slot, self._clock()) is Do.USE else None
 
     async def get(self, audience: Audience) -> Token:
         """See `ports.TokenSource.get`."""
-        known = self._known.get(id(audience))
-        held = self._of(audience) if known is None else known[1]
-        do = lifetime.decide(held.slot, self._clock())
-        token = held.slot.token
+        token = self.at_hand(audience)
+        if token is not None:
+            return token
+        held = self._of(audience)
+        do, token = lifetime.decide(held.slot, self._clock()), held.slot.token
         if do is Do.HOLD_OFF:
             raise self._held_off(held)
-        if do is Do.USE and token is not None:
-            return token
         refused = self._refused_already(audience) if held.fetch is None else None
         if do is Do.FETCH or token is None:
             if refused is not None:

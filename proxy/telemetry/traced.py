@@ -64,12 +64,8 @@ class TracedTokens:
 
     def __init__(self, tracing: "Tracing", tokens: Tokens) -> None:
         self._tracing, self._tokens = tracing, tokens
-        self.at_hand, self.accepted, self.place, self.learn = (
-            tokens.at_hand,
-            tokens.accepted,
-            tokens.place,
-            tokens.learn,
-        )
+        self.at_hand, self.accepted = tokens.at_hand, tokens.accepted
+        self.place, self.learn = tokens.place, tokens.learn
 
     async def get(self, audience: Audience) -> Token:
         began = time.monotonic()

@@ -52,18 +52,17 @@ class Connection(asyncio.Protocol):
         """Sends a request, or its head if `has_more` follows (`send`, `end`). The future may fail with ProxyError or
         Stale; whoever stops waiting calls `abandon`. The answer has to begin within `patience` seconds."""
         waiter: asyncio.Future[Reply] = self._loop.create_future()
+        self.tell(request, method, patience, waiter)
         if has_more:
-            self._begin(request, method, waiter)
             self._is_sending, self.deadline = True, NEVER  # it is the client's turn
             self._hold()
-        else:
-            self.tell(request, method, patience, waiter)
         return waiter
 
     def tell(self, request: bytes, method: str, patience: float, waiter: Waiter) -> None:
         """Sends a whole request; `waiter` is told of its answer, as the future of `ask` is. Whoever stops waiting calls
         `leave`."""
-        self._begin(request, method, waiter)
+        self._waiter, self.method, self._is_silent, self._is_sending = waiter, method, True, False
+        self._write(request)
         self._expect(patience)
 
     async def send(self, data: bytes, patience: float) -> bool:
@@ -205,10 +204,6 @@ class Connection(asyncio.Protocol):
         self._let_flow()
 
     # --- inside ------------------------------------------------------------------------------------------------
-
-    def _begin(self, request: bytes, method: str, waiter: Waiter) -> None:
-        self._waiter, self.method, self._is_silent, self._is_sending = waiter, method, True, False
-        self._write(request)
 
     def _hold(self) -> None:
         self.held_since = self._loop.time()

@@ -18,6 +18,7 @@ _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}"
 _NO_CONTENT: Final = 204
 _BODILESS: Final = (_NO_CONTENT, 304)
 _END: Final = ("", "")  # of the lines of a head
+_CLOSE: Final = f"{names.CONNECTION}: close\r\n"
 _date: tuple[int, str] = (0, "")  # of the current second
 
 
@@ -91,6 +92,13 @@ def _head(connection: Connection, reply: Reply, framing: Sequence[str] = (), *, 
 def opening(status: int, headers: Headers) -> str:
     """The beginning of a head: what does not change from one answer to the next. Raises UpstreamFailed."""
     return joined([_STATUS_LINES.get(status) or f"HTTP/1.1 {status} ", *map(": ".join, headers.items()), ""])
+
+
+def write_opened(connection: Connection, opening: str, request_id: str, body: bytes) -> None:
+    """Sends a whole answer whose head begins with `opening`: lines, each with its end. Says the length nowhere."""
+    closing = _CLOSE if connection.begin_answer() else ""
+    text = f"{opening}{names.X_REQUEST_ID}: {request_id}\r\n{closing}\r\n"
+    connection.flush(text.encode("latin-1"), body)
 
 
 def joined(lines: list[str]) -> str:

@@ -1,5 +1,6 @@
 """Who asks, and by which name they reached us: forwarded headers count only from trusted proxies."""
 
+import random
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,6 +52,11 @@ def asker_of(connection: Connection, configuration: Configuration) -> Asker:
         hygiene.request_id(headers),
     )
     return asker
+
+
+def name_request(own: str | None) -> str:
+    """What the client calls its request, or a new name: it guards nothing, so it need not be hard to guess."""
+    return own or f"{random.getrandbits(128):032x}"
 
 
 def client_address(peer: str, headers: Headers, trusted: tuple[Network, ...]) -> str:

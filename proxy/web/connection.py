@@ -38,7 +38,7 @@ class Connection(Line):
         self.inbox: Inbox | None = None
         self.asker: object = None  # what `client` knows of whoever asks on this connection
         self.page: object = None  # and `hits`
-        self.errand: Errand | None = None
+        self.errand: Errand | None = None  # who answers the request in flight, where that is no task
         self._handler = serving.handler  # of the request in flight
         self._task: asyncio.Task[None] | None = None
         self._turn: asyncio.Future[None] | None = None  # of the next request

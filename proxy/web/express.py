@@ -6,8 +6,6 @@ client's limit, the token in hand. Whatever is not as simple as that goes the lo
 once it was sent goes on there: an error, a rejected token, a long body.
 """
 
-import logging
-import random
 from typing import Final
 
 from proxy import names
@@ -20,7 +18,7 @@ from proxy.core.parameters import split
 from proxy.core.repeated import Answered
 from proxy.core.target import is_plain_query
 from proxy.errors import ProxyError
-from proxy.plan import MOST_SHOWN
+from proxy.plan import MOST_SHOWN, course_of
 from proxy.runtime import Authorized, Bearer, Course, Runtime
 from proxy.shape import format_alone
 from proxy.traffic import Body, Exchange, Outgoing, Reply, Token
@@ -30,12 +28,10 @@ from proxy.upstream.connection import Stale
 from proxy.upstream.transport import UpstreamTransport
 from proxy.urls import Target
 from proxy.web import answer
-from proxy.web.client import Asker, asker_of
+from proxy.web.client import Asker, asker_of, name_request
 from proxy.web.connection import Connection
 from proxy.web.handler import Door, incoming_of, put_on, said
 
-_LOG: Final = logging.getLogger(__name__)
-_CLOSE: Final = f"{names.CONNECTION}: close\r\n"
 _OK: Final = 200
 _QUERY: Final = "f=json"  # of the example that shows where a token goes
 
@@ -52,13 +48,11 @@ class Express:
         head, runtime = connection.head, self.door.current.runtime
         path, _, raw = head.target.partition("?")
         base, _, query = raw.partition("?")
-        course = runtime.courses.get((base, head.method, id(head.headers)))
+        asker, way = asker_of(connection, runtime.configuration), (base, head.method, id(head.headers))
+        course = course_of(runtime, way, asker.own_origin, is_fronted=asker.is_trusted)
         if course is None or not course.is_express or not is_plain_query(query):
             return False
         if not head.minor or path not in runtime.configuration.paths or self.door.is_draining():
-            return False
-        asker = asker_of(connection, runtime.configuration)
-        if course.own_origin is not asker.own_origin or course.is_fronted is not asker.is_trusted:
             return False
         parts = split(query)
         if format_alone(course, parts) is None:
@@ -68,7 +62,7 @@ class Express:
         if bearer is None or pool is None or (token := self.tokens.at_hand(bearer.audience)) is None:
             return False
         began = self.clock()
-        request_id = asker.request_id or f"{random.getrandbits(128):032x}"
+        request_id = name_request(asker.request_id)
         try:
             authorized = self._authorized(course, bearer, token)
             first = pool.head(f"{place.path}?{query}{authorized.more}", authorized.headers, request_id)
@@ -119,14 +113,14 @@ class _Errand:
     ) -> None:
         self._express, self._client, self._runtime, self._asker = express, client, runtime, asker
         self._authorized, self._exchange = authorized, exchange
-        self.asked: Asked | None = None  # there while the answer has not begun
-        self._begun: Begun | None = None  # there while it has and the task does not run yet that goes on
+        self.asked: Asked | None = None  # the server's connection
+        self._begun: Begun | None = None  # there where the answer has begun and is for a task to send
         self._error: Exception | None = None
 
     # --- what the server's connection calls
 
     def done(self) -> bool:
-        """See `owner.Waiter`: it is told of it when the client leaves."""
+        """See `owner.Waiter`. Never: when the client has left, `leave` says so."""
         return False
 
     def set_result(self, reply: Reply, /) -> None:
@@ -134,11 +128,9 @@ class _Errand:
         self._heard()
         try:
             is_answered = self._is_answered(reply)
-        except Exception as error:  # noqa: BLE001 - the web edge: what happened here must not end other requests
-            _LOG.error("an answer failed in an unforeseen way: %s", type(error).__name__)
-            self._end("internal", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - it is the server's connection that calls: the door says what failed
             reply.close()
-            self._client.cut()
+            self.set_exception(error)
             return
         if is_answered:
             self._end("client_gone" if self._client.is_closing else "ok")
@@ -166,35 +158,30 @@ class _Errand:
     # --- inside
 
     def _heard(self) -> None:
-        self.asked = None
         self._exchange.upstream_seconds = self._express.clock() - self._exchange.started_at
 
-    def _end(self, outcome: str, note: str = "") -> None:
+    def _end(self, outcome: str) -> None:
         self._client.errand = None
-        self._exchange.outcome, self._exchange.note = outcome, note
+        self._exchange.outcome = outcome
         self._express.door.record(self._exchange)
 
     def _is_answered(self, reply: Reply) -> bool:
-        """Whether it is plain that the client may have it as it is."""
+        """Sends it where it is plain that the client may have it as it is; whether it did."""
         authorized, client, exchange = self._authorized, self._client, self._exchange
         headers, body = reply.headers, reply.body
+        if not isinstance(headers, Answered) or not isinstance(body, bytes):
+            return False
         text = in_the_clear(headers, body)
         if not is_plainly_good(reply, text) or not is_clean(reply, text, authorized.secrets):
-            return False
-        if not isinstance(headers, Answered) or not isinstance(body, bytes):
             return False
         opening = self._opening(headers)
         if not opening:
             return False
-        closing = _CLOSE if client.begin_answer() else ""
         date = headers.get(names.DATE) or answer.now()
-        head = (
-            f"{opening}{names.CONTENT_LENGTH}: {len(body)}\r\n{names.DATE}: {date}\r\n"
-            f"{names.X_REQUEST_ID}: {exchange.request_id}\r\n{closing}\r\n"
-        )
-        client.flush(head.encode("latin-1"), body)
-        exchange.status, exchange.bytes_out = reply.status, len(body)
+        opening = f"{opening}{names.CONTENT_LENGTH}: {len(body)}\r\n{names.DATE}: {date}\r\n"
         self._express.tokens.accepted(authorized.token, authorized.place)
+        answer.write_opened(client, opening, exchange.request_id, body)  # last: what fails before may be told
+        exchange.status, exchange.bytes_out = reply.status, len(body)
         return True
 
     def _opening(self, headers: Answered) -> str:
@@ -216,11 +203,9 @@ class _Errand:
     async def _go_on(self, client: Connection) -> None:
         """In a task, from where it stands."""
         client.errand = None
-        begun, self._begun = self._begun, None
-        door, exchange = self._express.door, self._exchange
-        await door.answer(client, self._runtime, self._asker, exchange, self._reply(begun))
+        await self._express.door.answer(client, self._runtime, self._asker, self._exchange, self._reply())
 
-    async def _reply(self, begun: Begun | None) -> Reply:
+    async def _reply(self) -> Reply:
         exchange = self._exchange
         if isinstance(self._error, Stale):
             exchange.attempts = 0  # nobody has heard of it
@@ -228,4 +213,4 @@ class _Errand:
             raise self._error
         asked = Wanted(self._client.head.target.partition("?")[2])
         incoming = incoming_of(self._client, asked, self._asker, exchange)
-        return await self._express.door.pipeline.resume(self._runtime, incoming, exchange, begun)
+        return await self._express.door.pipeline.resume(self._runtime, incoming, exchange, self._begun)

@@ -5,7 +5,6 @@ The one place that catches everything, so that each request ends with an answer 
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +22,7 @@ from proxy.runtime import Asking, Current, Runtime
 from proxy.traffic import Exchange, Headers, Incoming, Reply
 from proxy.upstream.pieces import counted
 from proxy.web import answer
-from proxy.web.client import Asker, asker_of
+from proxy.web.client import Asker, asker_of, name_request
 from proxy.web.connection import Connection
 from proxy.web.respond import error_reply, json_reply, ping_reply
 
@@ -45,19 +44,17 @@ class Door:
     async def __call__(self, connection: Connection) -> None:
         runtime = self.current.runtime
         asker = asker_of(connection, runtime.configuration)
-        # It names a request and guards nothing, so it need not be hard to guess
-        request_id = asker.request_id or f"{random.getrandbits(128):032x}"
-        exchange = Exchange(request_id, connection.head.method, self.clock(), asker.address)
+        exchange = Exchange(name_request(asker.request_id), connection.head.method, self.clock(), asker.address)
         self.begun()
         await self.answer(connection, runtime, asker, exchange, self._reply(connection, runtime, asker, exchange))
 
     async def answer(
-        self, connection: Connection, runtime: Runtime, asker: Asker, exchange: Exchange, reply_of: Awaitable[Reply]
+        self, connection: Connection, runtime: Runtime, asker: Asker, exchange: Exchange, coming: Awaitable[Reply]
     ) -> None:
-        """Sends what comes of `reply_of`, and has it recorded."""
+        """Sends the reply that is coming, or the error that comes in its place, and has it recorded."""
         try:
             try:
-                reply = await reply_of
+                reply = await coming
                 exchange.outcome, is_theirs = "ok", exchange.policy is not None
             except ClientGone:
                 raise

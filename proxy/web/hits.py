@@ -4,10 +4,8 @@ Everything that may differ from one request to the next is looked at as on the l
 asks, the client's limit, what its headers want of the cache. Whatever is not as simple as that goes the long way.
 """
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from proxy import names
 from proxy.core import admit, browsers, caching, conditional, hygiene
@@ -21,11 +19,9 @@ from proxy.state.shelf import MOST_WRITTEN, Stored
 from proxy.telemetry.lines import Hit
 from proxy.traffic import Headers, Reply
 from proxy.web import answer
-from proxy.web.client import asker_of
+from proxy.web.client import asker_of, name_request
 from proxy.web.connection import Connection
 from proxy.web.handler import put_on
-
-_CLOSE: Final = f"{names.CONNECTION}: close\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ class Hits:
         if found is None or (known.rule.rate is not None and not self._may_pass(known.rule, page.client)):
             return False
         stored, age = found
-        request_id = page.request_id or f"{random.getrandbits(128):032x}"
+        request_id = name_request(page.request_id)
         status, size = _send(connection, page, stored, age, request_id)
         self.record(Hit(known, request_id, page.client, status, size, began, self.clock()))
         return True
@@ -131,12 +127,8 @@ def _send(connection: Connection, page: _Page, stored: Stored, age: float, reque
     said, opening = stored.written[-1] if stored.written else (None, "")
     if said is not page.said:
         opening = _written(stored, page.said)
-    closing = _CLOSE if connection.begin_answer() else ""
-    text = (
-        f"{opening}{int(stored.life.fresh - age)}\r\n{names.AGE}: {int(age)}\r\n"
-        f"{names.X_REQUEST_ID}: {request_id}\r\n{closing}\r\n"
-    )
-    connection.flush(text.encode("latin-1"), stored.body)
+    opening = f"{opening}{int(stored.life.fresh - age)}\r\n{names.AGE}: {int(age)}\r\n"
+    answer.write_opened(connection, opening, request_id, stored.body)
     return stored.status, len(stored.body)
 
 

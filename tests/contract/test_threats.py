@@ -11,7 +11,7 @@ import pytest
 from proxy.identity import Route
 from proxy.model import Configuration, Rule
 from proxy.plan import Plan
-from proxy.runtime import Destination, Runtime
+from proxy.runtime import Authorized, Destination, Runtime
 from proxy.traffic import Audience, Token
 from proxy.urls import Origin, Target
 from tests.contract.node_ids import missing
@@ -43,7 +43,7 @@ def test_a_guard_and_its_tests_are_where_they_are_said_to_be(guard: Guard) -> No
 
 
 @pytest.mark.parametrize(
-    "kind", [Target, Origin, Route, Rule, Plan, Destination, Runtime, Configuration, Audience, Token]
+    "kind", [Target, Origin, Route, Rule, Plan, Destination, Authorized, Runtime, Configuration, Audience, Token]
 )
 def test_what_was_decided_cannot_be_changed(kind: type[Any]) -> None:
     names: list[str] = list(getattr(kind, "_fields", ())) or [each.name for each in fields(kind)]

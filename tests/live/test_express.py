@@ -3,75 +3,17 @@ becomes of them."""
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 import yaml
 
 from proxy.settings.load import load
 from proxy.simulator.server import Simulator
-from tests.got import Got
-from tests.live.conftest import PAGE, Build, World, config
+from tests.live.conftest import PAGE, Build, World
+from tests.live.express import GOOD, HEAD, LEGEND, TOKEN, faulty, good, is_known, told, warm_line, warmed
 from tests.live.hostile import Call, Hostile, Script, bytes_and_close, bytes_and_wait
-from tests.live.raw import Line, connect, request
+from tests.live.raw import connect, request
 from tests.until import until
-
-LEGEND = "Secure/City/MapServer/legend?f=json"
-TOKEN = "canary-AAPK.0123456789-abcdefghijklmnopqrstuvwxyz"
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-GOOD = HEAD + b'Content-Length: 10\r\n\r\n{"all": 1}'
-HEADERS = (f"Referer: {PAGE}",)
-
-
-async def good(call: Call) -> None:
-    call.writer.write(GOOD)
-
-
-def is_known(world: World) -> bool:
-    """Whether the next such request goes by a course that has its token."""
-    return any(course.authorized is not None for course in world.service.current.runtime.courses.values())
-
-
-async def warmed(world: World) -> str:
-    """The third request is the first that a course knows, and so the first without a task."""
-    target = world.url(LEGEND)
-    for number in range(4):
-        assert (await world.client.get(f"{target}&n={number}")).status == 200
-    assert is_known(world)
-    return target
-
-
-async def faulty(build: Build, hostile: Hostile, patience: str = "400ms") -> World:
-    """Before a server whose answers a test writes."""
-    hostile.script = good
-    document = config(hostile.url)
-    document["credentials"] = {"city": {"type": "token", "accessToken": TOKEN}}
-    document["upstream"] = {"connectTimeout": "1s", "headerTimeout": patience, "idleTimeout": patience}
-    document["serverUrls"] = [{"url": hostile.url, "credential": "city", "inject": "header"}]
-    world: World = await build(document)
-    world.secrets.add(TOKEN)
-    for number in range(4):
-        assert (await world.client.get(f"{hostile.url}/map?f=json&n={number}")).body == b'{"all": 1}'
-    assert is_known(world)
-    hostile.heads.clear()
-    return world
-
-
-@asynccontextmanager
-async def warm_line(world: World, target: str) -> AsyncIterator[tuple[Line, bytes]]:
-    """A connection whose next request goes by a course, and that request."""
-    asked = f"GET /proxy?{target} HTTP/1.1\r\nHost: x\r\nReferer: {PAGE}\r\n\r\n".encode()
-    async with connect(world) as line:
-        for _ in range(3):
-            line.send(asked)
-            assert (await line.answer()).status == 200
-        yield line, asked
-
-
-def told(got: Got) -> dict[str, str]:
-    """All that a client sees, less what is another's each time."""
-    return {**got.headers, "status": str(got.status), "body": got.body.hex(), "date": "", "x-request-id": ""}
 
 
 @pytest.mark.parametrize("path", ["/0/query?f=json", "/export?f=image", "/legend?f=json", "/tile/13/1/1?f=image"])
@@ -103,39 +45,6 @@ async def test_both_ways_ask_and_say_the_same(
     assert lines[0]["attempts"] == 1
     assert lines[0]["bytes_out"]
     assert world.in_flight == 0
-
-
-async def test_who_asks_is_looked_at_each_time(world: World) -> None:
-    target = await warmed(world)
-    for headers in (
-        {"Referer": "https://evil.example.com/"},
-        {"Referer": ""},
-        {"Origin": "https://evil.example.com"},
-        {"Sec_Fetch_Dest": "script"},
-    ):
-        assert (await world.client.get(target, **headers)).status == 403, headers
-        assert (await world.client.get(target)).status == 200
-
-
-@pytest.mark.parametrize(
-    ("query", "status"),
-    [("f=html", 403), ("f=json&callback=run", 403), ("f=json&a=%3Cb", 200), ("f=json&a=<", 200), ("f=json#x", 400)],
-)
-async def test_the_query_is_looked_at_each_time(world: World, query: str, status: int) -> None:
-    await warmed(world)
-    async with connect(world) as line:
-        line.send(request(world, f"Secure/City/MapServer/legend?{query}"))
-        assert (await line.answer()).status == status
-    got = await world.client.get(world.url(f"{LEGEND}&token=mine"))
-    assert got.status == 200
-    assert "mine" not in str(world.arcgis.journal.to("MapServer")[-1])
-
-
-async def test_the_limit_counts_each_request(build: Build) -> None:
-    world = await build(rateLimit=8, rateLimitPeriod=60)
-    got = [await world.client.get(world.url(LEGEND)) for _ in range(10)]
-    assert [each.status for each in got] == [200] * 8 + [429] * 2
-    assert len(world.arcgis.journal.to("MapServer")) == 8
 
 
 @pytest.mark.parametrize("style", ["json200", "status", "status_only", "html200"])
