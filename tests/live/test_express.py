@@ -206,6 +206,15 @@ async def test_an_answer_that_breaks_off_is_cut_off_here(build: Build, hostile: 
         assert [each["outcome"] for each in await world.logged("request", 8)][-1] == "cut"
 
 
+@pytest.mark.parametrize("date", ["Date: Saturday, 21-Nov-26 18:00:00 GMT", "date:Sat, 21 Nov 2026 18:00:00 GMT"])
+async def test_a_date_in_a_form_of_its_own_is_told_once(build: Build, hostile: Hostile, date: str) -> None:
+    world = await faulty(build, hostile)
+    hostile.script = bytes_and_wait(HEAD + date.encode() + b'\r\nContent-Length: 10\r\n\r\n{"all": 1}')
+    async with warm_line(world, f"{hostile.url}/map?f=json") as (line, asked):
+        line.send(asked)
+        assert (await line.answer()).headers["date"] == date.partition(":")[2].strip()
+
+
 async def test_a_connection_that_the_server_closed_meanwhile_costs_nobody_an_answer(
     build: Build, hostile: Hostile
 ) -> None:
