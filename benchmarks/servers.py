@@ -43,6 +43,20 @@ def serve(config: Path) -> list[str]:
     return [sys.executable, "-W", "ignore", "-m", "proxy", "serve", "--config", str(config)]
 
 
+def compiled(folder: Path) -> Path | None:
+    """A copy of the proxy whose path of a request is compiled, as `RESOURCE_PROXY_COMPILE=1` does it; None where that
+    cannot be done here."""
+    tree, root = folder / "compiled", Path(__file__).parents[1]
+    shutil.copytree(root / "proxy", tree / "proxy", ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, tree)
+    command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+    done = subprocess.run(
+        command, cwd=tree, env={**os.environ, "RESOURCE_PROXY_COMPILE": "1"}, capture_output=True, text=True
+    )
+    return tree if done.returncode == 0 and list(tree.glob("proxy/*.so")) else None
+
+
 def free_port() -> int:
     with socket.socket() as each:
         each.bind(("127.0.0.1", 0))

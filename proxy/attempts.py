@@ -9,6 +9,7 @@ from proxy import names, refusals
 from proxy.core import inject
 from proxy.core.classify import PASSED, Finding, Verdict, is_plainly_good
 from proxy.core.content import is_form as is_form_type
+from proxy.core.inflate import in_the_clear
 from proxy.core.paths import is_file
 from proxy.errors import UpstreamFailed
 from proxy.identity import Place
@@ -63,7 +64,9 @@ class Attempts:
                 place = tried[-1] if tried else self.tokens.place(audience, rule.place, is_form=is_form, path=path)
                 reply = await self.send(inject.authorize(outgoing, token, place, credential), exchange)
             secrets = with_token(plan.place.secrets, token, self.clock)
-            finding = PASSED if is_plainly_good(reply) else await examine(reply, ready.wanted, path, secrets)
+            text = in_the_clear(reply.headers, reply.body)
+            is_good = is_plainly_good(reply, text)
+            finding = PASSED if is_good else await examine(reply, ready.wanted, path, secrets)
             if finding.verdict is Verdict.PASS:
                 if tried:
                     self._learn(audience, tried, path)

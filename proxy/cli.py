@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from proxy import __version__, live_check, pipeline
+from proxy import __version__, pipeline
 from proxy.assemble import Service
 from proxy.console import ERR, OUT, complain, counted, greeting, plain, print_policy, print_table
 from proxy.errors import ConfigurationError
@@ -201,6 +200,11 @@ def completion(shell: str) -> None:
 
 
 async def _check_live(configuration: Configuration, *, as_json: bool) -> int:
+    # Only here: what serves does without their memory
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from proxy import live_check
+
     configure_log("error", "auto")
     with Progress(TextColumn("trying"), BarColumn(), MofNCompleteColumn(), console=ERR, transient=True) as progress:
         bar = progress.add_task("", total=len(configuration.rules), visible=ERR.is_terminal)

@@ -1,5 +1,7 @@
 """What the commands print: tables and sentences, in colours on a terminal. Decides nothing."""
 
+from typing import TYPE_CHECKING
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -7,9 +9,11 @@ from rich.table import Table
 from proxy import __version__
 from proxy.assemble import Service
 from proxy.errors import ConfigurationError
-from proxy.live_check import Line
 from proxy.model import Configuration, Listen
 from proxy.policy import describe
+
+if TYPE_CHECKING:
+    from proxy.live_check import Line
 
 _PIPED_WIDTH = 180  # columns of a table that no terminal limits
 _MOST_HOSTS = 4  # of a greeting
@@ -26,7 +30,7 @@ def print_policy(configuration: Configuration) -> None:
     OUT.print()
 
 
-def print_table(lines: list[Line]) -> None:
+def print_table(lines: "list[Line]") -> None:
     """A row for each rule; what went wrong, and what to do, in whole sentences below."""
     out = OUT if OUT.is_terminal else Console(width=_PIPED_WIDTH, highlight=False)
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)

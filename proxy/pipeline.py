@@ -11,6 +11,7 @@ from proxy import links, names, refusals
 from proxy.attempts import Attempts, Begun
 from proxy.cached import asked, remember
 from proxy.core import hygiene, users
+from proxy.core.inflate import in_the_clear
 from proxy.plan import Plan, decide, speak_for
 from proxy.ports import Allowance, ServerInfoSource
 from proxy.runtime import Current, Runtime
@@ -116,7 +117,7 @@ class Pipeline:
                     raise denied
         given = reply.headers
         try:
-            if secrets and not is_clean(reply, secrets):
+            if secrets and not is_clean(reply, in_the_clear(reply.headers, reply.body), secrets):
                 await conceal(reply, secrets, exchange)
             # Its framing goes where a text is sent in the clear
             told = given if reply.headers is given else hygiene.framing(given) | reply.headers

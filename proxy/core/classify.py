@@ -134,15 +134,15 @@ def inspect(
     return Inspector(coding, is_text, "html" in kind, _page_signs(status, wanted, path), otherwise, secrets)
 
 
-def is_plainly_good(reply: Reply) -> bool:
+def is_plainly_good(reply: Reply, text: bytes | None) -> bool:
     """Whether the first bytes of a whole answer tell that an `Inspector` would let it pass: JSON whose first key is
-    none that an error begins with, or a picture."""
-    headers, body = reply.headers, reply.body
-    if reply.status != 200 or names.CONTENT_ENCODING in headers or not isinstance(body, bytes):
+    none that an error begins with, or a picture. `text` is its body in the clear (`inflate.in_the_clear`)."""
+    if reply.status != 200 or text is None:
         return False
-    if body.startswith(b'{"'):
-        return not body.startswith(_AS_ERRORS) and "json" in headers.get(names.CONTENT_TYPE, "")
-    return body.startswith(_PICTURES) and "html" not in headers.get(names.CONTENT_TYPE, "")
+    kind = reply.headers.get(names.CONTENT_TYPE, "")
+    if text.startswith(b'{"'):
+        return not text.startswith(_AS_ERRORS) and "json" in kind
+    return text.startswith(_PICTURES) and "html" not in kind
 
 
 def is_error(headers: Headers, body: bytes) -> bool:

@@ -19,6 +19,11 @@ class Hearing:
     hears_headers: bool = False  # somewhere at least
     in_query: LRUCache[str, None] = field(default_factory=lambda: LRUCache(_MOST_PATHS))  # elsewhere, though
 
+    @property
+    def is_learned(self) -> bool:
+        """Whether requests or a probe have shown a place."""
+        return self.place is not None
+
     def place_at(self, path: str, configured: Place | None, *, is_form: bool) -> Place:
         """Where the token travels on its way to `path`: as configured or, for None (auto), as learned."""
         place = configured or self.place or Place.HEADER

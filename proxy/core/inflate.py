@@ -12,6 +12,7 @@ _ZLIB: Final = 15
 _RAW: Final = -15
 _FIRST_STEP: Final = 1024
 _STEP: Final = 64 * 1024
+_LONG: Final = 256 * 1024
 _MOST_RATIO: Final = 300  # JSON of a million equal features comes near it
 _WINDOWS: Final = {"gzip": GZIP_WINDOW, "x-gzip": GZIP_WINDOW, "deflate": _ZLIB}
 
@@ -20,6 +21,25 @@ def coding_of(headers: Headers) -> str:
     """The content coding of a body, lower-case; "" where it stands as it is."""
     coding = headers.get(names.CONTENT_ENCODING, "").strip().lower()
     return "" if coding == "identity" else coding
+
+
+def in_the_clear(headers: Headers, body: object) -> bytes | None:
+    """A body that is there as a whole, without its gzip; None for pieces, and for what has to be looked at with more
+    care: other codings, what breaks off, has something behind it or becomes long."""
+    if not isinstance(body, bytes):
+        return None
+    coding = coding_of(headers)
+    if not coding:
+        return body
+    # The last bytes say how long it becomes (RFC 1952 §2.3.1)
+    if _WINDOWS.get(coding) != GZIP_WINDOW or int.from_bytes(body[-4:], "little") > _LONG:
+        return None
+    decoder = zlib.decompressobj(GZIP_WINDOW)
+    try:
+        text = decoder.decompress(body, _LONG)
+    except zlib.error:
+        return None
+    return text if decoder.eof and not decoder.unused_data else None
 
 
 class Inflater:

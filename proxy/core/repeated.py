@@ -34,13 +34,13 @@ class Repeated:
     and then it is known what kind of body it announces. `opening` is how its answers begin that were made with a
     credential, for those who are told the same beside it (`web.express`): what they are told, and the text."""
 
-    __slots__ = ("clean_of", "down", "headers", "is_picture", "is_plain_text", "opening")
+    __slots__ = ("clean_of", "down", "headers", "is_picture", "is_text", "opening")
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self.headers = headers
         self.down: dict[bool, dict[str, str]] = {}
         self.clean_of: tuple[str, ...] = ()
-        self.is_picture = self.is_plain_text = False
+        self.is_picture = self.is_text = False
         self.opening: tuple[Mapping[str, str], str] | None = None
 
 

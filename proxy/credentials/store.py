@@ -265,14 +265,14 @@ class TokenStore:
             held.fetch = None
 
     async def _learn_place(self, held: _Held, token: Token) -> None:
-        if self._probe is None or held.hearing.place is not None:
+        if self._probe is None or held.hearing.is_learned:
             return
         try:
             async with asyncio.timeout(_PROBE_PATIENCE):
                 learned = await self._probe(token)
         except TimeoutError:
             return
-        if held.hearing.place is None:  # else a request learned it meanwhile
+        if not held.hearing.is_learned:  # else a request learned it meanwhile
             held.hearing.place = learned
 
     def _failed(self, held: _Held, audience: Audience, failure: Failure, error: ProxyError) -> None:

@@ -14,7 +14,6 @@ from proxy.settings.document import KeyPath
 from proxy.settings.findings import Findings
 from proxy.settings.kinds import NEEDED, STACKED, TAKEN, written
 from proxy.settings.schema import CredentialKeys, RuleSettings
-from proxy.upstream.tls import NoCertificate, ends_at, load_certificate
 
 _SOON: Final = 14  # days
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -82,6 +81,9 @@ def _certificate(findings: Findings, certificate: ClientCertificate, path: KeyPa
     findings.private(files[-1], path)
     if not all(readable):
         return
+    # Only here: who has none does without the memory of cryptography
+    from proxy.upstream.certificates import NoCertificate, ends_at, load_certificate
+
     try:
         load_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)
     except NoCertificate:

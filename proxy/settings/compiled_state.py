@@ -4,7 +4,6 @@ from proxy.identity import Credential
 from proxy.model import Rule, SharedState
 from proxy.secret import fingerprint
 from proxy.settings.schema import Settings
-from proxy.state.sealing import derived_key
 
 
 def compile_state(
@@ -15,6 +14,9 @@ def compile_state(
     state = settings.state
     if state.url is None:
         return None
+    # Only here: who shares nothing does without the memory of cryptography
+    from proxy.state.sealing import derived_key
+
     own = state.key.reveal() if state.key is not None else _of_credentials(credentials, rules)
     return SharedState(state.url, derived_key(own), state.prefix, state.timeout, state.caBundle)
 

@@ -10,7 +10,6 @@ from proxy.errors import ConfigurationError
 from proxy.model import Rate, SharedState
 from proxy.ports import Clock
 from proxy.state import scripts
-from proxy.state.sealing import LONGEST, Sealer
 from proxy.state.turns import Turns
 from proxy.traffic import Topic, Turn, Word
 
@@ -144,7 +143,10 @@ class _There:
                 ["state.url needs the redis library: pip install 'arcgis-resource-proxy[redis]'"]
             ) from None
         self.state, self._shared = state, shared
-        self._sealer = Sealer(state.key)
+        # Only here: who shares nothing does without the memory of cryptography
+        from proxy.state.sealing import LONGEST, Sealer
+
+        self._sealer, self._longest = Sealer(state.key), LONGEST
         self._beats: dict[str, asyncio.Task[None]] = {}
         self._telling: asyncio.Task[None] | None = None
         self.link = Link(state, time.monotonic, lambda is_up, why: shared.changed(self, is_up, why))
@@ -155,7 +157,7 @@ class _There:
         name, keys = self._names(topic)
         unwanted, pause, until = but.encode(), _FIRST_LOOK, time.monotonic() + _PATIENCE
         while time.monotonic() < until:
-            said = await self.link.call(scripts.TURN, keys, turn.mark, int(_LOCK * 1000), unwanted, LONGEST)
+            said = await self.link.call(scripts.TURN, keys, turn.mark, int(_LOCK * 1000), unwanted, self._longest)
             match said:
                 case [0]:
                     self._beats[turn.mark] = asyncio.create_task(self._beat(keys[1], turn.mark), name=f"turn {name}")

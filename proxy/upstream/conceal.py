@@ -49,10 +49,10 @@ def secrets_of_identity(identity: Identity | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def is_clean(reply: Reply, secrets: tuple[str, ...]) -> bool:
+def is_clean(reply: Reply, text: bytes | None, secrets: tuple[str, ...]) -> bool:
     """Whether a quick look tells that `conceal` would find nothing, as it mostly does: the headers are those that the
-    server has sent before, and the body is whole and in the clear, or a picture."""
-    headers, body = reply.headers, reply.body
+    server has sent before, and the body is a picture or has a `text` in the clear (`inflate.in_the_clear`)."""
+    headers = reply.headers
     if not isinstance(headers, Answered) or reply.status != 200:
         return False
     repeated = headers.repeated
@@ -63,9 +63,9 @@ def is_clean(reply: Reply, secrets: tuple[str, ...]) -> bool:
         kind = headers.get(names.CONTENT_TYPE, "")
         repeated.clean_of = secrets
         repeated.is_picture = not is_text(kind) and is_opaque(kind)
-        repeated.is_plain_text = is_text(kind) and not coding_of(headers)
-    if repeated.is_plain_text and isinstance(body, bytes):
-        return not forms_of(secrets, False).may_be_in(body)
+        repeated.is_text = is_text(kind)
+    if repeated.is_text:
+        return text is not None and not forms_of(secrets, False).may_be_in(text)
     return repeated.is_picture
 
 

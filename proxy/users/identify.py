@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from proxy import names
 from proxy.core.users import admit, check_times, forwarded_user, repeated_names, sign_in, token_of, user_of_claims
@@ -10,9 +11,9 @@ from proxy.model import ForwardedUsers, JwtUsers, Rule, UserPolicy
 from proxy.ports import Clock, Fetcher, WallClock
 from proxy.traffic import Exchange, Incoming, User
 from proxy.urls import Target
-from proxy.users.keyring import Keyring, Observe
-from proxy.users.keys import ALGORITHMS
-from proxy.users.login import read_head, verified
+
+if TYPE_CHECKING:
+    from proxy.users.keyring import Keyring, Observe
 
 
 def _unobserved(event: str, url: str, why: str) -> None:
@@ -22,7 +23,7 @@ def _unobserved(event: str, url: str, why: str) -> None:
 class Users:
     """The front door. Holds the keys of the login services that generations of the configuration name."""
 
-    def __init__(self, fetcher: Fetcher, clock: Clock, wall_clock: WallClock, observe: Observe = _unobserved) -> None:
+    def __init__(self, fetcher: Fetcher, clock: Clock, wall_clock: WallClock, observe: "Observe" = _unobserved) -> None:
         self._fetcher, self._clock, self._wall_clock, self._observe = fetcher, clock, wall_clock, observe
         self._rings: dict[tuple[Target, Route], Keyring] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,12 +72,18 @@ class Users:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _user(self, policy: JwtUsers, token: str) -> User:
+        # Only here, and in `_ring`: who asks for no logins does without the memory of what checks them
+        from proxy.users.keys import ALGORITHMS
+        from proxy.users.login import read_head, verified
+
         kid, algorithm = read_head(token, policy.algorithms or ALGORITHMS)
         claims = verified(token, await self._ring(policy).find(kid, algorithm), policy)
         check_times(claims, self._wall_clock(), policy.skew)
         return user_of_claims(policy, claims)
 
-    def _ring(self, policy: JwtUsers) -> Keyring:
+    def _ring(self, policy: JwtUsers) -> "Keyring":
+        from proxy.users.keyring import Keyring
+
         place = (policy.keys, policy.route)
         ring = self._rings.get(place)
         if ring is None:

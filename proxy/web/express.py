@@ -14,6 +14,7 @@ from proxy import names
 from proxy.attempts import Begun
 from proxy.core import hygiene, inject
 from proxy.core.classify import is_plainly_good
+from proxy.core.inflate import in_the_clear
 from proxy.core.mount import Wanted
 from proxy.core.parameters import split
 from proxy.core.repeated import Answered
@@ -177,7 +178,8 @@ class _Errand:
         """Whether it is plain that the client may have it as it is."""
         authorized, client, exchange = self._authorized, self._client, self._exchange
         headers, body = reply.headers, reply.body
-        if not is_plainly_good(reply) or not is_clean(reply, authorized.secrets):
+        text = in_the_clear(headers, body)
+        if not is_plainly_good(reply, text) or not is_clean(reply, text, authorized.secrets):
             return False
         if not isinstance(headers, Answered) or not isinstance(body, bytes):
             return False
@@ -186,11 +188,11 @@ class _Errand:
             return False
         closing = _CLOSE if client.begin_answer() else ""
         date = headers.get(names.DATE) or answer.now()
-        text = (
+        head = (
             f"{opening}{names.CONTENT_LENGTH}: {len(body)}\r\n{names.DATE}: {date}\r\n"
             f"{names.X_REQUEST_ID}: {exchange.request_id}\r\n{closing}\r\n"
         )
-        client.flush(text.encode("latin-1"), body)
+        client.flush(head.encode("latin-1"), body)
         exchange.status, exchange.bytes_out = reply.status, len(body)
         self._express.tokens.accepted(authorized.token, authorized.place)
         return True

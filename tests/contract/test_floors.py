@@ -115,7 +115,7 @@ def test_secrets_are_revealed_in_few_places() -> None:
         "state/sealing.py",
         "upstream/conceal.py",
         "upstream/outbound.py",
-        "upstream/tls.py",
+        "upstream/certificates.py",
         "web/admin_guard.py",
         "workers/parcel.py",
         "workers/supervisor.py",

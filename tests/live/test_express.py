@@ -76,7 +76,11 @@ def told(got: Got) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", ["/0/query?f=json", "/export?f=image", "/legend?f=json", "/tile/13/1/1?f=image"])
 @pytest.mark.parametrize("inject", ["header", "query", "bearer"])
-async def test_both_ways_ask_and_say_the_same(build: Build, arcgis: Simulator, path: str, inject: str) -> None:
+@pytest.mark.parametrize("is_gzipped", [False, True])
+async def test_both_ways_ask_and_say_the_same(
+    build: Build, arcgis: Simulator, path: str, inject: str, is_gzipped: bool
+) -> None:
+    arcgis.options.is_gzipped = is_gzipped
     world = await build(inject=inject)
     target = world.url(f"Secure/City/MapServer{path}")
     courses = world.service.current.runtime.courses
@@ -136,8 +140,10 @@ async def test_the_limit_counts_each_request(build: Build) -> None:
 
 @pytest.mark.parametrize("style", ["json200", "status", "status_only", "html200"])
 @pytest.mark.parametrize("path", ["/legend?f=json", "/export?f=image"])
-async def test_a_dead_token_is_healed_in_the_middle(world: World, style: str, path: str) -> None:
+@pytest.mark.parametrize("is_gzipped", [False, True])
+async def test_a_dead_token_is_healed_in_the_middle(world: World, style: str, path: str, is_gzipped: bool) -> None:
     options = world.arcgis.options
+    options.is_gzipped = is_gzipped
     options.json_failure = options.image_failure = options.tile_failure = style
     target = world.url(f"Secure/City/MapServer{path}")
     before = [await world.client.get(target) for _ in range(4)][-1]
