@@ -84,6 +84,7 @@ class Pipeline:
         try:
             plan = decide(runtime, incoming, exchange)
             ready = prepared(plan, incoming, Body(), exchange)
+            ready.outgoing.is_second = begun is None
             return (await self._fetch(runtime, plan, incoming, ready, exchange, {}, begun)).reply
         except BaseException:
             if begun is not None:

@@ -119,6 +119,7 @@ class Outgoing:
     check: Callable[[], None] = _always
     client: str = ""  # whom the answer is for: the client's address
     request_id: str = ""  # goes up as X-Request-Id, which is not among `headers`: those are the same for many requests
+    is_second: bool = False  # it was sent before, on a connection that the server had closed meanwhile
 
     def bodiless(self, method: str) -> "Outgoing":
         """The same without its body, to hear what the server says to that."""

@@ -70,4 +70,6 @@ def _with_header(outgoing: Outgoing, name: str, value: str) -> Outgoing:
 
 
 def _changed(of: Outgoing, target: Target, headers: dict[str, str], body: Body) -> Outgoing:
-    return Outgoing(of.method, target, headers, body, of.route, client=of.client, request_id=of.request_id)
+    return Outgoing(
+        of.method, target, headers, body, of.route, client=of.client, request_id=of.request_id, is_second=of.is_second
+    )

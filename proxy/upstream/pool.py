@@ -66,8 +66,11 @@ class Pool:
         """See `ports.Upstream.send`."""
         method, patience = outgoing.method, self._route.header_timeout
         first, rest = self._written(outgoing)
-        connection = self._free.pop() if self._free else await self._checked(outgoing)
-        is_second = False
+        is_second = outgoing.is_second
+        if is_second:
+            connection = await self._unused(outgoing)
+        else:
+            connection = self._free.pop() if self._free else await self._checked(outgoing)
         while True:
             connection.client = outgoing.client
             waiter = connection.ask(first, method, patience, has_more=rest is not None)

@@ -266,7 +266,12 @@ class Connection(Line):
     # --- time
 
     def idle_since(self) -> float | None:
-        return None if self._is_busy or self._is_closing else self._since
+        # Who was answered without a task may not have taken the answer yet
+        return None if self._is_busy or not self.is_drained else self._since
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._since = self._loop.time()
 
     def look(self, now: float) -> None:
         if self._is_stalled(now, self._serving.limits.idle_timeout):

@@ -194,7 +194,9 @@ class _Errand:
             return known[1]
         if "html" in headers.get(names.CONTENT_TYPE, "").lower():
             return ""
-        same = dict(hygiene.repeated_to_client(repeated, private=True))
+        down = hygiene.repeated_to_client(repeated, private=True)
+        # A date in a form of its own is among what is repeated
+        same = {name: value for name, value in down.items() if name not in hygiene.CHANGING}
         put_on(same, told)
         text = answer.opening(_OK, same)
         repeated.opening = told, text

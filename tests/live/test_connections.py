@@ -13,7 +13,7 @@ import trustme
 
 from tests.live.conftest import Build, World, config
 from tests.live.hostile import Call, Hostile
-from tests.live.limits import PIECE, endless, limited
+from tests.live.limits import PIECE, asked, endless, limited, picture
 from tests.live.raw import CITY, Line, connect, own, request
 from tests.until import until
 
@@ -156,6 +156,31 @@ async def test_who_has_idled_longest_makes_room(build: Build, arcgis: Any) -> No
             assert await oldest.rest() == b""
             newer.send(request(world))
             assert (await newer.answer()).status == 200
+
+
+async def test_who_still_reads_an_answer_is_not_idle(build: Build, hostile: Hostile) -> None:
+    size = 14 * 1024 * 1024  # more than the kernel takes for a client that does not read
+    hostile.script = picture(size)
+    document = config(hostile.url)
+    document["server"]["limits"] |= {"connections": 2}
+    document["serverUrls"] = [{"url": hostile.url, "cache": {"maxAge": "10m"}}]
+    world: World = await build(document)
+    async with connect(world, limit=1024) as reader, connect(world) as other:
+        for _ in range(2):
+            other.send(asked(hostile, "large"))
+            assert len((await other.answer(20.0)).body) == size
+        reader.send(asked(hostile, "large"))
+        head = await reader.reader.readuntil(b"\r\n\r\n")
+        assert b"cache-status: arcgis-resource-proxy; hit" in head.lower()
+        other.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")  # after the reader
+        assert (await other.answer()).status == 200
+        await asyncio.sleep(2.2)
+        async with connect(world) as newest:
+            newest.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await newest.answer()).status == 200
+            assert await other.rest() == b""
+            async with asyncio.timeout(20):
+                assert len(await reader.reader.readexactly(size)) == size
 
 
 async def test_idle_connections_and_slow_heads_trouble_nobody(build: Build, arcgis: Any) -> None:

@@ -121,6 +121,38 @@ async def test_an_answer_that_breaks_off_is_cut_off_here(build: Build, hostile: 
         assert [each["outcome"] for each in await world.logged("request", 8)][-1] == "cut"
 
 
+async def test_nothing_is_asked_more_than_twice(build: Build, hostile: Hostile) -> None:
+    world = await faulty(build, hostile)
+    release = asyncio.Event()
+
+    async def late(call: Call) -> None:
+        await release.wait()
+        await good(call)
+
+    hostile.script = late
+    several = [asyncio.create_task(world.client.get(f"{hostile.url}/map?f=json")) for _ in range(3)]
+    await until(lambda: len(hostile.heads) == 3)
+    release.set()
+    assert [(await each).status for each in several] == [200] * 3
+    assert hostile.open == 3
+    for is_known_here in (True, False):
+        if not is_known_here:
+            world.service.current.runtime.courses.clear()
+        hostile.heads.clear()
+        hostile.script = bytes_and_close()
+        assert (await world.client.get(f"{hostile.url}/map?f=json")).status == 502
+        assert len(hostile.heads) == 2, is_known_here
+
+
+@pytest.mark.parametrize("date", ["Date: Saturday, 21-Nov-26 18:00:00 GMT", "date:Sat, 21 Nov 2026 18:00:00 GMT"])
+async def test_a_date_in_a_form_of_its_own_is_told_once(build: Build, hostile: Hostile, date: str) -> None:
+    world = await faulty(build, hostile)
+    hostile.script = bytes_and_wait(HEAD + date.encode() + b'\r\nContent-Length: 10\r\n\r\n{"all": 1}')
+    async with warm_line(world, f"{hostile.url}/map?f=json") as (line, asked):
+        line.send(asked)
+        assert (await line.answer()).headers["date"] == date.partition(":")[2].strip()
+
+
 async def test_a_connection_that_the_server_closed_meanwhile_costs_nobody_an_answer(
     build: Build, hostile: Hostile
 ) -> None:
