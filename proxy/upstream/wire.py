@@ -33,7 +33,7 @@ _CHANGING: Final = re.compile(
     rb"\r\n(?:(?i:date): ([A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT)"
     rb"|(?i:content-length): ([0-9]{1,18}))(?=\r\n|\Z)"
 )
-_ORDINARY: Final = (None, "keep-alive", "close")  # values of `Connection` that name no header
+_ORDINARY: Final = (None, "keep-alive", "Keep-Alive", "close")  # values of `Connection` that name no header
 _FRAMING_NAMES: Final = (names.CONTENT_LENGTH.encode(), names.TRANSFER_ENCODING.encode())
 _KEEP_ALIVE: Final = re.compile(r"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,6})", re.IGNORECASE)
 # Ours alone to write: they say where a message ends and what becomes of the connection.
