@@ -14,7 +14,7 @@ COMPILED = [
     *(f"proxy/{name}.py" for name in "attempts backlog identity links model pipeline plan runtime".split()),
     *(f"proxy/{name}.py" for name in "secret shape traffic urls".split()),
     *(f"proxy/state/{name}.py" for name in "allowance".split()),
-    *(f"proxy/telemetry/{name}.py" for name in "lines requests witness".split()),
+    *(f"proxy/telemetry/{name}.py" for name in "lines requests".split()),
     *(f"proxy/credentials/{name}.py" for name in "store".split()),
     *(f"proxy/upstream/{name}.py" for name in "asking body conceal connection framing lanes peek".split()),
     *(f"proxy/upstream/{name}.py" for name in "pool stream transport watch wire".split()),
