@@ -41,9 +41,10 @@ class Attempts:
 
     async def by_token(
         self, plan: Plan, bearer: Bearer, ready: Ready, outgoing: Outgoing, exchange: Exchange, begun: Begun | None
-    ) -> tuple[Reply, tuple[str, ...]]:
+    ) -> tuple[Reply, bytes | None, tuple[str, ...]]:
         """At most one renewal and, where the place of the token is not known yet, one change of place. `begun` is the
-        first attempt, if it was made already. Also what must not come down of what went up. Raises ProxyError."""
+        first attempt, if it was made already. Beside the reply: its body as `in_the_clear` has it, and what must not
+        come down of what went up. Raises ProxyError."""
         (credential, audience), rule, path = bearer, plan.rule, plan.place.path
         is_form = bool(outgoing.body.whole) and is_form_type(outgoing.headers.get(names.CONTENT_TYPE, ""))
         renewed: Token | None = None
@@ -65,7 +66,7 @@ class Attempts:
                 if tried:
                     self._learn(audience, tried, path)
                 self.tokens.accepted(token, place)
-                return reply, secrets
+                return reply, text, secrets
             reply.close()
             denied = refusals.of_token(finding, reply, rule, credential)
             if denied is not None:

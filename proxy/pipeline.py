@@ -107,9 +107,10 @@ class Pipeline:
         if changes:
             outgoing = replace(outgoing, headers=hygiene.changed(outgoing.headers, changes))
         if place.bearer is not None:
-            reply, secrets = await self.attempts.by_token(plan, place.bearer, ready, outgoing, exchange, begun)
+            reply, text, secrets = await self.attempts.by_token(plan, place.bearer, ready, outgoing, exchange, begun)
         else:
             reply = await self.attempts.send(outgoing, exchange)
+            text = in_the_clear(reply.headers, reply.body) if secrets else None
             if place.credential is not None:
                 finding = await examine(reply, ready.wanted, place.path, secrets)
                 if (denied := refusals.of_web_credential(finding, reply, place.credential)) is not None:
@@ -117,7 +118,7 @@ class Pipeline:
                     raise denied
         given = reply.headers
         try:
-            if secrets and not is_clean(reply, in_the_clear(reply.headers, reply.body), secrets):
+            if secrets and not is_clean(reply, text, secrets):
                 await conceal(reply, secrets, exchange)
             # Its framing goes where a text is sent in the clear
             told = given if reply.headers is given else hygiene.framing(given) | reply.headers

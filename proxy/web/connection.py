@@ -15,7 +15,7 @@ from proxy.web.head import Head
 from proxy.web.inbox import Inbox
 from proxy.web.line import Line
 from proxy.web.respond import error_bytes
-from proxy.web.serving import Errand, Handler, Serving
+from proxy.web.serving import Errand, Serving
 
 _LOG: Final = logging.getLogger(__name__)
 _PIPELINED: Final = 64 * 1024  # bytes that wait behind the request in flight before we stop reading
@@ -39,7 +39,6 @@ class Connection(Line):
         self.asker: object = None  # what `client` knows of whoever asks on this connection
         self.page: object = None  # and `hits`
         self.errand: Errand | None = None  # who answers the request in flight, where that is no task
-        self._handler = serving.handler  # of the request in flight
         self._task: asyncio.Task[None] | None = None
         self._turn: asyncio.Future[None] | None = None  # of the next request
         self._is_busy = False  # a request is in flight
@@ -103,8 +102,7 @@ class Connection(Line):
         with closing(self):
             try:
                 while True:
-                    await self._handler(self)
-                    self._handler = self._serving.handler
+                    await (self._serving.handler(self) if self.errand is None else self.errand.go_on())
                     if not self._go_on():
                         return
                     if not self._is_busy or self.errand is not None:
@@ -130,9 +128,10 @@ class Connection(Line):
             if self.errand is None:
                 self.answered()
             return
-        self._serve_it()
+        self.serve()
 
-    def _serve_it(self) -> None:
+    def serve(self) -> None:
+        """The request in flight needs a task, for its handler or for what is left of its errand."""
         if self._task is None:
             self._task = self._loop.create_task(self._serve())
         elif self._turn is not None:
@@ -144,11 +143,6 @@ class Connection(Line):
         """The request in flight was, without a task."""
         if not self._go_on():
             self.close()
-
-    def go_on_by(self, handler: Handler) -> None:
-        """The request in flight needs a task after all."""
-        self._handler = handler
-        self._serve_it()
 
     def _is_taken(self) -> bool:
         """By one of the quick ones. Not where another request waits behind it, which would make a recursion, or the

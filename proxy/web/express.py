@@ -23,7 +23,7 @@ from proxy.runtime import Authorized, Bearer, Course, Runtime
 from proxy.shape import format_alone
 from proxy.traffic import Body, Exchange, Outgoing, Reply, Token
 from proxy.upstream.conceal import is_clean, with_token
-from proxy.upstream.connection import Connection as Asked
+from proxy.upstream.connection import Connection as ServerConnection
 from proxy.upstream.connection import Stale
 from proxy.upstream.transport import UpstreamTransport
 from proxy.urls import Target
@@ -40,7 +40,7 @@ class Express:
     """See `serving.Quick`. Whatever it does not answer is the door's."""
 
     def __init__(self, door: Door, transport: UpstreamTransport) -> None:
-        self.door, self.transport = door, transport
+        self.door, self._transport = door, transport
         self.tokens, self._allowance = door.pipeline.attempts.tokens, door.pipeline.allowance
         self.clock = door.clock
 
@@ -58,7 +58,7 @@ class Express:
         if format_alone(course, parts) is None:
             return False
         place, rule = course.place, course.rule
-        bearer, pool = place.bearer, self.transport.ready(place.origin, rule.route)
+        bearer, pool = place.bearer, self._transport.ready(place.origin, rule.route)
         if bearer is None or pool is None or (token := self.tokens.at_hand(bearer.audience)) is None:
             return False
         began = self.clock()
@@ -113,7 +113,7 @@ class _Errand:
     ) -> None:
         self._express, self._client, self._runtime, self._asker = express, client, runtime, asker
         self._authorized, self._exchange = authorized, exchange
-        self.asked: Asked | None = None  # the server's connection
+        self.asked: ServerConnection | None = None  # the server's connection
         self._begun: Begun | None = None  # there where the answer has begun and is for a task to send
         self._error: Exception | None = None
 
@@ -137,13 +137,13 @@ class _Errand:
             self._client.answered()
         else:
             self._begun = Begun(self._authorized.token, self._authorized.place, reply)
-            self._client.go_on_by(self._go_on)
+            self._client.serve()
 
     def set_exception(self, error: Exception, /) -> None:
         """There is none."""
         self._heard()
         self._error = error
-        self._client.go_on_by(self._go_on)
+        self._client.serve()
 
     # --- what the client's connection calls
 
@@ -154,6 +154,11 @@ class _Errand:
         if self._begun is not None:
             self._begun.reply.close()
         self._end("client_gone")
+
+    async def go_on(self) -> None:
+        """See `serving.Errand`."""
+        self._client.errand = None
+        await self._express.door.answer(self._client, self._runtime, self._asker, self._exchange, self._reply())
 
     # --- inside
 
@@ -201,11 +206,6 @@ class _Errand:
         text = answer.opening(_OK, same)
         repeated.opening = told, text
         return text
-
-    async def _go_on(self, client: Connection) -> None:
-        """In a task, from where it stands."""
-        client.errand = None
-        await self._express.door.answer(client, self._runtime, self._asker, self._exchange, self._reply())
 
     async def _reply(self) -> Reply:
         exchange = self._exchange

@@ -16,10 +16,14 @@ Quick = Callable[["Connection"], bool]
 
 
 class Errand(Protocol):
-    """Answers the request in flight without a task: it ends with `answered`, or goes on in one by `go_on_by`."""
+    """Answers the request in flight without a task: it ends with `answered`, or asks for one by `serve`."""
 
     def gone(self) -> None:
         """The client has left."""
+        ...
+
+    async def go_on(self) -> None:
+        """What is left to do, in the task that it asked for. No errand of the connection's any more."""
         ...
 
 
